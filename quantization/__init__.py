@@ -1,0 +1,1 @@
+"""Recipes that turn pinned source weights into the small files the device runs."""
