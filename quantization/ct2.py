@@ -82,15 +82,11 @@ class Ct2Weights(Mapping[str, npt.NDArray[np.generic]]):
             shape = tuple(cursor.number("I") for _ in range(cursor.number("B")))
             kind = cursor.number("B")
             if kind >= len(_DTYPES):
-                raise Ct2FormatError(
-                    f"variable {name!r} has the unknown type {kind}: use the file pinned in the card"
-                )
+                raise Ct2FormatError(f"variable {name!r} has the unknown type {kind}: use the file pinned in the card")
             dtype = np.dtype(_DTYPES[kind])
             raw = cursor.take(cursor.number("I"))
             if len(raw) != dtype.itemsize * int(np.prod(shape, dtype=np.int64)):
-                raise Ct2FormatError(
-                    f"variable {name!r} has {len(raw)} bytes for shape {shape}: pull the file again"
-                )
+                raise Ct2FormatError(f"variable {name!r} has {len(raw)} bytes for shape {shape}: pull the file again")
             self._arrays[name] = np.frombuffer(raw, dtype=dtype).reshape(shape)
         for _ in range(0 if cursor.done else cursor.number("I")):
             alias, name = cursor.text(), cursor.text()
@@ -117,6 +113,4 @@ class Ct2Weights(Mapping[str, npt.NDArray[np.generic]]):
         try:
             return self._arrays[name].astype(np.float32)
         except KeyError:
-            raise Ct2FormatError(
-                f"{self.spec} has no variable {name!r}: use the file pinned in the card"
-            ) from None
+            raise Ct2FormatError(f"{self.spec} has no variable {name!r}: use the file pinned in the card") from None

@@ -18,9 +18,7 @@ def _text(value: str) -> bytes:
     return struct.pack("<H", len(raw)) + raw
 
 
-def _model(
-    arrays: dict[str, npt.NDArray[np.generic]], *, aliases: dict[str, str] | None = None
-) -> bytes:
+def _model(arrays: dict[str, npt.NDArray[np.generic]], *, aliases: dict[str, str] | None = None) -> bytes:
     kinds = {"<f4": 0, "|i1": 1, "<i2": 2, "<i4": 3, "<f2": 4}
     out = struct.pack("<I", 6) + _text("WhisperSpec") + struct.pack("<II", 3, len(arrays))
     for name, array in arrays.items():

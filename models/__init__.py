@@ -1,0 +1,1 @@
+"""What the device knows: cards, a verified store, inference sessions and one wrapper file per model."""

