@@ -1,1 +1,1 @@
-"""TODO"""
+"""Accuracy, latency, memory and link, measured on the deployed path."""

@@ -1,1 +1,1 @@
-"""TODO"""
+"""What the other end does: receive, remember, reason, speak, stream back."""

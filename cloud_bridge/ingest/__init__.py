@@ -1,1 +1,1 @@
-"""TODO"""
+"""Where envelopes arrive: one file per transport."""

@@ -1,1 +1,1 @@
-"""TODO"""
+"""Language models and voices: one file each."""

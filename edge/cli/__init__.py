@@ -1,1 +1,58 @@
-"""TODO"""
+"""`mien`: one command line for the whole project. A command is an entry point of the group `mien.commands`."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from importlib.metadata import EntryPoint, entry_points
+
+_ORDER = ("demo", "run", "replay", "describe", "analyze", "doctor", "models", "bridge", "bench", "train")
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command that the first word names; its exit status."""
+    words = list(sys.argv[1:] if argv is None else argv)
+    commands = {point.name: point for point in entry_points(group="mien.commands")}
+    if not words or words[0] in ("-h", "--help", "help"):
+        _print_help(commands)
+        return 0 if words else 2
+    if words[0] in ("-V", "--version"):
+        from importlib.metadata import version
+
+        print(f"mien {version('mien')}")
+        return 0
+    point = commands.get(words[0])
+    if point is None:
+        print(f"mien: no command '{words[0]}': `mien --help` lists them", file=sys.stderr)
+        return 2
+    return _run(point, words[1:])
+
+
+def _run(point: EntryPoint, words: list[str]) -> int:
+    from edge.errors import MienError
+    from models.errors import ModelError
+
+    try:
+        return int(point.load()(words))
+    except (MienError, ModelError) as error:
+        print(f"mien {point.name}: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        return 130
+    except BrokenPipeError:  # the reader of our output left
+        return 141
+    except ModuleNotFoundError as error:
+        print(f"mien {point.name}: this install lacks '{error.name}': pip install 'mien[demo]'", file=sys.stderr)
+        return 1
+
+
+def _print_help(commands: dict[str, EntryPoint]) -> None:
+    print("usage: mien COMMAND …\n\nPerceives a person's face, voice and words together, on the device.\n")
+    known = [name for name in _ORDER if name in commands]
+    for name in known + sorted(set(commands) - set(known)):
+        try:
+            text = (sys.modules[commands[name].load().__module__].__doc__ or "").strip().splitlines()[0]
+        except ImportError as error:
+            text = f"(needs {error.name}: pip install 'mien[demo]')"
+        print(f"  {name:10} {text}")
+    print("\n`mien COMMAND --help` teaches each one. Start with `mien demo`.")

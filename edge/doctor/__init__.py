@@ -1,1 +1,1 @@
-"""TODO"""
+"""What is wrong with this device, and how to mend it: one file per check."""

@@ -1,1 +1,1 @@
-"""TODO"""
+"""What the device answers with: one file per name."""

@@ -1,1 +1,1 @@
-"""TODO"""
+"""Frames in, observations out: pure, synchronous, advancing on the frames' own time."""

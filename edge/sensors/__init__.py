@@ -1,1 +1,1 @@
-"""TODO"""
+"""Where frames come from: one file per URI scheme."""

@@ -1,1 +1,1 @@
-"""TODO"""
+"""Ways to the bridge: one file per URI scheme."""

@@ -1,1 +1,1 @@
-"""TODO"""
+"""The contract between device and bridge; imports no picture, network-inference or array library."""

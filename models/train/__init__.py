@@ -1,1 +1,1 @@
-"""TODO"""
+"""Recipes that train our own heads."""
