@@ -1,1 +1,1 @@
-"""What is wrong with this device, and how to mend it: one file per check."""
+"""What is wrong with this device and how to mend it: one module per check."""

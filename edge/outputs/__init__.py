@@ -1,1 +1,1 @@
-"""What the device answers with: one file per name."""
+"""Where a reply goes: one module per name, each with `create(target) -> Output`."""

@@ -1,1 +1,1 @@
-"""Where frames come from: one file per URI scheme."""
+"""Where frames come from: one module per URI scheme, each with `from_uri(uri, *, paced=True) -> Sensor`."""
