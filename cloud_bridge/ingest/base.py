@@ -1,0 +1,75 @@
+"""The seam between the links and the application: what an ingest calls, and what it hands out.
+
+An ingest (gRPC, MQTT) keeps one `Session` per device and boot. The session outlives a cut of the network: for
+`GRACE_S` after a cut the application sees nothing of it, and reply chunks wait within their ttl.
+
+Order of calls for one device, never two at a time:
+    connected(device, link) → received(device, envelope)* , cancelled(device, turn)* → disconnected(device)
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol
+
+from edge.wire import mien_pb2
+
+GRACE_S = 30.0  # a cut shorter than this is not seen by the application
+
+
+@dataclass(frozen=True, slots=True)
+class Device:
+    """Who speaks: one start (`boot`) of one device of one tenant. Hashable: the key of a session."""
+
+    id: str
+    boot: int
+    tenant: str = "default"
+    software: str = ""
+
+
+class Link(Protocol):
+    """The way back to one device. Valid from `connected` to `disconnected`; survives cuts in between."""
+
+    def next_reply(self) -> int:
+        """A fresh reply id: 1, 2, 3 … within this session."""
+
+    async def send(self, reply: mien_pb2.Reply) -> None:
+        """Queue one chunk. Chunks of a reply count 0, 1, 2 … and end with `final`.
+
+        Returns when the chunk is queued; waits where the device reads too slowly. While the device is cut off the
+        chunk is held for its `ttl_ms` (0: 10 s), then dropped and counted. A chunk of a cancelled turn is dropped.
+        """
+
+    async def command(self, command: mien_pb2.Command) -> None:
+        """Send one command; dropped when the device is not connected."""
+
+
+class Handler(Protocol):
+    """The application. Implemented by `cloud_bridge.conversation`; tests ship their own."""
+
+    async def connected(self, device: Device, link: Link) -> None:
+        """A device session began."""
+
+    async def received(self, device: Device, envelope: mien_pb2.Envelope) -> bytes | None:
+        """Take one envelope; called exactly once for each (device, boot, seq), in order per priority.
+
+        Be quick: start a task for anything slow, since the envelope is acknowledged after this returns. Bytes that
+        are returned are kept as this envelope's durable effect, in the same commit as the record that it was seen
+        (so an effect can be neither lost nor doubled by a crash); None keeps the record alone. When this raises,
+        nothing is acknowledged and the device sends the envelope again.
+        """
+
+    async def cancelled(self, device: Device, turn: int) -> None:
+        """The person spoke again: stop the reply to `turn` and to all turns before it."""
+
+    async def disconnected(self, device: Device) -> None:
+        """The session ended: goodbye, or no contact for `GRACE_S`, or a newer boot of the same device."""
+
+
+@dataclass(frozen=True, slots=True)
+class Tls:
+    """PEM files of the server. With `client_ca`, each device must show a certificate whose common name is its id."""
+
+    certificate: str
+    key: str
+    client_ca: str | None = None
