@@ -1,1 +1,1 @@
-"""What the other end does: receive, remember, reason, speak, stream back."""
+"""The other end: takes in what devices perceive, reasons with it and speaks back. Of `edge` it knows only the wire."""

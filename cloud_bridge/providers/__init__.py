@@ -1,1 +1,1 @@
-"""Language models and voices: one file each."""
+"""Who reasons and who speaks: one file per provider, all behind the two protocols of `base`."""

@@ -1,0 +1,83 @@
+"""What every provider offers: a language model streams text, a voice streams sound."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass
+from typing import Literal, Protocol
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """One message of a chat."""
+
+    role: Literal["system", "user", "assistant"]
+    text: str
+
+
+@dataclass(slots=True)
+class Usage:
+    """Tokens used since start, as the provider counts them; `unknown` answers came without a count."""
+
+    requests: int = 0
+    failures: int = 0
+    input_tokens: int = 0
+    cached_tokens: int = 0  # part of input_tokens that was not computed again
+    output_tokens: int = 0
+    unknown: int = 0
+
+
+class LanguageModel(Protocol):
+    """Streams an answer. One instance serves all sessions."""
+
+    name: str  # shown to people: provider and model
+    small: bool  # a model of a few billion parameters or fewer: gets the tone note but not the raw description
+    usage: Usage
+
+    async def start(self) -> None:
+        """Make ready (load, connect). Raises ModelAbsent or ProviderError."""
+
+    def stream(self, messages: Sequence[Message], max_tokens: int) -> AsyncIterator[str]:
+        """Pieces of the answer as they come. Closing the iterator stops the model. Raises ProviderError."""
+
+    async def close(self) -> None:
+        """Let go of everything. Idempotent."""
+
+
+@dataclass(frozen=True, slots=True)
+class Viseme:
+    """One mouth shape. Times in samples, from the start of the part that carries it."""
+
+    at: int
+    length: int
+    shape: str  # one of `cloud_bridge.visemes.SHAPES`
+
+
+@dataclass(frozen=True, slots=True)
+class Sound:
+    """A piece of speech. `pcm`: 16-bit signed little-endian mono."""
+
+    pcm: bytes
+    sample_rate: int
+    visemes: tuple[Viseme, ...] = ()
+
+    @property
+    def samples(self) -> int:
+        """Length in samples."""
+        return len(self.pcm) // 2
+
+
+class Voice(Protocol):
+    """Speaks one sentence at a time. One instance serves all sessions."""
+
+    name: str
+    identity: str  # changes when the sound of the same text would: part of a cache's key
+
+    async def start(self) -> None:
+        """Make ready. Raises ModelAbsent or ProviderError."""
+
+    def speak(self, text: str, pace: float = 1.0) -> AsyncIterator[Sound]:
+        """The sentence as sound, in pieces as they come. `pace` > 1 is slower. Raises ProviderError."""
+
+    async def close(self) -> None:
+        """Let go of everything. Idempotent."""

@@ -1,0 +1,110 @@
+"""A language model on this machine: llama.cpp in a process of its own, spoken to in OpenAI's format."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import os
+import secrets
+import sys
+from collections.abc import AsyncIterator, Sequence
+from pathlib import Path
+
+from cloud_bridge.errors import ModelAbsent, ProviderBusy
+from cloud_bridge.providers.base import Message, Usage
+from cloud_bridge.providers.openai import OpenAI
+
+_WORKER = Path(__file__).with_name("llama_worker.py")
+_LOAD_S = 120.0
+_CONTEXT = 3072  # tokens
+# GNU OpenMP's default is to spin between jobs; measured here, that costs a shared machine 98 % of its speed.
+_QUIET = {"OMP_WAIT_POLICY": "PASSIVE", "GOMP_SPINCOUNT": "0"}
+# Sampling for spoken answers: a little variety, no loops.
+_SAMPLING = {"temperature": 0.6, "top_p": 0.9, "min_p": 0.05, "repeat_penalty": 1.1, "seed": 7, "cache_prompt": True}
+
+
+class Llama:
+    """One GGUF file, served by a worker process that is started again when it dies."""
+
+    small = True
+
+    def __init__(self, file: Path, *, threads: int | None = None) -> None:
+        self.name = f"{file.stem} on this machine"
+        self.usage = Usage()
+        self._file = file
+        self._threads = threads or max(1, min(4, os.cpu_count() or 1))
+        self._worker: asyncio.subprocess.Process | None = None
+        self._http: OpenAI | None = None
+        self._starting = asyncio.Lock()
+
+    async def start(self) -> None:
+        """Load the model. Raises ModelAbsent where the engine is not installed or cannot read the file."""
+        async with self._starting:
+            if self._worker is not None and self._worker.returncode is None:
+                return
+            await self.close()
+            key = secrets.token_hex(16)
+            worker = await asyncio.create_subprocess_exec(
+                sys.executable,
+                "-P",  # the worker's folder holds an openai.py
+                str(_WORKER),
+                str(self._file),
+                str(_CONTEXT),
+                str(self._threads),
+                stdin=asyncio.subprocess.PIPE,
+                stdout=asyncio.subprocess.PIPE,
+                stderr=asyncio.subprocess.PIPE,
+                env={**os.environ, **_QUIET, "MIEN_LLAMA_KEY": key},
+                start_new_session=True,  # Ctrl-C is for the bridge, which then ends its workers in order
+            )
+            assert worker.stdout is not None
+            assert worker.stderr is not None
+            tail = asyncio.create_task(_tail(worker.stderr))
+            self._worker, self._drain = worker, tail
+            try:
+                line = await asyncio.wait_for(worker.stdout.readline(), _LOAD_S)
+            except TimeoutError as error:
+                await self.close()
+                raise ProviderBusy(f"{self._file.name} did not load within {_LOAD_S:.0f} s") from error
+            if not line:
+                reason = await tail
+                await self.close()
+                if "No module named 'xllamacpp'" in reason:
+                    raise ModelAbsent("the local model needs llama.cpp: pip install 'mien[local-llm]'")
+                raise ModelAbsent(f"llama.cpp cannot run {self._file}: {reason[-300:].strip() or 'no reason given'}")
+            self._http = OpenAI(
+                self._file.stem, f"{json.loads(line)['address']}/v1", key, small=True, extra=_SAMPLING
+            )
+            self._http.usage = self.usage
+
+    async def stream(self, messages: Sequence[Message], max_tokens: int) -> AsyncIterator[str]:
+        """Pieces of the answer as they come."""
+        if self._worker is None or self._worker.returncode is not None:
+            await self.start()
+        assert self._http is not None
+        async with contextlib.aclosing(self._http.stream(messages, max_tokens)) as pieces:
+            async for piece in pieces:
+                yield piece
+
+    async def close(self) -> None:
+        """End the worker."""
+        if self._http is not None:
+            await self._http.close()
+            self._http = None
+        worker, self._worker = self._worker, None
+        if worker is None:
+            return
+        if worker.returncode is None:
+            with contextlib.suppress(ProcessLookupError):
+                worker.kill()  # it holds nothing that is worth an orderly end
+        await worker.wait()
+        await self._drain
+
+
+async def _tail(stream: asyncio.StreamReader) -> str:
+    """Read to the end, keeping the last 2,000 characters: an engine's complaint stands at the end."""
+    kept = ""
+    while chunk := await stream.read(4096):
+        kept = (kept + chunk.decode(errors="replace"))[-2000:]
+    return kept

@@ -1,0 +1,79 @@
+"""Any server that speaks OpenAI's chat completions: OpenAI itself, vLLM, Ollama, llama.cpp's server …
+
+Format: POST {base}/chat/completions with `stream`, server-sent `chat.completion.chunk` objects, then `[DONE]`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Mapping, Sequence
+from typing import Any
+
+from cloud_bridge.errors import ProviderError
+from cloud_bridge.providers import sse
+from cloud_bridge.providers.base import Message, Usage
+
+DEFAULT_URL = "https://api.openai.com/v1"
+
+
+class OpenAI:
+    """A chat model behind OpenAI's format."""
+
+    def __init__(
+        self,
+        model: str,
+        base_url: str = DEFAULT_URL,
+        key: str | None = None,
+        *,
+        small: bool = False,
+        extra: Mapping[str, Any] | None = None,
+    ) -> None:
+        self.name = f"{model} at {base_url}"
+        self.small = small
+        self.usage = Usage()
+        self._model = model
+        self._extra = dict(extra or {})
+        self._http = sse.client(base_url, {"Authorization": f"Bearer {key}"} if key else {})
+
+    async def start(self) -> None:
+        """Nothing to load; the connection opens with the first request."""
+
+    async def stream(self, messages: Sequence[Message], max_tokens: int) -> AsyncIterator[str]:
+        """Pieces of the answer as they come."""
+        body = {
+            "model": self._model,
+            "messages": [{"role": message.role, "content": message.text} for message in messages],
+            "max_tokens": max_tokens,
+            "stream": True,
+            "stream_options": {"include_usage": True},
+            **self._extra,
+        }
+        self.usage.requests += 1
+        counted = False
+        try:
+            async with sse.posted(self._http, "chat/completions", body, self.name) as answer:
+                async for _, data in sse.events(answer):
+                    if data == "[DONE]":
+                        break
+                    chunk = sse.parsed(data, self.name)
+                    if error := chunk.get("error"):
+                        raise ProviderError(f"{self.name} broke off: {str(error)[:200]}")
+                    if usage := chunk.get("usage"):
+                        counted = True
+                        self._count(usage)
+                    for choice in chunk.get("choices") or []:
+                        if text := (choice.get("delta") or {}).get("content"):
+                            yield text
+        except ProviderError:
+            self.usage.failures += 1
+            raise
+        finally:
+            self.usage.unknown += not counted
+
+    def _count(self, usage: Mapping[str, Any]) -> None:
+        self.usage.input_tokens += usage.get("prompt_tokens") or 0
+        self.usage.output_tokens += usage.get("completion_tokens") or 0
+        self.usage.cached_tokens += (usage.get("prompt_tokens_details") or {}).get("cached_tokens") or 0
+
+    async def close(self) -> None:
+        """Close the connections."""
+        await self._http.aclose()
