@@ -1,1 +1,4 @@
-"""The contract between device and bridge; imports no picture, network-inference or array library."""
+"""The contract between a device and a bridge. README.md beside this file tells it in full.
+
+Imports no picture, sound or model library, so that a bridge or an integrator can take this folder alone.
+"""

@@ -36,62 +36,96 @@ ALERT: Priority
 LOW: Priority
 
 class Uplink(_message.Message):
-    __slots__ = ("hello", "envelope", "cancel", "received")
+    __slots__ = ("hello", "envelope", "cancel", "received", "after_seq", "after_boot")
     HELLO_FIELD_NUMBER: _ClassVar[int]
     ENVELOPE_FIELD_NUMBER: _ClassVar[int]
     CANCEL_FIELD_NUMBER: _ClassVar[int]
     RECEIVED_FIELD_NUMBER: _ClassVar[int]
+    AFTER_SEQ_FIELD_NUMBER: _ClassVar[int]
+    AFTER_BOOT_FIELD_NUMBER: _ClassVar[int]
     hello: Hello
     envelope: Envelope
     cancel: Cancel
     received: Received
-    def __init__(self, hello: _Optional[_Union[Hello, _Mapping]] = ..., envelope: _Optional[_Union[Envelope, _Mapping]] = ..., cancel: _Optional[_Union[Cancel, _Mapping]] = ..., received: _Optional[_Union[Received, _Mapping]] = ...) -> None: ...
+    after_seq: int
+    after_boot: int
+    def __init__(self, hello: _Optional[_Union[Hello, _Mapping]] = ..., envelope: _Optional[_Union[Envelope, _Mapping]] = ..., cancel: _Optional[_Union[Cancel, _Mapping]] = ..., received: _Optional[_Union[Received, _Mapping]] = ..., after_seq: _Optional[int] = ..., after_boot: _Optional[int] = ...) -> None: ...
 
 class Downlink(_message.Message):
-    __slots__ = ("welcome", "ack", "reply", "command")
+    __slots__ = ("welcome", "ack", "reply", "command", "refused", "missing")
     WELCOME_FIELD_NUMBER: _ClassVar[int]
     ACK_FIELD_NUMBER: _ClassVar[int]
     REPLY_FIELD_NUMBER: _ClassVar[int]
     COMMAND_FIELD_NUMBER: _ClassVar[int]
+    REFUSED_FIELD_NUMBER: _ClassVar[int]
+    MISSING_FIELD_NUMBER: _ClassVar[int]
     welcome: Welcome
     ack: Ack
     reply: Reply
     command: Command
-    def __init__(self, welcome: _Optional[_Union[Welcome, _Mapping]] = ..., ack: _Optional[_Union[Ack, _Mapping]] = ..., reply: _Optional[_Union[Reply, _Mapping]] = ..., command: _Optional[_Union[Command, _Mapping]] = ...) -> None: ...
+    refused: Refused
+    missing: Missing
+    def __init__(self, welcome: _Optional[_Union[Welcome, _Mapping]] = ..., ack: _Optional[_Union[Ack, _Mapping]] = ..., reply: _Optional[_Union[Reply, _Mapping]] = ..., command: _Optional[_Union[Command, _Mapping]] = ..., refused: _Optional[_Union[Refused, _Mapping]] = ..., missing: _Optional[_Union[Missing, _Mapping]] = ...) -> None: ...
 
 class Hello(_message.Message):
-    __slots__ = ("v", "device", "boot", "software", "token", "resume_reply", "resume_chunk")
+    __slots__ = ("v", "device", "boot", "software", "token", "resume_session", "resume_reply", "resume_chunk", "cancelled_turn")
     V_FIELD_NUMBER: _ClassVar[int]
     DEVICE_FIELD_NUMBER: _ClassVar[int]
     BOOT_FIELD_NUMBER: _ClassVar[int]
     SOFTWARE_FIELD_NUMBER: _ClassVar[int]
     TOKEN_FIELD_NUMBER: _ClassVar[int]
+    RESUME_SESSION_FIELD_NUMBER: _ClassVar[int]
     RESUME_REPLY_FIELD_NUMBER: _ClassVar[int]
     RESUME_CHUNK_FIELD_NUMBER: _ClassVar[int]
+    CANCELLED_TURN_FIELD_NUMBER: _ClassVar[int]
     v: int
     device: str
     boot: int
     software: str
     token: str
+    resume_session: int
     resume_reply: int
     resume_chunk: int
-    def __init__(self, v: _Optional[int] = ..., device: _Optional[str] = ..., boot: _Optional[int] = ..., software: _Optional[str] = ..., token: _Optional[str] = ..., resume_reply: _Optional[int] = ..., resume_chunk: _Optional[int] = ...) -> None: ...
+    cancelled_turn: int
+    def __init__(self, v: _Optional[int] = ..., device: _Optional[str] = ..., boot: _Optional[int] = ..., software: _Optional[str] = ..., token: _Optional[str] = ..., resume_session: _Optional[int] = ..., resume_reply: _Optional[int] = ..., resume_chunk: _Optional[int] = ..., cancelled_turn: _Optional[int] = ...) -> None: ...
 
 class Welcome(_message.Message):
-    __slots__ = ("v", "bridge", "acked_seq")
+    __slots__ = ("v", "bridge", "session", "resumed")
     V_FIELD_NUMBER: _ClassVar[int]
     BRIDGE_FIELD_NUMBER: _ClassVar[int]
-    ACKED_SEQ_FIELD_NUMBER: _ClassVar[int]
+    SESSION_FIELD_NUMBER: _ClassVar[int]
+    RESUMED_FIELD_NUMBER: _ClassVar[int]
     v: int
     bridge: str
-    acked_seq: int
-    def __init__(self, v: _Optional[int] = ..., bridge: _Optional[str] = ..., acked_seq: _Optional[int] = ...) -> None: ...
+    session: int
+    resumed: bool
+    def __init__(self, v: _Optional[int] = ..., bridge: _Optional[str] = ..., session: _Optional[int] = ..., resumed: _Optional[bool] = ...) -> None: ...
 
 class Ack(_message.Message):
-    __slots__ = ("seq",)
+    __slots__ = ("seq", "boot")
     SEQ_FIELD_NUMBER: _ClassVar[int]
+    BOOT_FIELD_NUMBER: _ClassVar[int]
+    seq: _containers.RepeatedScalarFieldContainer[int]
+    boot: int
+    def __init__(self, seq: _Optional[_Iterable[int]] = ..., boot: _Optional[int] = ...) -> None: ...
+
+class Refused(_message.Message):
+    __slots__ = ("seq", "boot", "reason")
+    SEQ_FIELD_NUMBER: _ClassVar[int]
+    BOOT_FIELD_NUMBER: _ClassVar[int]
+    REASON_FIELD_NUMBER: _ClassVar[int]
     seq: int
-    def __init__(self, seq: _Optional[int] = ...) -> None: ...
+    boot: int
+    reason: str
+    def __init__(self, seq: _Optional[int] = ..., boot: _Optional[int] = ..., reason: _Optional[str] = ...) -> None: ...
+
+class Missing(_message.Message):
+    __slots__ = ("seq", "boot")
+    SEQ_FIELD_NUMBER: _ClassVar[int]
+    BOOT_FIELD_NUMBER: _ClassVar[int]
+    seq: int
+    boot: int
+    def __init__(self, seq: _Optional[int] = ..., boot: _Optional[int] = ...) -> None: ...
 
 class Cancel(_message.Message):
     __slots__ = ("turn", "mono_ms")
@@ -277,7 +311,7 @@ class Description(_message.Message):
     def __init__(self, audio: _Optional[str] = ..., visual: _Optional[str] = ..., joint: _Optional[str] = ...) -> None: ...
 
 class Event(_message.Message):
-    __slots__ = ("name", "age_ms", "arguments", "alert")
+    __slots__ = ("name", "age_ms", "arguments", "alert", "person")
     class ArgumentsEntry(_message.Message):
         __slots__ = ("key", "value")
         KEY_FIELD_NUMBER: _ClassVar[int]
@@ -289,11 +323,13 @@ class Event(_message.Message):
     AGE_MS_FIELD_NUMBER: _ClassVar[int]
     ARGUMENTS_FIELD_NUMBER: _ClassVar[int]
     ALERT_FIELD_NUMBER: _ClassVar[int]
+    PERSON_FIELD_NUMBER: _ClassVar[int]
     name: str
     age_ms: int
     arguments: _containers.ScalarMap[str, str]
     alert: bool
-    def __init__(self, name: _Optional[str] = ..., age_ms: _Optional[int] = ..., arguments: _Optional[_Mapping[str, str]] = ..., alert: _Optional[bool] = ...) -> None: ...
+    person: int
+    def __init__(self, name: _Optional[str] = ..., age_ms: _Optional[int] = ..., arguments: _Optional[_Mapping[str, str]] = ..., alert: _Optional[bool] = ..., person: _Optional[int] = ...) -> None: ...
 
 class Health(_message.Message):
     __slots__ = ("level", "rss_mb", "temperature_c", "dropped", "failing", "outbox_items")
