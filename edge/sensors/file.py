@@ -5,7 +5,8 @@ on the monotonic clock plus media time. Unpaced, frames come as fast as they are
 counts from 0.
 
 A damaged file gives everything that can be decoded. Packets that cannot are skipped and counted in `damaged`. Where
-the file breaks off, or nothing of it could be decoded, one MediaError follows the last frame, and EndOfStream after it.
+the file ends before the length that its header states, or nothing of it could be decoded, one MediaError follows the
+last frame, and EndOfStream after it. (WAV, AVI and MPEG state no length: cut off, they are short files.)
 """
 
 from __future__ import annotations
