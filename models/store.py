@@ -180,11 +180,13 @@ def _url(url: str, card: Card, progress: Progress, out: Path) -> None:
     try:
         with urllib.request.urlopen(request, timeout=30) as answer:  # noqa: S310
             resumed = answer.status == 206
+            missing = int(answer.headers.get("Content-Length") or 0)
             with kept.open("ab" if resumed else "wb") as handle:
                 done = have if resumed else 0
                 while chunk := answer.read(1 << 18):
                     handle.write(chunk)
                     done += len(chunk)
+                    missing -= len(chunk)
                     progress(card.name, done, max(card.bytes, done))
     except urllib.error.HTTPError as error:
         if error.code == 416:  # what is kept is already whole, or is not of this file: judged by its sha256
@@ -193,6 +195,8 @@ def _url(url: str, card: Card, progress: Progress, out: Path) -> None:
         raise PullFailed(f"the server answered {error.code} {error.reason}") from error
     except urllib.error.URLError as error:
         raise PullFailed(f"cannot be reached: {error.reason}") from error
+    if missing > 0:
+        raise PullFailed(f"the connection was cut, {missing} bytes early: pull again, it goes on from here")
     kept.replace(out)
 
 

@@ -1,0 +1,195 @@
+"""The demo's terminal: what the device perceives, the description it sends, the reply as it streams, a summary."""
+
+from __future__ import annotations
+
+import sys
+import threading
+import time
+from collections import deque
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+from rich.console import Console, Group
+from rich.live import Live
+from rich.panel import Panel
+from rich.table import Table
+from rich.text import Text
+
+_STATE_EVERY_S = 1.0  # where there is no live terminal
+
+
+class Screen:
+    """Shows JSON lines of both processes; `device` and `bridge` may be called from any thread."""
+
+    def __init__(self, clip: Path | None, out: Path) -> None:
+        self._console = Console(file=sys.stdout, highlight=False, soft_wrap=not sys.stdout.isatty())
+        self._lock = threading.Lock()
+        self._title = f"Mien · {clip.name}" if clip else "Mien · camera and microphone of this machine"
+        self._out = out
+        self._state: dict[str, Any] = {}
+        self._health: dict[str, Any] = {}
+        self._log: deque[Text] = deque(maxlen=14)
+        self._reply: Text | None = None
+        self._summary: dict[str, Any] = {}
+        self._bridge: dict[str, Any] = {}
+        self._state_shown_s = 0.0
+        self._live = Live(console=self._console, refresh_per_second=8) if self._console.is_terminal else None
+
+    def __enter__(self) -> Screen:
+        if self._live:
+            self._live.__enter__()
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        if self._live:
+            self._live.update(self._picture())
+            self._live.__exit__(kind, error, at)
+
+    def note(self, text: str) -> None:
+        """A line about the demo itself."""
+        with self._lock:
+            self._say(Text(f"· {text}", style="dim"))
+
+    def tick(self) -> None:
+        """Draw anew."""
+        if self._live:
+            with self._lock:
+                self._live.update(self._picture())
+
+    def device(self, line: dict[str, Any]) -> None:
+        """One line of the device's event stream."""
+        with self._lock:
+            match line.get("type"):
+                case "state":
+                    self._state = line
+                    if self._live is None and time.monotonic() - self._state_shown_s >= _STATE_EVERY_S:
+                        self._state_shown_s = time.monotonic()
+                        self._console.print(_one_line(line))
+                case "description":
+                    for part in ("audio", "visual", "joint"):
+                        if line.get(part):
+                            self._say(Text.assemble((f"{'sends':>7} ", "bold cyan"), (f"{part}: ", "cyan"), line[part]))
+                case "event":
+                    self._say(Text.assemble((f"{'event':>7} ", "bold yellow"), line["name"].replace("_", " ")))
+                case "reply":
+                    self._say_reply(line)
+                case "health":
+                    self._health = line
+                    for part, reason in line.get("failing", {}).items():
+                        self._say(Text(f"{part} gives nothing: {reason}", style="bold red"))
+                case "summary":
+                    self._summary = line
+
+    def bridge(self, line: dict[str, Any]) -> None:
+        """One line of the bridge."""
+        with self._lock:
+            kind = line.get("type")
+            if kind == "ready":
+                self._bridge.update(line)
+            elif kind == "turn":
+                self._bridge["timings"] = line
+
+    def summary(self, wall_s: float) -> None:
+        """The last screen: latencies, memory, bytes, where the files are."""
+        table = Table(title="What this run took", show_header=False, box=None, title_justify="left", padding=(0, 2))
+        for name, value in _summary_rows(self._summary, self._bridge, wall_s):
+            table.add_row(name, value)
+        table.add_row("kept", f"{self._out}/reply.wav, device.jsonl, bridge.jsonl")
+        self._console.print()
+        self._console.print(table)
+
+    def _say_reply(self, line: dict[str, Any]) -> None:
+        if text := line.get("text"):
+            mark = "answers" if not line.get("opening") else "opens"
+            self._say(Text.assemble((f"{mark:>7} ", "bold green"), text))
+        if line.get("audio_start_ms") is not None:
+            self._say(
+                Text(f"{'sound':>7} first reply sound {line['audio_start_ms']:.0f} ms after the last word", "green")
+            )
+
+    def _say(self, text: Text) -> None:
+        self._log.append(text)
+        if self._live is None:
+            self._console.print(text)
+
+    def _picture(self) -> Group:
+        return Group(
+            Panel(_perceived(self._state, self._health), title=self._title, title_align="left", border_style="cyan"),
+            *self._log,
+        )
+
+
+def _perceived(state: dict[str, Any], health: dict[str, Any]) -> Table:
+    table = Table(show_header=False, box=None, padding=(0, 2), expand=True)
+    table.add_column(width=12, style="bold")
+    table.add_column()
+    if not state:
+        table.add_row("", "nobody seen or heard yet")
+        return table
+    for part in ("face", "voice", "fused"):
+        table.add_row(part, _affect(state.get(part)))
+    table.add_row("attention", _attention(state))
+    table.add_row("words", state.get("words") or "—")
+    table.add_row("incongruence", _incongruence(state) or "—")
+    if state.get("trend"):
+        table.add_row("trend", state["trend"])
+    level, rss = health.get("level"), health.get("rss_mb")
+    table.add_row("device", f"{rss or 0:.0f} MB" + (f" · degraded: {level}" if level else ""))
+    return table
+
+
+def _affect(affect: dict[str, Any] | None) -> str:
+    if not affect:
+        return "—"
+    label = "unclear" if affect["unclear"] else affect["label"]
+    sure = f" {100 * affect['confidence']:.0f} %" if affect.get("confidence") is not None else ""
+    return f"{label:9}{sure:6} valence {affect['valence']:+.2f}  arousal {affect['arousal']:+.2f}"
+
+
+def _attention(state: dict[str, Any]) -> str:
+    attention, drowsiness = state.get("attention"), state.get("drowsiness")
+    words = []
+    if attention:
+        known = attention["on_target"]
+        words.append("gaze calibrating" if known is None else "looks here" if known else "looks away")
+        if pose := attention.get("head_pose_deg"):
+            words.append(f"head {pose[0]:+.0f}°/{pose[1]:+.0f}°/{pose[2]:+.0f}°")
+    if drowsiness:
+        words.append(f"tiredness {drowsiness['level']}")
+    return ", ".join(words) or "—"
+
+
+def _incongruence(state: dict[str, Any]) -> str:
+    return "; ".join(f"{one['evidence']} ({one['strength']:.2f})" for one in state.get("incongruence", []))
+
+
+def _one_line(state: dict[str, Any]) -> Text:
+    parts = [f"{part} {_affect(state.get(part)).strip()}" for part in ("face", "voice") if state.get(part)]
+    parts.append(_attention(state))
+    if state.get("words"):
+        parts.append(f"words “{state['words']}”")
+    return Text.assemble((f"{'state':>7} ", "bold"), " | ".join(parts))
+
+
+def _summary_rows(device: dict[str, Any], bridge: dict[str, Any], wall_s: float) -> list[tuple[str, str]]:
+    def number(key: str, unit: str, digits: int = 0) -> str:
+        value = device.get(key)
+        return "—" if value is None else f"{value:.{digits}f} {unit}"
+
+    rows = [
+        ("device: start → first observation", number("start_to_first_observation_s", "s", 2)),
+        ("sound → observation, p50 / p99", f"{number('audio_p50_ms', 'ms')} / {number('audio_p99_ms', 'ms')}"),
+        ("picture → observation, p50 / p99", f"{number('video_p50_ms', 'ms')} / {number('video_p99_ms', 'ms')}"),
+        ("face found", number("face_found_pct", "% of pictures", 1)),
+        ("end of speech → first reply sound", number("first_audio_ms", "ms")),
+        ("device peak memory", number("peak_mb", "MB")),
+        ("device CPU", number("cpu_pct_core", "% of a core")),
+        ("sent to the bridge", f"{number('bytes_sent', 'bytes')} in {number('envelopes_sent', 'envelopes')}"),
+    ]
+    for name, value in sorted((bridge.get("timings") or {}).get("stages_ms", {}).items()):
+        rows.append((f"bridge: {name}", f"{value:.0f} ms"))
+    if model := bridge.get("llm"):
+        rows.append(("bridge: language model, voice", f"{model}, {bridge.get('tts', '—')}"))
+    rows.append(("demo, wall time", f"{wall_s:.1f} s"))
+    return rows

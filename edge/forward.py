@@ -1,0 +1,126 @@
+"""What leaves the device, and when: moments become envelopes, and go into the outbox."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from edge.errors import OutboxError
+from edge.health import Health
+from edge.moment import Moment
+from edge.types import Description, PersonState, TurnEnd
+from edge.wire import mien_pb2
+from edge.wire.envelope import Sealer
+
+_CHANGE_S = 0.5  # a change of label or attention is told at once, but not more often than this
+_HEALTH_S = 30.0
+
+
+class Forwarder:
+    """Seals what is worth telling. `put` is the outbox's; a refusal is counted in `refused`, never raised."""
+
+    def __init__(
+        self,
+        sealer: Sealer,
+        put: Callable[[mien_pb2.Envelope], object],
+        *,
+        state_every_s: float,
+        forward_words: bool,
+        language: str,
+    ) -> None:
+        self._sealer = sealer
+        self._put = put
+        self._every_s = state_every_s
+        self._forward_words = forward_words
+        self._language = language
+        self._told: dict[int, tuple[float, object]] = {}
+        self._health_s = 0.0
+        self.refused = 0
+        self.envelopes = 0
+        self.bytes = 0
+
+    def moment(self, moment: Moment) -> None:
+        """Tell the bridge what is new in `moment`."""
+        if any(event.name == "speech_start" for event in moment.events):
+            self._send(self._sealer.turn("speech_start", _turn(moment.states) + 1))
+        for one in moment.observations:
+            if isinstance(one, TurnEnd):
+                self._turn_end(one, moment)
+        fired = [event for event in moment.events if not event.name.startswith("speech_")]
+        if fired:
+            person = fired[0].person
+            state = next((one for one in moment.states if one.person == person), None)
+            said = next((one for one in moment.descriptions if one.person == person), None)
+            self._send(self._sealer.events(fired, state=state, description=said))
+        for state in moment.states:
+            self._state(state, moment.t_s)
+
+    def health(self, health: Health) -> None:
+        """Tell how the device does, now and then and when a part fails or recovers."""
+        if health.t_s - self._health_s < _HEALTH_S and self._told.get(-1, (0.0, ()))[1] == tuple(health.failing):
+            return
+        self._health_s = health.t_s
+        self._told[-1] = (health.t_s, tuple(health.failing))
+        envelope = self._sealer.health(
+            level=health.level,
+            rss_mb=health.rss_mb or 0.0,
+            temperature_c=health.temperature_c,
+            dropped=health.dropped,
+            failing=health.failing,
+            outbox_items=health.outbox_items,
+        )
+        self._send(envelope)
+
+    def goodbye(self) -> None:
+        """Tell that the device ends on purpose."""
+        self._send(self._sealer.goodbye())
+
+    def _turn_end(self, end: TurnEnd, moment: Moment) -> None:
+        state = speaker(moment.states)
+        words = state.words if state and self._forward_words else None
+        self._send(
+            self._sealer.turn(
+                "turn_end" if end.final else "turn_maybe",
+                _turn(moment.states),
+                state=state,
+                description=_of(moment.descriptions, state),
+                words=words,
+                language=self._language if words else None,
+                speech_end_s=end.speech_end_s,
+            )
+        )
+
+    def _state(self, state: PersonState, now_s: float) -> None:
+        gist = (
+            state.fused.label if state.fused and not state.fused.unclear else None,
+            state.attention.on_target if state.attention else None,
+            bool(state.incongruence),
+        )
+        told_s, before = self._told.get(state.person, (float("-inf"), None))
+        if now_s - told_s < (_CHANGE_S if gist != before else self._every_s):
+            return
+        self._told[state.person] = (now_s, gist)
+        self._send(self._sealer.state(state))
+
+    def _send(self, envelope: mien_pb2.Envelope) -> None:
+        try:
+            self._put(envelope)
+        except OutboxError:  # counted here, shown in health; perception goes on
+            self.refused += 1
+            return
+        self.envelopes += 1
+        self.bytes += envelope.ByteSize()
+
+
+def speaker(states: Sequence[PersonState]) -> PersonState | None:
+    """Whose turn it is: who speaks or was heard last; else the first in view."""
+    heard = [state for state in states if state.voice is not None]
+    speaking = [state for state in states if state.speaking]
+    return next(iter(speaking + heard + list(states)), None)
+
+
+def _turn(states: Sequence[PersonState]) -> int:
+    return max((state.turn for state in states), default=0)
+
+
+def _of(descriptions: Sequence[Description], state: PersonState | None) -> Description | None:
+    return next((one for one in descriptions if state is not None and one.person == state.person), None)

@@ -1,0 +1,227 @@
+"""The main path of a device, from frames to envelopes, readable top to bottom.
+
+sensors ─▶ Slot ─▶ hearing, sight (a thread each) ─▶ Slot ─▶ path (this thread) ─▶ forward ─▶ outbox ─▶ uplink
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
+
+from edge import clock, events, health, plugin, watchdog
+from edge.answer import Answer
+from edge.config import Config
+from edge.errors import ConfigError
+from edge.forward import Forwarder
+from edge.governor import Governor, Step
+from edge.health import Health
+from edge.moment import Moment
+from edge.path import Path
+from edge.perceive.hearing import Hearing
+from edge.perceive.sight import Sight
+from edge.policy import Policy
+from edge.rules import Rules
+from edge.sensors.supervise import Supervised
+from edge.slots import Slot
+from edge.summary import Summary
+from edge.types import AudioFrame, FaceSeen, Observation, SpeechActivity, VideoFrame
+from edge.wire.envelope import Sealer
+from edge.worker import Worker
+
+_AUDIO_BLOCKS = 320  # about ten seconds of sound may wait while a turn's words are read
+_FOUND = 512
+_TICK_S = 0.1
+_HEALTH_S = 1.0
+
+
+class Loop:
+    """One device at work. Make it, then `run()` on a thread of your own; `stop()` from any other.
+
+    `listen` gets every line of the local event stream (see edge.events), `watch` every moment; both on the loop's
+    thread, and both must be quick. `paced` False is not offered here: recordings are read fast by `edge.offline`.
+    """
+
+    def __init__(
+        self,
+        config: Config,
+        *,
+        listen: Callable[[str], None] = lambda _line: None,
+        watch: Callable[[Moment], None] = lambda _moment: None,
+        out: str | None = None,
+    ) -> None:
+        self._config = config
+        self._listen = listen
+        self._watch = watch
+        self._stop = threading.Event()
+        self._policy = Policy.from_config(config.purpose)
+        self._governor = Governor(config.memory_mb)
+        self._audio: Slot[AudioFrame] = Slot(_AUDIO_BLOCKS)
+        self._video: Slot[VideoFrame] = Slot(1)
+        self._found: Slot[tuple[float, Sequence[Observation]]] = Slot(_FOUND)
+        self._sensors = [self._supervised(uri) for uri in config.sensors]
+        self._path = Path(policy=self._policy, rules=Rules.load(config.rules), language=config.perceive.language)
+        self._sealer = Sealer(config.device)
+        self._answer = Answer(config, self._sealer, self._say, out=out)
+        self._forward = Forwarder(
+            self._sealer,
+            self._answer.put,
+            state_every_s=config.link.state_every_s,
+            forward_words=config.purpose.forward_words,
+            language=config.perceive.language,
+        )
+        self._hearing = Worker("hearing", self._make_hearing, self._audio, self._found, tune=self._tune_hearing)
+        self._sight = Worker("sight", self._make_sight, self._video, self._found, tune=self._tune_sight)
+        self.summary = Summary()
+
+    def run(self) -> Summary:
+        """Work until `stop()` or the end of every input; then answer what is open, and close everything."""
+        started = [self._answer.start, self._hearing.start, self._sight.start]
+        try:
+            for start in started:
+                start()
+            for worker in (self._hearing, self._sight):  # a clip must not play to models that still load
+                worker.ready.wait(30.0)
+            for sensor in self._sensors:
+                sensor.start()
+            watchdog.notify("READY=1")
+            self._work()
+        finally:
+            self._close()
+        return self.summary
+
+    def stop(self) -> None:
+        """End the run soon; may be called from a signal handler."""
+        self._stop.set()
+
+    # ------------------------------------------------------------ the main path
+
+    def _work(self) -> None:
+        health_due_s = clock.now_s()
+        while not self._stop.is_set():
+            batch = self._found.take(_TICK_S)
+            if batch is not None:
+                self._consider(*batch)
+            now_s = clock.now_s()
+            if now_s >= health_due_s:
+                health_due_s = now_s + _HEALTH_S
+                self._look_after(now_s)
+            if batch is None and all(sensor.state == "stopped" for sensor in self._sensors) and self._drained():
+                break
+
+    def _consider(self, end_s: float, observations: Iterable[Observation]) -> None:
+        moment = self._path.step(observations, end_s)
+        self._interrupt(moment)
+        self._forward.moment(moment)
+        self._watch(moment)
+        for line in events.lines(moment):
+            self._listen(line)
+        if moment.observations:
+            self.summary.observed(clock.now_s(), any(isinstance(one, FaceSeen) for one in moment.observations))
+
+    def _interrupt(self, moment: Moment) -> None:
+        """Barge-in: the person speaks while the device does."""
+        if self._answer.speaking and any(
+            isinstance(one, SpeechActivity) and one.speaking and one.speech_s >= 0.2 for one in moment.observations
+        ):
+            self._answer.interrupt(max((state.turn for state in moment.states), default=0))
+
+    def _drained(self) -> bool:
+        """All input was perceived: flush what hearing still holds, once, and let the answer be heard."""
+        self._audio.close()
+        self._video.close()
+        if not (self._hearing.join(0.0) and self._sight.join(0.0)):
+            return False
+        hearing = self._hearing.detector
+        if isinstance(hearing, Hearing):
+            now_s = clock.now_s()
+            self._consider(now_s, hearing.finish())
+        self._answer.wait(self._stop)
+        return True
+
+    # ------------------------------------------------------------ looking after itself
+
+    def _look_after(self, now_s: float) -> None:
+        rss_mb, peak_mb = health.memory_mb()
+        late_s = max(self._hearing.latency.take_recent_s(), self._sight.latency.take_recent_s())
+        step = self._governor.update(now_s, late_s=late_s, rss_mb=rss_mb, temperature_c=health.temperature_c())
+        failing = {one.uri: one.reason or one.state for one in self._sensors if one.state == "failing"}
+        failing |= {one.name: one.failing for one in (self._hearing, self._sight) if one.failing}
+        failing |= self._answer.failing()
+        report = Health(
+            t_s=now_s,
+            level=step.name,
+            rss_mb=rss_mb,
+            peak_mb=peak_mb,
+            temperature_c=health.temperature_c(),
+            failing=failing,
+            dropped=self._dropped(),
+            outbox_items=self._answer.outbox_items,
+            link=self._answer.link,
+        )
+        self._forward.health(report)
+        self._say("health", report)
+        watchdog.notify("WATCHDOG=1")
+
+    def _dropped(self) -> dict[str, int]:
+        return {
+            "audio": self._audio.dropped,
+            "video": self._video.dropped,
+            "observations": self._found.dropped,
+            "envelopes": self._forward.refused,
+            "replies": self._answer.dropped,
+        }
+
+    def _close(self) -> None:
+        watchdog.notify("STOPPING=1")
+        for sensor in self._sensors:
+            sensor.stop()
+        for slot in (self._audio, self._video, self._found):
+            slot.close()
+        for worker in (self._hearing, self._sight):
+            worker.join(5.0)
+        self._forward.goodbye()
+        self._answer.close()
+        self.summary.close(
+            audio=self._hearing.latency,
+            video=self._sight.latency,
+            dropped=self._dropped(),
+            envelopes=self._forward.envelopes,
+            bytes_sent=self._answer.bytes_sent,
+            first_audio_ms=self._answer.first_audio_ms,
+        )
+        self._say("summary", self.summary.lines())
+
+    # ------------------------------------------------------------ parts
+
+    def _supervised(self, text: str) -> Supervised:
+        uri = plugin.Uri.parse(text)
+        make = plugin.load("edge.sensors", uri.scheme).from_uri
+        return Supervised(lambda: make(uri), audio=self._audio, video=self._video)
+
+    def _make_hearing(self) -> Hearing:
+        return Hearing(
+            affect=self._policy.affect, words=bool(self._config.perceive.words), language=self._config.perceive.language
+        )
+
+    def _make_sight(self) -> Sight:
+        return Sight(affect=self._policy.affect, max_people=self._config.perceive.max_people)
+
+    def _tune_hearing(self, hearing: Any) -> None:
+        hearing.device_speaking(self._answer.speaking)
+        hearing.words_wanted(self._governor.step.words)
+
+    def _tune_sight(self, sight: Any) -> None:
+        step: Step = self._governor.step
+        sight.set_rate(frame_hz=step.frame_hz, expression_hz=step.expression_hz, on=step.sight)
+
+    def _say(self, kind: str, value: Any) -> None:
+        self._listen(events.line(kind, value))
+
+
+def check(config: Config) -> None:
+    """Raises ConfigError or PluginError where these settings cannot work at all."""
+    if not config.sensors:
+        raise ConfigError("no sensors: name at least one, e.g. sensors = ['camera://0', 'mic://default']")
+    for text in config.sensors:
+        plugin.load("edge.sensors", plugin.Uri.parse(text).scheme)

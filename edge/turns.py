@@ -1,0 +1,203 @@
+"""Turns: counting, one summary per turn, trends over turns, and each person's own baseline. Memory is bounded."""
+
+from __future__ import annotations
+
+import math
+from collections import OrderedDict, deque
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from edge.types import Affect, PersonState
+
+KEEP_TURNS = 32
+_KEEP_PEOPLE = 16  # baselines; whoever was not met for longest is forgotten first
+_TREND_TURNS = 3
+_TREND_RISE = 0.12  # total change over the turns that is called a trend; means of smoothed 0–1 cues wobble by ≈ 0.05
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TurnSummary:
+    """One finished turn, without content. Times in seconds; `means` of cues, valence, arousal over its speech."""
+
+    turn: int
+    person: int
+    start_s: float
+    end_s: float
+    speech_s: float
+    label: str | None
+    means: Mapping[str, float] = field(default_factory=dict)
+    incongruence: float = 0.0  # the strongest
+    away_share: float | None = None  # of the turn's time, looking elsewhere
+
+
+@dataclass(slots=True)
+class Baseline:
+    """What is usual for one person: running means over finished turns, slow after the first few."""
+
+    turns: int = 0
+    means: dict[str, float] = field(default_factory=dict)
+
+    def learn(self, values: Mapping[str, float]) -> None:
+        """Take in the means of one turn."""
+        self.turns += 1
+        rate = max(1 / self.turns, 0.15)
+        for name, value in values.items():
+            self.means[name] = self.means.get(name, value) + rate * (value - self.means.get(name, value))
+
+    def usual(self, name: str) -> float | None:
+        """The usual value, once two turns stand behind it."""
+        return self.means.get(name) if self.turns >= 2 else None
+
+
+@dataclass(slots=True)
+class _Running:
+    """The turn that is going on."""
+
+    start_s: float
+    last_s: float
+    speech_s: float = 0.0
+    seconds: float = 0.0
+    sums: dict[str, float] = field(default_factory=dict)
+    weights: dict[str, float] = field(default_factory=dict)
+    labels: dict[str, float] = field(default_factory=dict)
+    speakers: dict[int, float] = field(default_factory=dict)
+    away_s: float = 0.0
+    looked_s: float = 0.0
+    incongruence: float = 0.0
+
+    def add(self, name: str, value: float, weight: float) -> None:
+        self.sums[name] = self.sums.get(name, 0.0) + weight * value
+        self.weights[name] = self.weights.get(name, 0.0) + weight
+
+
+class Turns:
+    """The session's turns. `count` is the running or last turn (0 before the first)."""
+
+    def __init__(self) -> None:
+        self.count = 0
+        self.history: deque[TurnSummary] = deque(maxlen=KEEP_TURNS)
+        self._running: _Running | None = None
+        self._baselines: OrderedDict[int, Baseline] = OrderedDict()
+        self._session: dict[str, tuple[int, float]] = {}
+
+    @property
+    def running(self) -> bool:
+        """Whether somebody has begun a turn and not ended it."""
+        return self._running is not None
+
+    def begin(self, t_s: float) -> bool:
+        """Speech was heard; True when that begins a new turn."""
+        if self._running is not None:
+            return False
+        self.count += 1
+        self._running = _Running(start_s=t_s, last_s=t_s)
+        return True
+
+    def step(self, state: PersonState, *, is_speaker: bool) -> None:
+        """Add a moment of the speaker to the running turn."""
+        run = self._running
+        if run is None or not is_speaker or state.t_s <= run.last_s:
+            return
+        dt = min(state.t_s - run.last_s, 1.0)  # a gap in the input does not count as a long moment
+        run.last_s = state.t_s
+        run.seconds += dt
+        run.speakers[state.person] = run.speakers.get(state.person, 0.0) + dt
+        if state.speaking:
+            run.speech_s += dt
+        affect: Affect | None = state.fused
+        if affect is not None and not affect.unclear:
+            run.add("valence", affect.valence, dt)
+            run.add("arousal", affect.arousal, dt)
+            run.labels[affect.label] = run.labels.get(affect.label, 0.0) + dt
+        for name, value in state.cues.items():
+            run.add(name, value, dt)
+        if (prosody := state.prosody) is not None:
+            for name in ("pitch_hz", "energy_db", "rate_hz", "pause_fraction", "pitch_range_st"):
+                if (number := getattr(prosody, name)) is not None:
+                    run.add(name, number, dt)
+        if state.attention is not None and state.attention.on_target is not None:
+            run.looked_s += dt
+            run.away_s += 0.0 if state.attention.on_target else dt
+        for item in state.incongruence:
+            run.incongruence = max(run.incongruence, item.strength)
+
+    def end(self, t_s: float) -> TurnSummary | None:
+        """Close the running turn; None when there is none."""
+        run, self._running = self._running, None
+        if run is None:
+            return None
+        person = max(run.speakers, key=run.speakers.__getitem__, default=0)
+        means = {name: run.sums[name] / weight for name, weight in run.weights.items() if weight > 0}
+        summary = TurnSummary(
+            turn=self.count,
+            person=person,
+            start_s=run.start_s,
+            end_s=max(t_s, run.start_s),
+            speech_s=run.speech_s,
+            label=max(run.labels, key=run.labels.__getitem__, default=None),
+            means=means,
+            incongruence=run.incongruence,
+            away_share=run.away_s / run.looked_s if run.looked_s > 0 else None,
+        )
+        self.history.append(summary)
+        self._learn(person, means)
+        for name, value in means.items():
+            n, mean = self._session.get(name, (0, 0.0))
+            self._session[name] = (n + 1, mean + (value - mean) / (n + 1))
+        return summary
+
+    def _learn(self, person: int, means: Mapping[str, float]) -> None:
+        self._baselines.setdefault(person, Baseline()).learn(means)
+        self._baselines.move_to_end(person)
+        while len(self._baselines) > _KEEP_PEOPLE:
+            self._baselines.popitem(last=False)
+
+    def baseline(self, person: int) -> Baseline:
+        """What is usual for `person` (empty for a stranger)."""
+        return self._baselines.get(person) or Baseline()
+
+    def session(self) -> dict[str, float]:
+        """Means over all finished turns of the session."""
+        return {name: mean for name, (_, mean) in self._session.items()}
+
+    def series(self, name: str, person: int, turns: int) -> list[float]:
+        """Means of `name` in the last `turns` turns of `person`, oldest first; shorter where they are missing."""
+        found = [t.means[name] for t in self.history if t.person == person and name in t.means]
+        return found[-turns:]
+
+    def direction(self, name: str, person: int, turns: int = _TREND_TURNS) -> str | None:
+        """`rising`, `falling` or `steady` over the last `turns` turns; None with fewer."""
+        values = self.series(name, person, turns)
+        if turns < 2 or len(values) < turns or not all(map(math.isfinite, values)):
+            return None
+        steps = [b - a for a, b in zip(values, values[1:], strict=False)]
+        change = values[-1] - values[0]
+        if abs(change) < _TREND_RISE:
+            return "steady"
+        if change > 0 and min(steps) > -0.02:
+            return "rising"
+        if change < 0 and max(steps) < 0.02:
+            return "falling"
+        return "steady"
+
+    def trend(self, person: int) -> str | None:
+        """The most telling trend in words, e.g. `frustration rising over 3 turns`."""
+        for name, wanted in (
+            ("frustration", "rising"),
+            ("uncertainty", "rising"),
+            ("frustration", "falling"),
+            ("interest", "falling"),
+            ("valence", "falling"),
+            ("valence", "rising"),
+        ):
+            if self.direction(name, person) != wanted:
+                continue
+            longest = _TREND_TURNS
+            while longest < KEEP_TURNS and self.direction(name, person, longest + 1) == wanted:
+                longest += 1
+            return f"{'mood' if name == 'valence' else name} {wanted} over {longest} turns"
+        return None
+
+    def reset(self) -> None:
+        """Forget the session."""
+        self.__init__()  # type: ignore[misc]

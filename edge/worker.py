@@ -1,0 +1,111 @@
+"""One detector on its own thread: frames from a slot, observations to a slot; a fault degrades, and is seen."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable, Sequence
+from typing import Generic, Protocol, TypeVar
+
+from edge import clock
+from edge.meter import Latency
+from edge.slots import Slot
+from edge.types import AudioFrame, Observation, VideoFrame
+
+log = logging.getLogger(__name__)
+
+F = TypeVar("F", AudioFrame, VideoFrame)
+F_contra = TypeVar("F_contra", AudioFrame, VideoFrame, contravariant=True)
+
+_PAUSE_S = 1.0  # after a fault: a detector that fails on every frame must not burn the board
+
+
+class Detector(Protocol[F_contra]):
+    """What a worker runs: hearing or sight."""
+
+    def feed(self, frame: F_contra) -> Sequence[Observation]:
+        """What this frame shows."""
+
+    def reset(self) -> None:
+        """Forget the running stream."""
+
+
+class Worker(Generic[F]):
+    """Feeds `make()`'s detector from `frames`; each frame's observations go to `found` as one batch.
+
+    The detector is made on the worker's thread (loading takes time) and made anew after a fault. `failing` is the
+    reason why nothing comes now, or None. `latency` runs from the capture of a frame's last sample to its batch.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        make: Callable[[], Detector[F]],
+        frames: Slot[F],
+        found: Slot[tuple[float, Sequence[Observation]]],
+        *,
+        tune: Callable[[Detector[F]], None] | None = None,
+    ) -> None:
+        self.name = name
+        self.latency = Latency()
+        self.frames = 0
+        self.with_result = 0
+        self.faults = 0
+        self.failing: str | None = None
+        self.ready = threading.Event()
+        self._make = make
+        self._slot = frames
+        self._found = found
+        self._tune = tune
+        self._detector: Detector[F] | None = None
+        self._thread = threading.Thread(target=self._run, name=name, daemon=True)
+
+    def start(self) -> None:
+        """Begin; ends when the slot is closed and empty."""
+        self._thread.start()
+
+    def join(self, timeout_s: float) -> bool:
+        """Wait for the end; whether it came."""
+        self._thread.join(timeout_s)
+        return not self._thread.is_alive()
+
+    @property
+    def detector(self) -> Detector[F] | None:
+        """The running detector; to be read only after `join`."""
+        return self._detector
+
+    def _run(self) -> None:
+        while not (self._slot.closed and not len(self._slot)):
+            try:
+                self._detector = self._make()
+                self.ready.set()
+                self._loop(self._detector)
+                return
+            except Exception as error:  # any fault of a detector is a visible degradation, never the end of the loop
+                self.faults += 1
+                self.failing = f"{type(error).__name__}: {error}"
+                self.ready.set()
+                log.warning("%s failed: %s", self.name, type(error).__name__)  # the message may quote input
+                self._drain(_PAUSE_S)
+
+    def _loop(self, detector: Detector[F]) -> None:
+        while True:
+            frame = self._slot.take(0.25)
+            if frame is None:
+                if self._slot.closed and not len(self._slot):
+                    return
+                continue
+            if self._tune is not None:
+                self._tune(detector)
+            observations = detector.feed(frame)
+            self.failing = None
+            self.frames += 1
+            self.with_result += bool(observations)
+            end_s = frame.end_s if isinstance(frame, AudioFrame) else frame.t_s
+            self.latency.add(max(0.0, clock.now_s() - end_s))
+            self._found.put((end_s, observations))
+
+    def _drain(self, seconds: float) -> None:
+        end_s = clock.now_s() + seconds
+        while clock.now_s() < end_s and not self._slot.closed:
+            self._slot.take(max(0.01, end_s - clock.now_s()))

@@ -1,0 +1,23 @@
+"""What all tests share: where the labelled data lies, and which models are there."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+
+@pytest.fixture(scope="session")
+def data() -> Path:
+    """The labelled data (`MIEN_DATA`); the test skips without it."""
+    folder = os.environ.get("MIEN_DATA")
+    if not folder or not Path(folder).is_dir():
+        pytest.skip("set MIEN_DATA to the folder of labelled data")
+    return Path(folder)
+
+
+@pytest.fixture(scope="session")
+def clips(data: Path) -> list[Path]:
+    """Four clips of talking people."""
+    return sorted((data / "clips").glob("*.mpg"))

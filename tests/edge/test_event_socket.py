@@ -1,0 +1,82 @@
+"""The event socket: any program of this user reads lines; a slow one loses its own lines only."""
+
+from __future__ import annotations
+
+import socket
+import stat
+import time
+from pathlib import Path
+
+import pytest
+
+from edge.errors import OutputError
+from edge.event_socket import EventSocket
+
+
+def connect(path: Path) -> socket.socket:
+    reader = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    reader.connect(str(path))
+    reader.settimeout(5)
+    return reader
+
+
+def readers(server: EventSocket, count: int) -> None:
+    end_s = time.monotonic() + 5
+    while len(server._readers) != count and time.monotonic() < end_s:
+        time.sleep(0.01)
+    assert len(server._readers) == count
+
+
+def test_every_reader_gets_every_line(tmp_path: Path) -> None:
+    """Two readers, same lines, in order."""
+    server = EventSocket(tmp_path / "events.sock")
+    server.open()
+    with connect(server.path) as one, connect(server.path) as two:
+        readers(server, 2)
+        server.publish('{"type":"event","name":"a"}')
+        server.publish('{"type":"event","name":"b"}')
+        for reader in (one, two):
+            lines = _two_lines(reader)
+            assert lines == '{"type":"event","name":"a"}\n{"type":"event","name":"b"}\n'
+    server.close()
+    assert not server.path.exists()
+
+
+def _two_lines(reader: socket.socket) -> str:
+    got = b""
+    while got.count(b"\n") < 2:
+        got += reader.recv(4096)
+    return got.decode()
+
+
+def test_only_this_user_may_read(tmp_path: Path) -> None:
+    """What a person feels is not for every user of the board."""
+    server = EventSocket(tmp_path / "events.sock")
+    server.open()
+    assert stat.S_IMODE(server.path.stat().st_mode) == 0o600
+    server.close()
+
+
+def test_a_slow_reader_never_holds_the_loop_up(tmp_path: Path) -> None:
+    """`publish` returns at once; what the reader lost is counted."""
+    server = EventSocket(tmp_path / "events.sock")
+    server.open()
+    with connect(server.path):
+        readers(server, 1)
+        for _ in range(20_000):
+            server.publish("x" * 200)
+        assert server.dropped > 0
+    server.close()
+
+
+def test_a_socket_left_by_a_killed_process_is_taken_over_but_not_a_living_one(tmp_path: Path) -> None:
+    """Stale files do not block a restart; two servers do not steal from each other."""
+    path = tmp_path / "events.sock"
+    stale = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    stale.bind(str(path))
+    stale.close()
+    first = EventSocket(path)
+    first.open()
+    with pytest.raises(OutputError, match="another process"):
+        EventSocket(path).open()
+    first.close()

@@ -1,0 +1,44 @@
+"""Slots: bounded, latest wins, every drop counted."""
+
+from __future__ import annotations
+
+import threading
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from edge.slots import Slot
+
+
+@given(st.lists(st.integers()), st.integers(1, 5))
+def test_what_is_not_taken_was_dropped_and_counted(items: list[int], capacity: int) -> None:
+    """The newest `capacity` items are kept in order; the count of the rest is exact."""
+    slot: Slot[int] = Slot(capacity)
+    for item in items:
+        slot.put(item)
+    taken = [slot.take(0) for _ in range(len(slot))]
+    assert taken == items[-capacity:]
+    assert slot.dropped == len(items) - len(taken)
+
+
+def test_a_closed_slot_wakes_the_waiter_and_can_be_emptied() -> None:
+    """Nothing waits for ever on a slot that ended."""
+    slot: Slot[int] = Slot(2)
+    got: list[int | None] = []
+    waiter = threading.Thread(target=lambda: got.append(slot.take(10)))
+    waiter.start()
+    slot.close()
+    waiter.join(5)
+    assert got == [None]
+    slot.put(1)
+    assert slot.take(0) is None
+
+
+def test_put_wait_loses_nothing() -> None:
+    """A lossless producer waits for room."""
+    slot: Slot[int] = Slot(1)
+    assert slot.put_wait(1)
+    assert not slot.put_wait(2, 0.01)
+    assert slot.take(0) == 1
+    assert slot.put_wait(2, 0.01)
+    assert slot.dropped == 0

@@ -1,0 +1,160 @@
+"""The store: every byte is checked, an interrupted pull goes on, and an error names the mend."""
+
+from __future__ import annotations
+
+import hashlib
+import threading
+from collections.abc import Iterator, Mapping
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
+
+import pytest
+
+from models import card as cards
+from models import store
+from models.errors import CardError, ModelCorrupt, ModelMissing, PullFailed
+
+CONTENT = bytes(range(256)) * 4000
+
+
+@pytest.fixture
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty store and a folder of cards of its own."""
+    monkeypatch.setenv("MIEN_MODELS", str(tmp_path / "store"))
+    monkeypatch.delenv("MIEN_MODEL_MIRROR", raising=False)
+    (tmp_path / "cards").mkdir()
+    monkeypatch.setattr(cards, "CARDS", tmp_path / "cards")
+    return tmp_path
+
+
+def write_card(home: Path, source: str, name: str = "net", content: bytes = CONTENT) -> None:
+    text = f"""
+name = "{name}"
+file = "{name}.bin"
+task = "nothing"
+licence = "CC0-1.0"
+origin = "here"
+sha256 = "{hashlib.sha256(content).hexdigest()}"
+bytes = {len(content)}
+sets = ["device"]
+{source}
+"""
+    (home / "cards" / f"{name}.toml").write_text(text)
+
+
+BUILD = '[[source]]\nkind = "build"\nfunction = "tests.models.test_store:build"\ninputs = []'
+
+
+def build(_inputs: Mapping[str, Path], out: Path) -> None:
+    out.write_bytes(CONTENT)
+
+
+def build_wrong(_inputs: Mapping[str, Path], out: Path) -> None:
+    out.write_bytes(CONTENT[:-1])
+
+
+def test_a_missing_model_names_the_command_that_gets_it(home: Path) -> None:
+    """`path` never fetches; its error tells what to run."""
+    write_card(home, BUILD)
+    with pytest.raises(ModelMissing, match="mien models pull net"):
+        store.path("net")
+
+
+def test_pull_builds_checks_and_keeps(home: Path) -> None:
+    """What was pulled is found by `path`, byte for byte."""
+    write_card(home, BUILD)
+    assert store.pull("net").read_bytes() == CONTENT
+    assert store.path("net").read_bytes() == CONTENT
+    assert store.state(cards.read("net")) == "present"
+
+
+def test_a_changed_byte_is_found_and_mended_by_a_pull(home: Path) -> None:
+    """A corrupt file is refused, and replaced by the next pull."""
+    write_card(home, BUILD)
+    file = store.pull("net")
+    file.write_bytes(b"x" + CONTENT[1:])
+    with pytest.raises(ModelCorrupt, match="mien models pull net"):
+        store.path("net")
+    assert store.pull("net").read_bytes() == CONTENT
+
+
+def test_a_source_that_gives_other_bytes_is_refused(home: Path) -> None:
+    """Nothing that does not match the card's sha256 ever gets its name."""
+    write_card(home, BUILD.replace(":build", ":build_wrong"))
+    with pytest.raises(PullFailed, match="sha256"):
+        store.pull("net")
+    assert not (home / "store" / "net.bin").exists()
+    assert not list((home / "store").glob("*.new"))
+
+
+def test_a_mirror_folder_comes_first(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With a mirror, a card's own sources are not needed."""
+    write_card(home, BUILD.replace(":build", ":no_such_function"))
+    (home / "mirror").mkdir()
+    (home / "mirror" / "net.bin").write_bytes(CONTENT)
+    monkeypatch.setenv("MIEN_MODEL_MIRROR", str(home / "mirror"))
+    assert store.pull("net").read_bytes() == CONTENT
+
+
+class _Cutting(BaseHTTPRequestHandler):
+    """Serves CONTENT, honours Range, and breaks the first answer off in the middle."""
+
+    ranges: list[str | None] = []
+
+    def do_GET(self) -> None:
+        wanted = self.headers.get("Range")
+        self.ranges.append(wanted)
+        start = int(wanted[6:-1]) if wanted else 0
+        self.send_response(206 if wanted else 200)
+        self.send_header("Content-Length", str(len(CONTENT) - start))
+        self.end_headers()
+        end = len(CONTENT) if wanted else len(CONTENT) // 2
+        self.wfile.write(CONTENT[start:end])
+
+    def log_message(self, *_args: object) -> None:
+        pass
+
+
+@pytest.fixture
+def server() -> Iterator[str]:
+    """A server whose first answer is cut off."""
+    _Cutting.ranges = []
+    httpd = HTTPServer(("127.0.0.1", 0), _Cutting)
+    thread = threading.Thread(target=httpd.serve_forever, daemon=True)
+    thread.start()
+    yield f"http://127.0.0.1:{httpd.server_port}"
+    httpd.shutdown()
+    httpd.server_close()
+    thread.join()
+
+
+def test_a_download_that_was_cut_goes_on_where_it_stopped(
+    home: Path, server: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The second pull asks only for the bytes that are missing, and the whole is checked."""
+    write_card(home, BUILD.replace(":build", ":no_such_function"))
+    monkeypatch.setenv("MIEN_MODEL_MIRROR", server)
+    with pytest.raises(PullFailed):
+        store.pull("net")
+    assert store.pull("net").read_bytes() == CONTENT
+    assert _Cutting.ranges == [None, f"bytes={len(CONTENT) // 2}-"]
+    assert not (home / "store" / ".partial" / "net").exists()
+
+
+def test_an_unknown_model_and_a_malformed_card_are_named(home: Path) -> None:
+    """A card error says which card and what there is."""
+    write_card(home, BUILD)
+    with pytest.raises(CardError, match="there is net"):
+        cards.read("nett")
+    (home / "cards" / "bad.toml").write_text('name = "bad"\nbogus = 1\n')
+    with pytest.raises(CardError, match=r"bad\.toml"):
+        cards.read("bad")
+
+
+def test_every_committed_card_is_sound() -> None:
+    """Each card of the project reads, and weights of ours are the bytes that their cards name."""
+    for name in cards.names():
+        card = cards.read(name)
+        if any(source.kind == "committed" for source in card.source):
+            assert store.state(card) == "present", name
+            assert card.training, f"{name}: our own weights tell their recipe, seed and data"
