@@ -22,17 +22,16 @@ from typing import Any
 import av
 import cv2
 import numpy as np
-import numpy.typing as npt
 
 from edge import clock
 from edge.errors import MediaError, SensorMissing
 from edge.plugin import Uri
+from edge.sensors._blocks import Blocks
+from edge.sensors._picture import picture_stream, upright_bgr
 from edge.sensors._resample import Resampler
-from edge.sensors.base import BLOCK, EndOfStream
-from edge.types import SAMPLE_RATE, AudioFrame, Frame, VideoFrame
+from edge.sensors.base import EndOfStream
+from edge.types import AudioFrame, Frame, VideoFrame
 
-# Sound whose time stamps leave the sample count by more than this has a real gap; less is a container's rounding.
-_GAP_S = 0.1
 # A file that ends earlier than its header says by more than this has been cut off.
 _SHORT_S = 0.5
 # Bare streams without a header that states the length: FFmpeg guesses it from the bit rate.
@@ -76,7 +75,7 @@ class FileSensor:
             self._frames = iter([self._still()])
             return
         container = self._container()
-        self.has_audio, self.has_video = bool(container.streams.audio), _has_picture(container)
+        self.has_audio, self.has_video = bool(container.streams.audio), picture_stream(container) is not None
         if not (self.has_audio or self.has_video):
             raise MediaError(f"{self.path} holds neither sound nor picture: give a video, sound or picture file")
         if container.duration is not None:
@@ -161,41 +160,21 @@ class FileSensor:
                 yield (None if frame.time is None else frame.time - zero_s), frame
 
     def _sound(self, container: Any) -> Iterator[Frame]:
-        resampler, pending = Resampler(), np.zeros(0, np.float32)
-        head_s: float | None = None  # media time of pending[0]
-        fed_s = 0.0  # media time up to which sound went into the resampler
-        seq = 0
-
-        def blocks(least: int) -> Iterator[Frame]:
-            nonlocal pending, head_s, seq
-            while len(pending) >= least:
-                block, pending = pending[:BLOCK], pending[BLOCK:]
-                assert head_s is not None
-                yield AudioFrame(self.uri, seq, self._start_s + head_s, block)
-                head_s, seq = head_s + len(block) / SAMPLE_RATE, seq + 1
-
+        resampler, blocks = Resampler(), Blocks(self.uri)
         for t_s, frame in self._decoded(container, container.streams.audio[0]):
-            if head_s is None:
-                head_s = fed_s = t_s or 0.0
-            elif t_s is not None and t_s > fed_s + _GAP_S:  # never backwards: time stamps that jump back are wrong
-                pending = np.concatenate([pending, resampler.flush()])
-                yield from blocks(1)
-                head_s = fed_s = t_s
-            fed_s += frame.samples / frame.sample_rate
-            pending = np.concatenate([pending, resampler.feed(frame)])
-            yield from blocks(BLOCK)
-        pending = np.concatenate([pending, resampler.flush()])
-        yield from blocks(1)
+            yield from blocks.feed(resampler.feed(frame), self._start_s + (t_s or 0.0))
+        yield from blocks.feed(resampler.flush(), self._start_s)
+        yield from blocks.flush()
 
     def _pictures(self, container: Any) -> Iterator[Frame]:
-        stream = _picture_stream(container)
+        stream = picture_stream(container)
         aspect = float(stream.sample_aspect_ratio or 1)
         step_s = 1 / float(stream.average_rate or 25)
         t_s = -step_s
         for seq, (stamp_s, picture) in enumerate(self._decoded(container, stream)):
             # A time stamp that is missing, stands still or jumps back is wrong: the frame follows its predecessor.
             t_s = stamp_s if stamp_s is not None and stamp_s > t_s else t_s + step_s
-            yield VideoFrame(self.uri, seq, self._start_s + t_s, _upright_bgr(picture, aspect))
+            yield VideoFrame(self.uri, seq, self._start_s + t_s, upright_bgr(picture, aspect))
 
     def _still(self) -> Frame:
         pixels = cv2.imread(str(self.path), cv2.IMREAD_COLOR)  # honours EXIF orientation
@@ -225,24 +204,6 @@ def _must_be_readable(path: Path) -> None:
 
 def _is_still(path: Path) -> bool:
     return path.suffix.lower() != ".gif" and cv2.haveImageReader(str(path))
-
-
-def _picture_stream(container: Any) -> Any:
-    """The video stream, but not the cover picture of a sound file; None without one."""
-    real = [one for one in container.streams.video if not one.disposition & av.stream.Disposition.attached_pic]
-    return real[0] if real else None
-
-
-def _has_picture(container: Any) -> bool:
-    return _picture_stream(container) is not None
-
-
-def _upright_bgr(picture: Any, aspect: float) -> npt.NDArray[np.uint8]:
-    """BGR pixels (h, w, 3), with square pixels and turned upright as the file asks for."""
-    pixels = picture.reformat(width=round(picture.width * aspect), format="bgr24").to_ndarray()
-    if turns := round(picture.rotation / 90) % 4:  # counter-clockwise
-        pixels = np.rot90(pixels, turns)
-    return np.ascontiguousarray(pixels, np.uint8)
 
 
 def _words(error: Exception) -> str:

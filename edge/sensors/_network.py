@@ -1,0 +1,138 @@
+"""Network cameras: sound and picture of a live stream, by FFmpeg, with time-outs."""
+
+from __future__ import annotations
+
+from collections import deque
+from typing import Any
+
+import av
+
+from edge import clock
+from edge.errors import MediaError, SensorMissing
+from edge.sensors._blocks import Blocks
+from edge.sensors._picture import picture_stream, upright_bgr
+from edge.sensors._resample import Resampler
+from edge.sensors.base import without_password
+from edge.types import Frame, VideoFrame
+
+_OPEN_S = 8.0
+_READ_S = 2.5  # shorter than the watcher's deadline, so that a silent camera is told as what it is
+
+# Low latency: no reordering queue, and only a short look at the stream before it plays.
+_LIVE = {"fflags": "nobuffer", "flags": "low_delay", "analyzeduration": "1000000"}
+
+# MJPEG carries no time stamps: FFmpeg makes them up at 25 a second.
+_STAMPLESS = frozenset({"mpjpeg", "mjpeg"})
+# A sender's clock may run slower than ours: its zero creeps by this per frame, until a quick frame pulls it back.
+_DRIFT_S = 0.0001
+# A step in the sender's time stamps of more than this is no delay: its clock was set, or the stream began anew.
+_CLOCK_SET_S = 2.0
+
+
+class NetworkCamera:
+    """A live stream. `format_name`: FFmpeg's name of the container where it cannot tell by itself."""
+
+    live = True
+
+    def __init__(self, uri: str, *, settings: dict[str, str], format_name: str | None = None) -> None:
+        self.uri = without_password(uri)
+        self.has_audio = False
+        self.has_video = True  # known for certain once it is open
+        self.damaged = 0
+        self._address, self._settings, self._format = uri, settings, format_name
+        self._container: Any = None
+        self._ready: deque[Frame] = deque()
+
+    def open(self) -> None:
+        """Connect. Raises SensorMissing (unreachable, refused) or MediaError (reached, but no stream)."""
+        self.close()
+        self.damaged = 0
+        try:
+            container = av.open(
+                self._address,
+                format=self._format,
+                options=_LIVE | self._settings,
+                timeout=(_OPEN_S, _READ_S),
+                metadata_errors="replace",
+            )
+        except (av.InvalidDataError, ValueError) as error:
+            raise MediaError(
+                f"{self.uri} answers, but not with a stream that can be decoded: check its path"
+            ) from error
+        except (av.FFmpegError, OSError) as error:
+            raise SensorMissing(
+                f"{self.uri} cannot be reached ({_words(error)}): {_mend(error)}"
+            ) from None  # its text holds the password
+        self._container = container
+        self._picture = picture_stream(container)
+        self._sound = container.streams.audio[0] if container.streams.audio else None
+        self.has_audio, self.has_video = self._sound is not None, self._picture is not None
+        streams = [one for one in (self._sound, self._picture) if one is not None]
+        if not streams:
+            raise MediaError(f"{self.uri} holds neither sound nor picture: check its path")
+        for one in streams:
+            one.codec_context.thread_count = 1  # frame threads would add their number in frames of delay
+        self._packets = container.demux(*streams)
+        self._resampler, self._blocks = Resampler(), Blocks(self.uri)
+        self._stampless = container.format.name in _STAMPLESS
+        self._zero_s: float | None = None  # monotonic time of the stream's time 0
+        self._seq = 0
+
+    def read(self, timeout_s: float) -> Frame | None:
+        """The next frame. Blocks up to 2.5 s; a stream that is silent for longer raises SensorMissing."""
+        while not self._ready:
+            try:
+                packet = next(self._packets)
+            except StopIteration:
+                raise SensorMissing(f"{self.uri} ended its stream: is the camera on?") from None
+            except av.FFmpegError as error:
+                raise SensorMissing(f"{self.uri} fell silent ({_words(error)}): is the camera on?") from None
+            try:
+                decoded = packet.decode()
+            except av.FFmpegError:
+                self.damaged += 1
+                continue
+            for one in decoded:
+                if one.is_corrupt:
+                    self.damaged += 1
+                else:
+                    self._take(one)
+        return self._ready.popleft()
+
+    def close(self) -> None:
+        """Disconnect."""
+        self._ready.clear()
+        if self._container is not None:
+            self._container.close()
+            self._container = None
+
+    def _take(self, one: Any) -> None:
+        # One clock for both: the shortest way that any frame took from its time stamp to here is the stream's zero.
+        now_s = clock.now_s()
+        t_s = now_s if one.time is None or self._stampless else self._on_clock(one.time, now_s)
+        if isinstance(one, av.AudioFrame):
+            self._ready.extend(self._blocks.feed(self._resampler.feed(one), t_s))
+        else:
+            aspect = float(self._picture.sample_aspect_ratio or 1)
+            self._ready.append(VideoFrame(self.uri, self._seq, t_s, upright_bgr(one, aspect)))
+            self._seq += 1
+
+    def _on_clock(self, time_s: float, now_s: float) -> float:
+        arrived_s = now_s - time_s
+        if self._zero_s is None or arrived_s > self._zero_s + _CLOCK_SET_S:
+            self._zero_s = arrived_s
+        self._zero_s = min(arrived_s, self._zero_s + _DRIFT_S)
+        return self._zero_s + time_s
+
+
+def _words(error: Exception) -> str:
+    return getattr(error, "strerror", None) or str(error) or type(error).__name__
+
+
+def _mend(error: Exception) -> str:
+    words = _words(error).lower()
+    if any(sign in words for sign in ("401", "403", "unauthorized", "forbidden")):
+        return "give user and password, as in scheme://user:password@host/…"
+    if "404" in words or "not found" in words:
+        return "check the path after the host"
+    return "check its address, and that it is on and in this network"

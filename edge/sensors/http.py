@@ -1,0 +1,11 @@
+"""`http://host:8080/video`: a network camera over HTTP: MJPEG, MPEG-TS, HLS …"""
+
+from __future__ import annotations
+
+from edge.plugin import Uri
+from edge.sensors._network import NetworkCamera
+
+
+def from_uri(uri: Uri, *, paced: bool = True) -> NetworkCamera:
+    """The camera at this address; its whole query is the camera's own."""
+    return NetworkCamera(uri.text, settings={})
