@@ -7,9 +7,11 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Any
 
-from edge import clock, events, health, plugin, watchdog
+from edge import clock, events, health, path, plugin, watchdog
 from edge.answer import Answer
 from edge.config import Config
 from edge.errors import ConfigError
@@ -17,7 +19,6 @@ from edge.forward import Forwarder
 from edge.governor import Governor, Step
 from edge.health import Health
 from edge.moment import Moment
-from edge.path import Path
 from edge.perceive.hearing import Hearing
 from edge.perceive.sight import Sight
 from edge.policy import Policy
@@ -48,7 +49,8 @@ class Loop:
         *,
         listen: Callable[[str], None] = lambda _line: None,
         watch: Callable[[Moment], None] = lambda _moment: None,
-        out: str | None = None,
+        out: Path | None = None,
+        describe_every_s: float | None = None,
     ) -> None:
         self._config = config
         self._listen = listen
@@ -58,9 +60,15 @@ class Loop:
         self._governor = Governor(config.memory_mb)
         self._audio: Slot[AudioFrame] = Slot(_AUDIO_BLOCKS)
         self._video: Slot[VideoFrame] = Slot(1)
-        self._found: Slot[tuple[float, Sequence[Observation]]] = Slot(_FOUND)
+        self._found: Slot[Sequence[Observation]] = Slot(_FOUND)
         self._sensors = [self._supervised(uri) for uri in config.sensors]
-        self._path = Path(policy=self._policy, rules=Rules.load(config.rules), language=config.perceive.language)
+        self._path = path.Path(
+            policy=self._policy,
+            rules=Rules.load(config.rules),
+            language=config.perceive.language,
+            describe_every_s=describe_every_s,
+        )
+        self._slow = ThreadPoolExecutor(1, "words")  # judging a pause must not hold up the sound that follows it
         self._sealer = Sealer(config.device)
         self._answer = Answer(config, self._sealer, self._say, out=out)
         self._forward = Forwarder(
@@ -76,9 +84,9 @@ class Loop:
 
     def run(self) -> Summary:
         """Work until `stop()` or the end of every input; then answer what is open, and close everything."""
-        started = [self._answer.start, self._hearing.start, self._sight.start]
         try:
-            for start in started:
+            self._policy.disclose(lambda notice: self._say("notice", {"text": notice, "reason": self._policy.reason}))
+            for start in (self._answer.start, self._hearing.start, self._sight.start):
                 start()
             for worker in (self._hearing, self._sight):  # a clip must not play to models that still load
                 worker.ready.wait(30.0)
@@ -101,7 +109,7 @@ class Loop:
         while not self._stop.is_set():
             batch = self._found.take(_TICK_S)
             if batch is not None:
-                self._consider(*batch)
+                self._consider(batch)
             now_s = clock.now_s()
             if now_s >= health_due_s:
                 health_due_s = now_s + _HEALTH_S
@@ -109,8 +117,8 @@ class Loop:
             if batch is None and all(sensor.state == "stopped" for sensor in self._sensors) and self._drained():
                 break
 
-    def _consider(self, end_s: float, observations: Iterable[Observation]) -> None:
-        moment = self._path.step(observations, end_s)
+    def _consider(self, observations: Iterable[Observation]) -> None:
+        moment = self._path.step(observations, clock.now_s())
         self._interrupt(moment)
         self._forward.moment(moment)
         self._watch(moment)
@@ -134,8 +142,7 @@ class Loop:
             return False
         hearing = self._hearing.detector
         if isinstance(hearing, Hearing):
-            now_s = clock.now_s()
-            self._consider(now_s, hearing.finish())
+            self._consider(hearing.finish())
         self._answer.wait(self._stop)
         return True
 
@@ -180,6 +187,7 @@ class Loop:
             slot.close()
         for worker in (self._hearing, self._sight):
             worker.join(5.0)
+        self._slow.shutdown(wait=False, cancel_futures=True)
         self._forward.goodbye()
         self._answer.close()
         self.summary.close(
@@ -200,8 +208,12 @@ class Loop:
         return Supervised(lambda: make(uri), audio=self._audio, video=self._video)
 
     def _make_hearing(self) -> Hearing:
+        perceive = self._config.perceive
         return Hearing(
-            affect=self._policy.affect, words=bool(self._config.perceive.words), language=self._config.perceive.language
+            affect=self._policy.affect,
+            words=bool(perceive.words),
+            language=perceive.language,
+            slow=self._slow.submit,
         )
 
     def _make_sight(self) -> Sight:

@@ -9,33 +9,42 @@ from edge.moment import Moment
 from edge.policy import Policy
 from edge.rules import Rules
 from edge.state import People
-from edge.types import Description, Event, Observation, PersonState, SpeechActivity, TurnEnd
+from edge.types import Description, Observation, PersonState, TurnEnd
 
 
 class Path:
-    """What one device makes of its observations. `step` is called in the order of time."""
+    """What one device makes of its observations. `step` may be given them in any order; time never runs backwards."""
 
-    def __init__(self, *, policy: Policy, rules: Rules, language: str = "en") -> None:
+    def __init__(
+        self, *, policy: Policy, rules: Rules, language: str = "en", describe_every_s: float | None = None
+    ) -> None:
         self._policy = policy
         self._rules = rules
         self._people = People()
         self._describer = Describer(language=language)
-        self._speaking = False
+        self._describe_every_s = describe_every_s
+        self._described_s = 0.0
+        self._now_s = 0.0
         self.states: tuple[PersonState, ...] = ()
 
     def step(self, observations: Iterable[Observation], now_s: float) -> Moment:
         """Take in `observations` and say what follows. Descriptions are made when a turn ends or a rule fires."""
-        seen = tuple(one for one in observations if self._policy.allows(one))
-        self.states = tuple(self._people.update(seen, now_s))
-        events = [*self._speech_events(seen), *self._rules.step(self.states, now_s)]
-        spoken = any(isinstance(one, TurnEnd) for one in seen)
-        wanted = {event.person for event in events if event.name not in ("speech_start", "speech_end")}
-        described = [state for state in self.states if spoken or state.person in wanted]
+        self._now_s = now_s = max(now_s, self._now_s)
+        allowed = tuple(self._policy.filter(observations))
+        found = (self._policy.redact(state) for state in self._people.update(allowed, now_s))
+        self.states = tuple(state for state in found if state is not None)
+        fired = self._rules.step(self.states, now_s)
+        ended = any(isinstance(one, TurnEnd) for one in allowed)
+        due = self._describe_every_s is not None and now_s - self._described_s >= self._describe_every_s
+        if due:
+            self._described_s = now_s
+        wanted = {event.person for event in fired}
+        described = [state for state in self.states if ended or due or state.person in wanted]
         return Moment(
             t_s=now_s,
-            observations=seen,
+            observations=allowed,
             states=self.states,
-            events=tuple(events),
+            events=(*(event for state in self.states for event in state.events), *fired),
             descriptions=tuple(self.describe(state) for state in described),
         )
 
@@ -46,11 +55,5 @@ class Path:
     def reset(self) -> None:
         """Forget everybody."""
         self._people.reset()
-        self._speaking = False
+        self._now_s = self._described_s = 0.0
         self.states = ()
-
-    def _speech_events(self, observations: Iterable[Observation]) -> Iterable[Event]:
-        for one in observations:
-            if isinstance(one, SpeechActivity) and one.speaking != self._speaking:
-                self._speaking = one.speaking
-                yield Event(t_s=one.t_s, name="speech_start" if one.speaking else "speech_end")

@@ -42,7 +42,7 @@ class Worker(Generic[F]):
         name: str,
         make: Callable[[], Detector[F]],
         frames: Slot[F],
-        found: Slot[tuple[float, Sequence[Observation]]],
+        found: Slot[Sequence[Observation]],
         *,
         tune: Callable[[Detector[F]], None] | None = None,
     ) -> None:
@@ -103,7 +103,7 @@ class Worker(Generic[F]):
             self.with_result += bool(observations)
             end_s = frame.end_s if isinstance(frame, AudioFrame) else frame.t_s
             self.latency.add(max(0.0, clock.now_s() - end_s))
-            self._found.put((end_s, observations))
+            self._found.put(observations)
 
     def _drain(self, seconds: float) -> None:
         end_s = clock.now_s() + seconds

@@ -205,9 +205,12 @@ def _build(source: BuildSource, card: Card, progress: Progress, out: Path) -> No
     module, _, function = source.function.partition(":")
     progress(f"{card.name} (building)", 0, card.bytes)
     try:
-        getattr(importlib.import_module(module), function)(inputs, out)
+        build = getattr(importlib.import_module(module), function)
     except ImportError as error:
         raise PullFailed(f"building needs {error.name}: pip install 'mien[build]'") from error
+    except AttributeError as error:
+        raise PullFailed(f"there is no {source.function}: the card and the code do not belong together") from error
+    build(inputs, out)
     progress(f"{card.name} (building)", card.bytes, card.bytes)
 
 

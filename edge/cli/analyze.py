@@ -10,9 +10,10 @@ from pathlib import Path
 
 from edge.errors import ConfigError, SensorError
 
-_KINDS = frozenset(
-    ".wav .flac .ogg .opus .mp3 .m4a .aac .mp4 .mpg .mpeg .avi .mov .mkv .webm .png .jpg .jpeg .bmp .webp .tif .tiff".split()
-)
+_SOUND = (".wav", ".flac", ".ogg", ".opus", ".mp3", ".m4a", ".aac")
+_VIDEO = (".mp4", ".mpg", ".mpeg", ".avi", ".mov", ".mkv", ".webm")
+_PICTURE = (".png", ".jpg", ".jpeg", ".bmp", ".webp", ".tif", ".tiff")
+_KINDS = frozenset(_SOUND + _VIDEO + _PICTURE)
 _HELP = """\
 Prints one JSON object per file: path, voice (probs, label, valence, arousal), face (probs, label, valence, arousal,
 head_pose_deg, gaze, eyes), words, state, description; null where nothing was perceived, `error` where a file cannot be

@@ -7,6 +7,7 @@ import threading
 from collections.abc import Iterator, Mapping
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
+from typing import ClassVar
 
 import pytest
 
@@ -99,7 +100,7 @@ def test_a_mirror_folder_comes_first(home: Path, monkeypatch: pytest.MonkeyPatch
 class _Cutting(BaseHTTPRequestHandler):
     """Serves CONTENT, honours Range, and breaks the first answer off in the middle."""
 
-    ranges: list[str | None] = []
+    ranges: ClassVar[list[str | None]] = []
 
     def do_GET(self) -> None:
         wanted = self.headers.get("Range")

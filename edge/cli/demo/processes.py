@@ -96,7 +96,7 @@ class Child:
             self._log.write(text)
             self._on_line(line)
             with self._changed:
-                self._seen[line.get("type", "")] = line
+                self._seen[line.get("type") or line.get("event", "")] = line
                 self._changed.notify_all()
 
     def _read_errors(self) -> None:

@@ -16,6 +16,8 @@ from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
 
+from edge.cli._lines import affect_text, attention_text, state_text
+
 _STATE_EVERY_S = 1.0  # where there is no live terminal
 
 
@@ -65,7 +67,7 @@ class Screen:
                     self._state = line
                     if self._live is None and time.monotonic() - self._state_shown_s >= _STATE_EVERY_S:
                         self._state_shown_s = time.monotonic()
-                        self._console.print(_one_line(line))
+                        self._console.print(Text.assemble((f"{'state':>7} ", "bold"), state_text(line)))
                 case "description":
                     for part in ("audio", "visual", "joint"):
                         if line.get(part):
@@ -84,7 +86,7 @@ class Screen:
     def bridge(self, line: dict[str, Any]) -> None:
         """One line of the bridge."""
         with self._lock:
-            kind = line.get("type")
+            kind = line.get("event")
             if kind == "ready":
                 self._bridge.update(line)
             elif kind == "turn":
@@ -128,8 +130,8 @@ def _perceived(state: dict[str, Any], health: dict[str, Any]) -> Table:
         table.add_row("", "nobody seen or heard yet")
         return table
     for part in ("face", "voice", "fused"):
-        table.add_row(part, _affect(state.get(part)))
-    table.add_row("attention", _attention(state))
+        table.add_row(part, affect_text(state.get(part)))
+    table.add_row("attention", attention_text(state))
     table.add_row("words", state.get("words") or "—")
     table.add_row("incongruence", _incongruence(state) or "—")
     if state.get("trend"):
@@ -139,37 +141,8 @@ def _perceived(state: dict[str, Any], health: dict[str, Any]) -> Table:
     return table
 
 
-def _affect(affect: dict[str, Any] | None) -> str:
-    if not affect:
-        return "—"
-    label = "unclear" if affect["unclear"] else affect["label"]
-    sure = f" {100 * affect['confidence']:.0f} %" if affect.get("confidence") is not None else ""
-    return f"{label:9}{sure:6} valence {affect['valence']:+.2f}  arousal {affect['arousal']:+.2f}"
-
-
-def _attention(state: dict[str, Any]) -> str:
-    attention, drowsiness = state.get("attention"), state.get("drowsiness")
-    words = []
-    if attention:
-        known = attention["on_target"]
-        words.append("gaze calibrating" if known is None else "looks here" if known else "looks away")
-        if pose := attention.get("head_pose_deg"):
-            words.append(f"head {pose[0]:+.0f}°/{pose[1]:+.0f}°/{pose[2]:+.0f}°")
-    if drowsiness:
-        words.append(f"tiredness {drowsiness['level']}")
-    return ", ".join(words) or "—"
-
-
 def _incongruence(state: dict[str, Any]) -> str:
     return "; ".join(f"{one['evidence']} ({one['strength']:.2f})" for one in state.get("incongruence", []))
-
-
-def _one_line(state: dict[str, Any]) -> Text:
-    parts = [f"{part} {_affect(state.get(part)).strip()}" for part in ("face", "voice") if state.get(part)]
-    parts.append(_attention(state))
-    if state.get("words"):
-        parts.append(f"words “{state['words']}”")
-    return Text.assemble((f"{'state':>7} ", "bold"), " | ".join(parts))
 
 
 def _summary_rows(device: dict[str, Any], bridge: dict[str, Any], wall_s: float) -> list[tuple[str, str]]:

@@ -1,0 +1,86 @@
+"""One shape for every benchmark: flat metrics with units in their names, the machine, the commit, the command."""
+
+from __future__ import annotations
+
+import json
+import platform
+import subprocess
+import sys
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).resolve().parents[1]
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """What one benchmark measured. Fractions are 0–1; a metric that could not be measured is absent."""
+
+    metrics: Mapping[str, float]
+    peers: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
+    detail: Mapping[str, Any] = field(default_factory=dict)
+
+
+def write(name: str, result: Result, out: Path, *, quick: bool) -> Path:
+    """Keep `result` as `OUT/NAME.json` and give the file."""
+    out.mkdir(parents=True, exist_ok=True)
+    file = out / f"{name}.json"
+    head = {
+        "name": name,
+        "commit": commit(),
+        "machine": machine(),
+        "date": datetime.now(UTC).isoformat(timespec="seconds"),
+        "command": " ".join(["mien bench", *sys.argv[2:]]),
+        "quick": quick,
+    }
+    file.write_text(json.dumps({**head, **asdict(result)}, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+    return file
+
+
+def table(name: str, result: Result) -> str:
+    """The metrics for people: fractions as percentages, the rest as they are."""
+    lines = [f"{name}"]
+    for metric, value in result.metrics.items():
+        lines.append(f"  {metric:36} {shown(metric, value)}")
+    for peer, metrics in result.peers.items():
+        lines.append(f"  against {peer}")
+        lines += [f"    {metric:34} {shown(metric, value)}" for metric, value in metrics.items()]
+    return "\n".join(lines)
+
+
+def shown(metric: str, value: float) -> str:
+    """One value as the tables print it."""
+    fraction = not any(metric.endswith(f"_{unit}") for unit in ("ms", "mb", "s", "deg", "core", "h", "min", "ce"))
+    if fraction and isinstance(value, float) and -1.0 <= value <= 1.0:
+        return f"{100 * value:8.2f} %"
+    return f"{value:10.3f}"
+
+
+def commit() -> str:
+    """The checkout's commit, `+` when it is changed; `unknown` outside one."""
+    try:
+        head = subprocess.run(
+            ["git", "rev-parse", "--short", "HEAD"], cwd=ROOT, capture_output=True, text=True, check=True
+        )
+        dirty = subprocess.run(["git", "status", "--porcelain"], cwd=ROOT, capture_output=True, text=True, check=True)
+    except (OSError, subprocess.CalledProcessError):
+        return "unknown"
+    return head.stdout.strip() + ("+" if dirty.stdout.strip() else "")
+
+
+def machine() -> str:
+    """Processor, its vector width that decides int8 speed, cores, system."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+    except OSError:
+        lines = []
+    fields = dict(line.split("\t: ", 1) if "\t: " in line else (line, "") for line in lines)
+    name = fields.get("model name", platform.processor() or platform.machine())
+    flags = fields.get("flags", "").split()
+    vector = next((one for one in ("avx512_vnni", "avx512f", "avx2") if one in flags), platform.machine())
+    cores = sum(line.startswith("processor") for line in lines) or 1
+    system = f"{platform.system()} {platform.release()}, Python {platform.python_version()}"
+    return f"{name.strip()}, {vector}, {cores} cores, {system}"

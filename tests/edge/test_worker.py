@@ -1,0 +1,73 @@
+"""A worker: a fault of its detector is a visible, passing degradation; it never ends the thread in silence."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+
+import numpy as np
+
+from edge import clock
+from edge.slots import Slot
+from edge.types import FaceSeen, Observation, VideoFrame
+from edge.worker import Worker
+
+SEEN = FaceSeen(t_s=0.0, person=1, box=(0.1, 0.1, 0.5, 0.5), presence=1.0)
+
+
+class Breaking:
+    """Raises on the frames whose `seq` is in `bad`."""
+
+    def __init__(self, bad: set[int]) -> None:
+        self.bad = bad
+
+    def feed(self, frame: VideoFrame) -> Sequence[Observation]:
+        if frame.seq in self.bad:
+            raise ValueError("broken picture")
+        return [SEEN]
+
+    def reset(self) -> None:
+        pass
+
+
+def frame(seq: int) -> VideoFrame:
+    return VideoFrame("test", seq, clock.now_s(), np.zeros((4, 4, 3), np.uint8))
+
+
+def until(holds: Callable[[], bool], seconds: float = 5.0) -> bool:
+    end_s = time.monotonic() + seconds
+    while not holds() and time.monotonic() < end_s:
+        time.sleep(0.01)
+    return holds()
+
+
+def test_a_broken_frame_is_seen_counted_and_got_over() -> None:
+    """After a fault the detector is made anew and goes on; the reason is visible meanwhile."""
+    frames: Slot[VideoFrame] = Slot(1)
+    found: Slot[Sequence[Observation]] = Slot(8)
+    worker = Worker("sight", lambda: Breaking({1}), frames, found)
+    worker.start()
+    frames.put(frame(1))
+    assert until(lambda: worker.failing is not None)
+    assert "ValueError" in str(worker.failing)
+    assert len(found) == 0, "a failed detector yields no observation"
+    assert until(lambda: bool(frames.put(frame(2)) or len(found)))
+    assert until(lambda: worker.failing is None)
+    assert worker.faults == 1
+    frames.close()
+    assert worker.join(5.0)
+
+
+def test_a_detector_that_cannot_be_made_does_not_hold_up_the_start() -> None:
+    """`ready` comes even when the model is missing, and the reason is kept."""
+
+    def make() -> Breaking:
+        raise FileNotFoundError("no model")
+
+    frames: Slot[VideoFrame] = Slot(1)
+    worker = Worker("sight", make, frames, Slot(1))
+    worker.start()
+    assert worker.ready.wait(5.0)
+    assert until(lambda: "no model" in str(worker.failing))
+    frames.close()
+    assert worker.join(5.0)
