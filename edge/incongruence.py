@@ -74,7 +74,8 @@ class Disagreement:
         return tuple(found)
 
     def _smooth(self, name: Pair, now_s: float, raw: float) -> float:
-        then_s, level = self._levels.get(name, (now_s - 0.2, 0.0))
+        fresh = (now_s - 0.2, 0.0) if name == "voice_face" else (-math.inf, 0.0)  # words come once, and are whole
+        then_s, level = self._levels.get(name, fresh)
         weight = 1 - math.exp(-max(now_s - then_s, 0.0) / _TAU_S)
         level += weight * (raw - level)
         self._levels[name] = (now_s, level)

@@ -22,7 +22,7 @@ LANGUAGES = ("en",)
 @lru_cache(maxsize=1)
 def _analyzer() -> Any | None:
     try:
-        from vaderSentiment.vaderSentiment import SentimentIntensityAnalyzer
+        from vaderSentiment.vaderSentiment import SentimentIntensityAnalyzer  # type: ignore[import-untyped]
     except ImportError:
         return None
     return SentimentIntensityAnalyzer()
@@ -31,7 +31,7 @@ def _analyzer() -> Any | None:
 @lru_cache(maxsize=32)
 def polarity(text: str, language: str | None) -> float | None:
     """-1 (unpleasant) … 1 (pleasant); None for no words, a language the lexicon does not know, or no lexicon."""
-    if language is None or language.split("-")[0].lower() not in LANGUAGES or not text.strip():
+    if language is None or language.partition("-")[0].lower() not in LANGUAGES or not text.strip():
         return None
     analyzer = _analyzer()
     if analyzer is None:

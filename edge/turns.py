@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import math
 from collections import OrderedDict, deque
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 
 from edge.types import Affect, PersonState
 
@@ -13,6 +14,7 @@ KEEP_TURNS = 32
 _KEEP_PEOPLE = 16  # baselines; whoever was not met for longest is forgotten first
 _TREND_TURNS = 3
 _TREND_RISE = 0.12  # total change over the turns that is called a trend; means of smoothed 0–1 cues wobble by ≈ 0.05
+_TREND_DIP = 0.02  # a step against the trend that is still no turn of it
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -167,18 +169,7 @@ class Turns:
 
     def direction(self, name: str, person: int, turns: int = _TREND_TURNS) -> str | None:
         """`rising`, `falling` or `steady` over the last `turns` turns; None with fewer."""
-        values = self.series(name, person, turns)
-        if turns < 2 or len(values) < turns or not all(map(math.isfinite, values)):
-            return None
-        steps = [b - a for a, b in zip(values, values[1:], strict=False)]
-        change = values[-1] - values[0]
-        if abs(change) < _TREND_RISE:
-            return "steady"
-        if change > 0 and min(steps) > -0.02:
-            return "rising"
-        if change < 0 and max(steps) < 0.02:
-            return "falling"
-        return "steady"
+        return direction(self.series(name, person, turns), turns)
 
     def trend(self, person: int) -> str | None:
         """The most telling trend in words, e.g. `frustration rising over 3 turns`."""
@@ -201,3 +192,19 @@ class Turns:
     def reset(self) -> None:
         """Forget the session."""
         self.__init__()  # type: ignore[misc]
+
+
+def direction(values: Sequence[float], turns: int = _TREND_TURNS) -> str | None:
+    """`rising`, `falling` or `steady` over the last `turns` of `values` (one per turn); None with fewer."""
+    values = values[-turns:]
+    if turns < 2 or len(values) < turns or not all(map(math.isfinite, values)):
+        return None
+    steps = [b - a for a, b in pairwise(values)]
+    change = values[-1] - values[0]
+    if abs(change) < _TREND_RISE:
+        return "steady"
+    if change > 0 and min(steps) > -_TREND_DIP:
+        return "rising"
+    if change < 0 and max(steps) < _TREND_DIP:
+        return "falling"
+    return "steady"

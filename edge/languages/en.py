@@ -1,0 +1,133 @@
+"""English descriptions.
+
+Another language is another file with the same names. HEARD and SEEN: label → words; PROSODY, UNITS, ATTENTION, DROWSY:
+fact → words; the rest are templates, with `{}` for such words. Each has variants, so that neighbouring turns differ;
+the leads carry the doubt.
+"""
+
+from __future__ import annotations
+
+HEARD = {
+    "neutral": ("even", "calm", "matter-of-fact"),
+    "happy": ("cheerful", "bright", "upbeat"),
+    "sad": ("sad", "low", "downcast"),
+    "angry": ("angry", "sharp", "irritated"),
+    "fear": ("anxious", "worried", "uneasy"),
+    "disgust": ("displeased", "put off", "averse"),
+    "surprise": ("surprised", "astonished", "startled"),
+    "contempt": ("dismissive", "scornful", "cold"),
+}
+SEEN = {
+    "neutral": ("relaxed", "neutral", "composed"),
+    "happy": ("happy", "pleased", "cheerful"),
+    "sad": ("sad", "downcast", "unhappy"),
+    "angry": ("angry", "annoyed", "irritated"),
+    "fear": ("anxious", "worried", "uneasy"),
+    "disgust": ("displeased", "put off", "averse"),
+    "surprise": ("surprised", "astonished", "startled"),
+    "contempt": ("dismissive", "scornful", "doubting"),
+}
+# How sure: from 0.75, from 0.5, below; the first word of the line carries it.
+VOICE_LEADS = (
+    ("The voice sounds {}", "The tone is {}", "Speaks in a {} tone"),
+    ("The voice seems {}", "The tone seems {}", "Probably a {} tone"),
+    ("The voice may be {}", "Perhaps a {} tone", "The tone could be {}"),
+)
+FACE_LEADS = (
+    ("The face looks {}", "Looks {}", "The expression is {}"),
+    ("The face seems {}", "Seems {}", "Probably looks {}"),
+    ("The face may be {}", "Perhaps {}", "The expression could be {}"),
+)
+VOICE_UNCLEAR = ("The tone is hard to read", "The tone stays unclear", "No clear feeling in the voice")
+FACE_UNCLEAR = ("The expression is hard to read", "The expression stays unclear", "No clear feeling in the face")
+VOICE_PLAIN = ("Speaks", "The voice is heard", "Talks")
+FACE_PLAIN = ("The face is in view", "Face in view", "A face is seen")
+
+PROSODY = {
+    "louder": "louder than usual",
+    "quieter": "quieter than usual",
+    "fast": "fast",
+    "slow": "slow",
+    "pauses": "with long pauses",
+    "rising": "pitch rising",
+    "falling": "pitch falling",
+    "flat": "flat pitch",
+    "lively": "lively pitch",
+}
+UNITS = {
+    "smile_eyes": "smiling, eyes too",
+    "smile_mouth": "smiling with the mouth only",
+    "brow_lower": "brows lowered",
+    "brow_raise": "brows raised",
+    "brow_inner_raise": "inner brows raised",
+    "frown": "lip corners down",
+    "lip_press": "lips pressed",
+    "nose_wrinkle": "nose wrinkled",
+    "eyes_wide": "eyes wide",
+    "jaw_drop": "mouth open",
+}
+ATTENTION = {
+    "on": "looking at the device",
+    "away": "looking away",
+    "away_long": "looking away for {seconds} s",
+    "turned": "head turned aside",
+}
+DROWSY = {"tired": "eyes look tired", "drowsy": "eyes keep closing", "yawn": "yawning"}
+
+INCONGRUENCE = {
+    "words_voice": (
+        "The words say one thing, the tone another: {}.",
+        "Words and tone do not match: {}.",
+        "What is said does not fit how it is said: {}.",
+    ),
+    "voice_face": (
+        "Voice and face do not match: {}.",
+        "Voice and face disagree: {}.",
+        "Face and voice tell different things: {}.",
+    ),
+    "words_face": (
+        "Words and face do not match: {}.",
+        "The words do not fit the face: {}.",
+        "What is said does not fit the face: {}.",
+    ),
+}
+GAP = {
+    ("words_voice", "pleasant"): "pleasant words, {} voice",
+    ("words_voice", "unpleasant"): "unpleasant words, {} voice",
+    ("words_face", "pleasant"): "pleasant words, {} face",
+    ("words_face", "unpleasant"): "unpleasant words, {} face",
+    ("voice_face", ""): "{} voice, {} face",
+}
+CUES = {
+    "uncertainty": (
+        "May be unsure: hesitates and looks away.",
+        "Hesitant speech and averted gaze may mean doubt.",
+        "Perhaps uncertain: pauses, with the gaze averted.",
+    ),
+    "masking": (
+        "The smile may cover something: the eyes do not join in.",
+        "May be putting on a smile: the eyes stay out of it.",
+        "Perhaps a polite smile over another feeling.",
+    ),
+    "frustration": (
+        "May be getting frustrated.",
+        "Signs of frustration.",
+        "Seems somewhat frustrated.",
+    ),
+    "confusion": (
+        "May be confused: lowered brows, tilted head.",
+        "Perhaps puzzled.",
+        "Looks a little confused.",
+    ),
+    "interest": (
+        "Seems interested.",
+        "Attentive and engaged, it seems.",
+        "Appears to follow with interest.",
+    ),
+}
+TREND = "{name} {direction} over {turns} turns."
+
+
+def trend(name: str, direction: str, turns: int) -> str:
+    """A trend as a sentence."""
+    return TREND.format(name=name.capitalize(), direction=direction, turns=turns)

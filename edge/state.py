@@ -1,0 +1,406 @@
+"""One person, one time frame: observations of all channels become the state of everybody present.
+
+Rules, by signal: an observation that is not newer than the last one of its signal and person is dropped as late; one
+from the future or with a broken time is dropped; each part fades with its own age and is None once it is stale.
+Nothing but an observation makes a person: a visual track (1, 2, …), or a voice that no face is bound to (0).
+"""
+
+from __future__ import annotations
+
+import math
+from collections import OrderedDict, deque
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
+
+from edge import sentiment
+from edge.bind import Binder
+from edge.channel import AffectChannel
+from edge.cues import averted_share, cues
+from edge.fuse import fuse
+from edge.incongruence import Disagreement
+from edge.turns import Turns
+from edge.types import (
+    Affect,
+    Attention,
+    Drowsiness,
+    Event,
+    Eyes,
+    FaceAffect,
+    FaceLost,
+    FaceSeen,
+    Gaze,
+    HeadPose,
+    Incongruence,
+    Observation,
+    PersonState,
+    Prosody,
+    SpeechActivity,
+    TurnEnd,
+    VoiceAffect,
+    Words,
+)
+
+FACE_S, ANGLES_S, EYES_S, VOICE_S, SOUND_S, WORDS_S = 1.0, 1.0, 3.0, 6.0, 1.0, 30.0  # older than this is stale
+_FUTURE_S = 1.0  # clocks of one machine do not differ by more
+_SILENT_TURN_S = 3.0  # a turn whose end no detector told ends after this much silence
+_REJOIN_S, _REJOIN_OVERLAP = 2.0, 0.3  # a face lost and found again at the same place is the same person
+_TURNED_DEG = 40.0  # with the head turned this far the person looks elsewhere, even where the eyes cannot be read
+_AVERTED_TAU_S = 2.0
+_KEEP_TRACKS = 64
+
+Box = tuple[float, float, float, float]
+
+
+@dataclass(slots=True)
+class _Voice:
+    """What was heard from one person (or from nobody in view)."""
+
+    affect: AffectChannel = field(default_factory=lambda: AffectChannel(tau_s=0.35, fresh_s=1.5, horizon_s=VOICE_S))
+    prosody: Prosody | None = None
+    words: Words | None = None
+    newest_s: float = -math.inf
+
+
+@dataclass(slots=True)
+class _Face:
+    """What was seen of one person."""
+
+    affect: AffectChannel = field(default_factory=lambda: AffectChannel(tau_s=0.35, fresh_s=0.7, horizon_s=2.0))
+    units: FaceAffect | None = None
+    seen: FaceSeen | None = None
+    pose: HeadPose | None = None
+    gaze: Gaze | None = None
+    eyes: Eyes | None = None
+    newest_s: float = -math.inf
+    lost_s: float = -math.inf
+    away_from_s: float | None = None
+    averted: float | None = None
+    averted_s: float = -math.inf
+    box: Box | None = None
+
+
+class People:
+    """Everybody whom the device perceives. Not thread-safe; one update per tick of the loop.
+
+    `late` counts observations dropped as late or repeated, `broken` those with an impossible time or track.
+    `turns` holds summaries and trends; `binder.evidence` how well the lips fit the voice.
+    """
+
+    def __init__(self) -> None:
+        self.reset()
+
+    def reset(self) -> None:
+        """Forget everybody."""
+        self.turns = Turns()
+        self.binder = Binder()
+        self.late = self.broken = 0
+        self._now_s = -math.inf
+        self._faces: dict[int, _Face] = {}
+        self._voices: dict[int, _Voice] = {}
+        self._gaps: dict[int, Disagreement] = {}
+        self._persons: OrderedDict[int, int] = OrderedDict()  # visual track → person
+        self._gone: deque[tuple[int, float, Box]] = deque(maxlen=8)
+        self._sound: SpeechActivity | None = None
+        self._spoke_s = -math.inf
+        self._ended_s = -math.inf
+        self._events: dict[int, list[Event]] = {}
+
+    def update(self, observations: Iterable[Observation], now_s: float) -> list[PersonState]:
+        """Take in what came, in any order, and give the state of everybody present at `now_s`; [] for nobody."""
+        now_s = self._now_s = max(now_s, self._now_s)  # batches of sound and picture may cross; time does not go back
+        ends: list[TurnEnd] = []
+        for seen in sorted(observations, key=lambda o: o.t_s if math.isfinite(o.t_s) else math.inf):
+            if not math.isfinite(seen.t_s) or seen.t_s > now_s + _FUTURE_S:
+                self.broken += 1
+            elif isinstance(seen, SpeechActivity):
+                self._heard(seen)
+            elif isinstance(seen, TurnEnd):
+                ends.append(seen)
+            elif isinstance(seen, VoiceAffect | Prosody | Words):
+                self._bind(seen.t_s)
+                self._take_voice(self._voices.setdefault(self.binder.bound, _Voice()), seen)
+            elif seen.person is None or seen.person < 1:
+                self.broken += 1
+            else:
+                self._take_face(seen.person, seen)
+        self._expire(now_s)
+        self._bind(now_s)
+        states = [self._state(person, now_s) for person in self._present(now_s)]
+        for state in states:
+            self.turns.step(state, is_speaker=state.person == self.binder.bound)
+        self._end_turns(ends, now_s)
+        return [self._with_turn(state) for state in states]
+
+    # ------------------------------------------------------------ taking in
+
+    def _heard(self, sound: SpeechActivity) -> None:
+        if self._sound is not None and sound.t_s <= self._sound.t_s:
+            self.late += 1
+            return
+        before, self._sound = self._sound, sound
+        self.binder.heard(sound.t_s, sound.speaking)
+        if not sound.speaking:
+            return
+        self._spoke_s = sound.t_s
+        if self.turns.begin(sound.t_s - sound.speech_s) or before is None or not before.speaking:
+            self._bind(sound.t_s)
+            self._voices.setdefault(self.binder.bound, _Voice())
+            self._tell("speech_start", sound.t_s, self.binder.bound)
+
+    def _take_voice(self, voice: _Voice, seen: VoiceAffect | Prosody | Words) -> None:
+        if isinstance(seen, VoiceAffect):
+            if not voice.affect.add(seen):
+                self.late += 1
+                return
+        elif isinstance(seen, Prosody):
+            if voice.prosody is not None and seen.t_s <= voice.prosody.t_s:
+                self.late += 1
+                return
+            voice.prosody = seen
+        else:
+            if voice.words is not None and seen.t_s < voice.words.t_s:
+                self.late += 1
+                return
+            voice.words = seen
+        voice.newest_s = max(voice.newest_s, seen.t_s)
+
+    def _take_face(self, track: int, seen: Observation) -> None:
+        person = self._person(track, seen)
+        face = self._faces.get(person)
+        if isinstance(seen, FaceLost):
+            if face is not None and seen.t_s >= face.newest_s:
+                self._lose(person, seen.t_s)
+            return
+        if face is None:
+            face = self._faces[person] = _Face()
+            self._tell("face_found", seen.t_s, person)
+        if seen.t_s <= face.lost_s:
+            self.late += 1
+            return
+        if not self._put(person, face, seen):
+            self.late += 1
+            return
+        face.newest_s = max(face.newest_s, seen.t_s)
+
+    def _put(self, person: int, face: _Face, seen: Observation) -> bool:
+        match seen:
+            case FaceSeen():
+                if face.seen is not None and seen.t_s <= face.seen.t_s:
+                    return False
+                face.seen, face.box = seen, seen.box
+                if seen.mouth_open is not None and not seen.partial:
+                    self.binder.saw(person, seen.t_s, seen.mouth_open)
+            case FaceAffect():
+                if not face.affect.add(seen):
+                    return False
+                face.units = seen
+            case HeadPose():
+                if face.pose is not None and seen.t_s <= face.pose.t_s:
+                    return False
+                face.pose = seen
+            case Gaze():
+                if face.gaze is not None and seen.t_s <= face.gaze.t_s:
+                    return False
+                face.gaze = seen
+            case Eyes():
+                if face.eyes is not None and seen.t_s <= face.eyes.t_s:
+                    return False
+                face.eyes = seen
+        return True
+
+    def _person(self, track: int, seen: Observation) -> int:
+        """The person of a visual track: a new track at the place of a face just lost is the same person."""
+        person = self._persons.get(track)
+        if person is None:
+            person = track
+            if isinstance(seen, FaceSeen):
+                for old, lost_s, box in self._gone:
+                    near = 0 <= seen.t_s - lost_s <= _REJOIN_S and overlap(box, seen.box) >= _REJOIN_OVERLAP
+                    if near and old not in self._faces:
+                        person = old
+            self._persons[track] = person
+            while len(self._persons) > _KEEP_TRACKS:
+                self._persons.popitem(last=False)
+        return person
+
+    # ------------------------------------------------------------ forgetting
+
+    def _expire(self, now_s: float) -> None:
+        for person, face in list(self._faces.items()):
+            if now_s - face.newest_s > max(FACE_S, 2.0):
+                self._lose(person, face.newest_s)
+        for person, voice in list(self._voices.items()):
+            if person != self.binder.bound and now_s - voice.newest_s > WORDS_S:
+                del self._voices[person]
+        for person in list(self._gaps):
+            if person not in self._faces and person not in self._voices:
+                del self._gaps[person]
+
+    def _lose(self, person: int, t_s: float) -> None:
+        face = self._faces.pop(person)
+        self.binder.forget(person)
+        if face.box is not None:
+            self._gone.append((person, t_s, face.box))
+        self._tell("face_lost", t_s, person)
+
+    # ------------------------------------------------------------ joining
+
+    def _bind(self, now_s: float) -> None:
+        before = self.binder.bound
+        bound = self.binder.decide(now_s, self._faces)
+        if before == 0 and bound and 0 in self._voices and len(self._faces) == 1:
+            self._voices[bound] = self._voices.pop(0)  # the voice now has its face
+
+    def _present(self, now_s: float) -> list[int]:
+        people = sorted(self._faces)
+        voice = self._voices.get(0)
+        speaking = self._speaking(now_s) and self.binder.bound == 0
+        if voice is not None and (speaking or now_s - voice.newest_s <= VOICE_S):
+            people.insert(0, 0)
+        return people
+
+    def _speaking(self, now_s: float) -> bool | None:
+        sound = self._sound
+        return None if sound is None or now_s - sound.t_s > SOUND_S else sound.speaking
+
+    def _state(self, person: int, now_s: float) -> PersonState:
+        face, voice = self._faces.get(person), self._voices.get(person)
+        speaking = self._speaking(now_s)
+        if speaking and person != self.binder.bound:
+            speaking = False
+        heard = None if voice is None else voice.affect.read(now_s)
+        shown = None if face is None else face.affect.read(now_s)
+        fused = fuse(heard, shown)
+        attention = None if face is None else _attention(face, now_s)
+        units = {} if face is None or shown is None or face.units is None else face.units.action_units
+        prosody = None if voice is None or voice.prosody is None else voice.prosody
+        if prosody is not None and now_s - prosody.t_s > VOICE_S:
+            prosody = None
+        words = None if voice is None else voice.words
+        if words is not None and now_s - words.t_s > WORDS_S:
+            words = None
+        return PersonState(
+            person=person,
+            t_s=now_s,
+            turn=self.turns.count,
+            speaking=speaking,
+            face_box=face.box
+            if face is not None and face.seen is not None and _fresh(face.seen, now_s, FACE_S)
+            else None,
+            face=shown,
+            voice=heard,
+            fused=fused,
+            action_units=units,
+            attention=attention,
+            drowsiness=None if face is None else _drowsiness(face.eyes, now_s),
+            prosody=prosody,
+            words=None if words is None else words.text,
+            incongruence=self._disagreement(person, now_s, heard, shown, words),
+            cues=cues(
+                fused=fused,
+                voice=heard,
+                units=units,
+                attention=attention,
+                averted=None if face is None or attention is None else face.averted,
+                prosody=prosody,
+                usual=self.turns.baseline(person),
+            ),
+        )
+
+    def _disagreement(
+        self, person: int, now_s: float, voice: Affect | None, face: Affect | None, words: Words | None
+    ) -> tuple[Incongruence, ...]:
+        polarity = None if words is None else sentiment.polarity(words.text, words.language)
+        evidence = self.binder.evidence if person == self.binder.bound else None
+        gap = self._gaps.setdefault(person, Disagreement())
+        return gap.step(
+            now_s,
+            voice=voice,
+            face=face,
+            words=polarity,
+            same_person=1.0 if evidence is None else min(1.0, 2 * evidence),
+        )
+
+    # ------------------------------------------------------------ turns and events
+
+    def _end_turns(self, ends: list[TurnEnd], now_s: float) -> None:
+        for end in ends:
+            if not end.final or end.t_s <= self._ended_s:
+                continue
+            self._ended_s = end.t_s
+            self._close(end.speech_end_s, end.t_s)
+        if self.turns.running and now_s - self._spoke_s > _SILENT_TURN_S:
+            self._close(self._spoke_s, now_s)
+
+    def _close(self, speech_end_s: float, t_s: float) -> None:
+        summary = self.turns.end(speech_end_s)
+        if summary is not None:
+            self._tell("turn_end", t_s, summary.person, turn=summary.turn, speech_s=round(summary.speech_s, 2))
+
+    def _tell(self, name: str, t_s: float, person: int, **arguments: float) -> None:
+        queue = self._events.setdefault(person, [])
+        queue.append(Event(t_s=t_s, name=name, person=person, arguments=arguments))
+        del queue[:-16]
+        while len(self._events) > _KEEP_TRACKS:
+            del self._events[next(iter(self._events))]
+
+    def _with_turn(self, state: PersonState) -> PersonState:
+        events = tuple(self._events.pop(state.person, ()))
+        trend = self.turns.trend(state.person)
+        return state if not events and trend is None else replace(state, events=events, trend=trend)
+
+
+def overlap(a: Box, b: Box) -> float:
+    """Intersection over union of two boxes (x, y, w, h)."""
+    width = min(a[0] + a[2], b[0] + b[2]) - max(a[0], b[0])
+    height = min(a[1] + a[3], b[1] + b[3]) - max(a[1], b[1])
+    if width <= 0 or height <= 0:
+        return 0.0
+    shared = width * height
+    return shared / (a[2] * a[3] + b[2] * b[3] - shared)
+
+
+def _fresh(seen: Observation | None, now_s: float, horizon_s: float) -> bool:
+    return seen is not None and now_s - seen.t_s <= horizon_s
+
+
+def _attention(face: _Face, now_s: float) -> Attention | None:
+    pose = face.pose if _fresh(face.pose, now_s, ANGLES_S) else None
+    gaze = face.gaze if _fresh(face.gaze, now_s, ANGLES_S) else None
+    if pose is None and gaze is None:
+        face.away_from_s = None
+        return None
+    on_target = None if gaze is None else gaze.on_target
+    if pose is not None and abs(pose.yaw_deg) > _TURNED_DEG and gaze is None:
+        on_target = False
+    newest_s = max(part.t_s for part in (pose, gaze) if part is not None)
+    if on_target is False:
+        face.away_from_s = newest_s if face.away_from_s is None else face.away_from_s
+    elif on_target:
+        face.away_from_s = None
+    attention = Attention(
+        head_pose_deg=None if pose is None else (pose.yaw_deg, pose.pitch_deg, pose.roll_deg),
+        gaze_deg=None if gaze is None else (gaze.yaw_deg, gaze.pitch_deg),
+        on_target=on_target,
+        away_s=0.0 if face.away_from_s is None else max(0.0, now_s - face.away_from_s),
+        age_ms=max(0.0, (now_s - newest_s) * 1000),
+    )
+    share = averted_share(attention)
+    if share is not None and newest_s > face.averted_s:
+        weight = 1 - math.exp(-(newest_s - face.averted_s) / _AVERTED_TAU_S)
+        face.averted = share if face.averted is None else face.averted + weight * (share - face.averted)
+        face.averted_s = newest_s
+    return attention
+
+
+def _drowsiness(eyes: Eyes | None, now_s: float) -> Drowsiness | None:
+    if eyes is None or now_s - eyes.t_s > EYES_S:
+        return None
+    return Drowsiness(
+        level=eyes.drowsiness,
+        perclos=eyes.perclos,
+        blink_per_min=eyes.blink_per_min,
+        window_s=eyes.window_s,
+        yawning=eyes.yawning,
+        age_ms=max(0.0, (now_s - eyes.t_s) * 1000),
+    )
