@@ -1,0 +1,98 @@
+"""Everything that is heard of one person: speech, how it is said, what is said, and when the turn is over."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from edge.perceive.prosody import ProsodyReader
+from edge.perceive.speech import Chunk, SpeechGate
+from edge.perceive.turn import Submit, TurnTaking, at_once
+from edge.perceive.words import LANGUAGES, WordFinder
+from edge.types import AudioFrame, Observation
+from models.end_of_turn import EndOfTurnNet
+from models.speech_activity import SpeechActivityNet
+
+if TYPE_CHECKING:
+    from edge.perceive.voice import VoiceReader
+
+
+class Hearing:
+    """From frames of sound to observations, synchronous and driven by the frames' times alone.
+
+    `affect`: read the voice's affect; False loads and computes nothing of it. `words`: read what was said, in
+    `language`; a language that the recognizer does not know gives no words. `slow`: where the 50–300 ms of judging a
+    pause run: here and now (`at_once`), or an executor's `submit`; the answer then comes out of a later `feed`.
+
+    Raises ModelError where a model is missing.
+    """
+
+    def __init__(self, *, affect: bool, words: bool, language: str = "en", slow: Submit = at_once) -> None:
+        self._gate = SpeechGate(SpeechActivityNet())
+        self._prosody = ProsodyReader()
+        self._voice = _voice() if affect else None
+        self._turns = TurnTaking(EndOfTurnNet().probability, language=language, submit=slow)
+        self._may_have_words = words and language in LANGUAGES
+        self._device_speaks = False
+        self.words_wanted(words)
+
+    def feed(self, frame: AudioFrame) -> list[Observation]:
+        """Hear a frame of any length; the frames of a stream must come in order."""
+        return [found for chunk in self._gate.feed(frame) for found in self._hear(chunk)]
+
+    def finish(self) -> Sequence[Observation]:
+        """End of input: end the running turn."""
+        return [] if self._device_speaks else self._turns.finish()
+
+    def device_speaking(self, active: bool) -> None:
+        """Tell that the device itself is heard from now on, or no more.
+
+        Affect, prosody and turns pause, for it would feel and answer itself; speech activity goes on, for barge-in.
+        """
+        if active == self._device_speaks:
+            return
+        self._device_speaks = active
+        if active:
+            self._turns.reset()
+            self._prosody.reset()
+            if self._voice is not None:
+                self._voice.reset()
+
+    def words_wanted(self, wanted: bool) -> None:
+        """Stop reading words and give their memory back, or begin again. Without `words` at birth nothing happens.
+
+        Raises ModelError where a model is missing.
+        """
+        if not wanted:
+            self._turns.listen = None
+        elif self._may_have_words and self._turns.listen is None:
+            self._turns.listen = WordFinder().find
+
+    def reset(self) -> None:
+        """Forget the stream: another person, or another source."""
+        self._gate.reset()
+        self._turns.reset()
+        self._prosody.reset()
+        if self._voice is not None:
+            self._voice.reset()
+
+    def _hear(self, chunk: Chunk) -> list[Observation]:
+        out: list[Observation] = [chunk.activity]
+        if self._device_speaks:
+            self._turns.overhear(chunk)
+            return out
+        activity = chunk.activity
+        if self._voice is not None:
+            affect = self._voice.feed(chunk.samples, chunk.t_s, activity.probability, activity.speaking)
+            if affect is not None:
+                out.append(affect)
+        if (prosody := self._prosody.feed(chunk)) is not None:
+            out.append(prosody)
+        out.extend(self._turns.feed(chunk))
+        return out
+
+
+def _voice() -> VoiceReader:
+    from edge.perceive.voice import VoiceReader  # loads the voice models
+
+    return VoiceReader()

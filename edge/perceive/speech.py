@@ -1,0 +1,113 @@
+"""Speech or silence, chunk by chunk, with hysteresis in time and the times at which an utterance begins and ends."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from edge.types import SAMPLE_RATE, AudioFrame, SpeechActivity
+
+CHUNK = 512  # samples, 32 ms: what the network hears at once
+CHUNK_S = CHUNK / SAMPLE_RATE
+
+_BEGINS = 0.5  # probability from which speech may begin …
+_LASTS = 0.35  # … and down to which it goes on
+_BEGIN_S = 2 * CHUNK_S  # one chunk may be a click; a third one would cost a barge-in 32 ms
+_PAUSE_S = 0.2  # shorter gaps are stop consonants and breath inside an utterance
+_GAP_S = 0.1  # a jump of the clock by more than this is lost sound
+
+
+class SpeechNet(Protocol):
+    """What tells speech from silence; `models.speech_activity.SpeechActivityNet` is the real one."""
+
+    def probability(self, chunk: npt.NDArray[np.float32]) -> float:
+        """Probability of speech in the next 512 samples."""
+
+    def reset(self) -> None:
+        """Forget what was heard."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Chunk:
+    """32 ms of sound with what was heard in it. `samples`: float32, shape (512,)."""
+
+    t_s: float  # capture time of the first sample
+    samples: npt.NDArray[np.float32]
+    activity: SpeechActivity
+    utterance_start_s: float | None  # None when not speaking
+    last_speech_s: float | None  # end of the last chunk that held speech; None before the first
+
+    @property
+    def end_s(self) -> float:
+        """Capture time of the sample after the last one."""
+        return self.t_s + CHUNK_S
+
+
+class SpeechGate:
+    """Cuts frames of any size into chunks and tells for each whether the person speaks.
+
+    What comes out depends on the sound and its times only, not on how it was cut into frames.
+    """
+
+    def __init__(self, net: SpeechNet) -> None:
+        self._net = net
+        self.reset()
+
+    def reset(self) -> None:
+        """Forget the stream."""
+        self._net.reset()
+        self._carry = np.zeros(0, dtype=np.float32)
+        self._next_s: float | None = None
+        self._candidate_s: float | None = None  # where speech may have begun
+        self._start_s: float | None = None  # begin of the running utterance
+        self._last_speech_s: float | None = None
+        self._speech_s = 0.0
+
+    def feed(self, frame: AudioFrame) -> list[Chunk]:
+        """The chunks that `frame` completes, oldest first; what is left waits for the next frame."""
+        if self._next_s is not None and abs(frame.t_s - self._next_s) > _GAP_S:
+            self._after_gap(frame.t_s)
+        self._next_s = frame.end_s
+        t_s = frame.t_s - self._carry.size / SAMPLE_RATE
+        samples = np.concatenate((self._carry, frame.samples)).astype(np.float32, copy=False)
+        whole = samples.size // CHUNK
+        self._carry = samples[whole * CHUNK :].copy()
+        return [self._chunk(samples[n * CHUNK : (n + 1) * CHUNK], t_s + n * CHUNK_S) for n in range(whole)]
+
+    def _after_gap(self, t_s: float) -> None:
+        """Sound was lost: nothing of before may be joined to what comes."""
+        last = self._last_speech_s
+        self.reset()
+        if last is not None and last <= t_s:  # a clock that jumped back makes the old time meaningless
+            self._last_speech_s = last
+
+    def _chunk(self, samples: npt.NDArray[np.float32], t_s: float) -> Chunk:
+        probability = self._net.probability(samples)
+        end_s = t_s + CHUNK_S
+        if self._start_s is None:
+            self._maybe_begin(probability, t_s, end_s)
+        elif probability >= _LASTS:
+            self._last_speech_s = end_s
+            self._speech_s += CHUNK_S
+        elif self._last_speech_s is None or end_s - self._last_speech_s >= _PAUSE_S:
+            self._start_s, self._speech_s = None, 0.0
+        activity = SpeechActivity(
+            t_s=end_s,
+            probability=probability,
+            speaking=self._start_s is not None,
+            speech_s=self._speech_s,
+        )
+        return Chunk(t_s, samples, activity, self._start_s, self._last_speech_s)
+
+    def _maybe_begin(self, probability: float, t_s: float, end_s: float) -> None:
+        if probability < _BEGINS:
+            self._candidate_s = None
+            return
+        if self._candidate_s is None:
+            self._candidate_s = t_s
+        if end_s - self._candidate_s >= _BEGIN_S - 1e-6:
+            self._start_s, self._speech_s = self._candidate_s, end_s - self._candidate_s
+            self._last_speech_s, self._candidate_s = end_s, None

@@ -1,0 +1,121 @@
+"""Everything that is heard, on real voices."""
+
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+from edge.perceive.hearing import Hearing
+from edge.types import Prosody, SpeechActivity, TurnEnd, VoiceAffect, Words
+from models import store
+from models.errors import ModelMissing
+from tests.sounds import frames, read
+
+SENTENCES = {"lwbsza": "Lay white by s zero again.", "brbk7n": "k seven now"}
+
+
+def hearing(*, affect: bool = False, words: bool = False, language: str = "en") -> Hearing:
+    try:
+        for name in (
+            "speech_activity",
+            "end_of_turn",
+            *(("asr_encoder", "asr_decoder", "asr_pieces") if words else ()),
+        ):
+            store.path(name)
+    except ModelMissing as error:
+        pytest.skip(str(error))
+    return Hearing(affect=affect, words=words, language=language)
+
+
+def heard(ear: Hearing, sound: np.ndarray, *, block: int = 512) -> list:
+    found = [one for frame in frames(sound, block=block) for one in ear.feed(frame)]
+    return [*found, *ear.finish()]
+
+
+def test_a_real_sentence_is_heard_whole(clips):
+    """A talking person gives speech activity per 32 ms, prosody, words and one final end of turn, in order of time."""
+    ear = hearing(words=True)
+    for clip in clips:
+        ear.reset()
+        sound = read(clip)
+        found = heard(ear, sound)
+        activity = [one for one in found if isinstance(one, SpeechActivity)]
+        assert len(activity) == len(sound) // 512
+        assert 1.0 < sum(one.speaking for one in activity) * 0.032 < 2.6
+        assert any(isinstance(one, Prosody) and 75 < one.pitch_hz < 320 for one in found)
+        assert sum(isinstance(one, TurnEnd) and one.final for one in found) == 1
+        texts = [one.text for one in found if isinstance(one, Words) and one.final]
+        if clip.stem in SENTENCES:
+            assert SENTENCES[clip.stem].lower() in texts[0].lower()
+        assert len({one.person for one in found}) == 1
+
+
+def test_blocks_of_any_size_hear_the_same(clips):
+    """What is heard depends on the sound, not on how the sensor cuts it."""
+    ear, sound = hearing(), read(clips[0])
+    small = heard(ear, sound, block=512)
+    ear.reset()
+    large = heard(ear, sound, block=5_000)
+    assert [type(one) for one in small] == [type(one) for one in large]
+    assert small[-1] == pytest.approx(large[-1]) if isinstance(small[-1], float) else small[-1].t_s == large[-1].t_s
+
+
+def test_silence_is_silence():
+    """Nothing but "no speech" is observed of silence and of noise; a turn is never invented."""
+    for sound in (np.zeros(48_000), 0.02 * np.random.default_rng(0).standard_normal(48_000)):
+        found = heard(hearing(), sound.astype(np.float32))
+        assert {type(one) for one in found} == {SpeechActivity}
+        assert not any(one.speaking for one in found)
+
+
+def test_without_affect_nothing_of_it_is_loaded():
+    """Policy: `affect=False` imports no affect code and opens no affect model."""
+    hearing()
+    code = (
+        "import sys; from edge.perceive.hearing import Hearing; Hearing(affect=False, words=False);"
+        "print([m for m in sys.modules if m.endswith(('perceive.voice', 'voice_head', 'whisper_encoder'))])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
+
+
+def test_while_the_device_speaks_only_speech_is_watched(clips):
+    """The device must not feel or answer itself, but must notice that it is interrupted."""
+    ear = hearing(words=True)
+    ear.device_speaking(True)
+    found = heard(ear, read(clips[0]))
+    assert {type(one) for one in found} == {SpeechActivity}
+    assert any(one.speaking for one in found)
+    ear.device_speaking(False)
+    ear.reset()
+    assert any(isinstance(one, TurnEnd) for one in heard(ear, read(clips[0])))
+
+
+def test_a_language_it_does_not_know_gives_no_words(clips):
+    """English recognition is not tried on a speaker who is said to speak German."""
+    found = heard(hearing(words=True, language="de"), read(clips[0]))
+    assert not any(isinstance(one, Words) for one in found)
+    assert any(isinstance(one, TurnEnd) for one in found)
+
+
+def test_words_can_be_given_up_and_taken_up(clips):
+    """A board that runs short of memory stops reading words, and begins again."""
+    ear = hearing(words=True)
+    clip = next(one for one in clips if one.stem == "lwbsza")
+    for wanted in (False, True):
+        ear.words_wanted(wanted)
+        ear.reset()
+        assert any(isinstance(one, Words) for one in heard(ear, read(clip))) == wanted
+
+
+def test_affect_is_heard_when_it_is_asked_for(clips):
+    """With affect on, a second and a half of speech gives at least one reading of the voice."""
+    pytest.importorskip("edge.perceive.voice")
+    try:
+        ear = Hearing(affect=True, words=False)
+    except ModelMissing as error:
+        pytest.skip(str(error))
+    found = [one for one in heard(ear, read(clips[0])) if isinstance(one, VoiceAffect)]
+    assert found
+    assert all(abs(sum(one.probs.values()) - 1) < 1e-3 for one in found)

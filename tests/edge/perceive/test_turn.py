@@ -1,0 +1,186 @@
+"""When a turn is over, by rule."""
+
+import math
+from collections.abc import Callable
+from concurrent.futures import Future
+
+import numpy as np
+import pytest
+
+from edge.perceive.speech import CHUNK, Chunk
+from edge.perceive.turn import TurnTaking, at_once
+from edge.types import TurnEnd, Words
+from models.asr import Transcript
+from tests.edge.perceive.test_speech import scripted
+
+SPEECH, SILENCE = [0.9], [0.0]
+
+
+def seconds(kind: list[float], time_s: float) -> list[float]:
+    return kind * round(time_s * 16_000 / CHUNK)
+
+
+class Ear:
+    """A judge and a listener that count what they are asked and answer as scripted."""
+
+    def __init__(self, *probabilities: float, texts: tuple[str | None, ...] = ("hello",)) -> None:
+        self.probabilities, self.texts = list(probabilities), list(texts)
+        self.judged: list[np.ndarray] = []
+        self.heard: list[np.ndarray] = []
+
+    def judge(self, sound: np.ndarray) -> float:
+        self.judged.append(sound)
+        return self.probabilities[min(len(self.judged), len(self.probabilities)) - 1]
+
+    def listen(self, sound: np.ndarray) -> Transcript | None:
+        self.heard.append(sound)
+        text = self.texts[min(len(self.heard), len(self.texts)) - 1]
+        return None if text is None else Transcript(text, (math.log(0.8),), closed=True)
+
+
+def turns(ear: Ear, *, words: bool = True, submit=at_once) -> TurnTaking:
+    taking = TurnTaking(ear.judge, language="en", submit=submit)
+    taking.listen = ear.listen if words else None
+    return taking
+
+
+def heard(taking: TurnTaking, chunks: list[Chunk]) -> list[Words | TurnEnd]:
+    return [found for chunk in chunks for found in taking.feed(chunk)]
+
+
+def test_a_likely_end_is_told_early_and_becomes_final():
+    """0.2 s of silence after a complete sentence: speculative; 0.5 s: final; each with its words before it."""
+    ear = Ear(0.9)
+    found = heard(turns(ear), scripted([*seconds(SILENCE, 1), *seconds(SPEECH, 1), *seconds(SILENCE, 3)]))
+    assert [type(one) for one in found] == [Words, TurnEnd, Words, TurnEnd]
+    early, end = found[1], found[3]
+    assert (early.final, end.final, early.by, end.by) == (False, True, "model", "model")
+    assert 0.2 <= early.t_s - early.speech_end_s <= 0.264
+    assert 0.5 <= end.t_s - end.speech_end_s <= 0.532
+    assert (found[0].final, found[2].final, found[2].text, found[2].language) == (False, True, "hello", "en")
+    assert found[2].avg_logprob == pytest.approx(math.log(0.8))
+    assert len(ear.judged) == len(ear.heard) == 1  # once per pause, however long it lasts
+
+
+def test_an_unlikely_end_waits_for_long_silence():
+    """What sounds unfinished ends the turn only after 1.6 s of silence, without a speculative end."""
+    found = heard(turns(Ear(0.1), words=False), scripted([*seconds(SPEECH, 1), *seconds(SILENCE, 3)]))
+    assert [(one.by, one.final) for one in found] == [("silence", True)]
+    assert 1.6 <= found[0].t_s - found[0].speech_end_s <= 1.632
+
+
+def test_speech_that_resumes_goes_on_with_the_turn():
+    """A pause inside a turn gives no end; what is heard at the second pause is the whole turn."""
+    ear = Ear(0.9, 0.9)
+    script = [*seconds(SPEECH, 1), *seconds(SILENCE, 0.3), *seconds(SPEECH, 1), *seconds(SILENCE, 1)]
+    found = heard(turns(ear), scripted(script))
+    assert [one.final for one in found if isinstance(one, TurnEnd)] == [False, False, True]
+    assert [one.start_s for one in found if isinstance(one, Words)] == [0.0] * 3
+    assert len(ear.heard[1]) > len(ear.heard[0]) + 16_000
+
+
+def test_two_turns_do_not_mix():
+    """After a final end, the next speech begins a new turn with its own sound."""
+    ear = Ear(0.9, texts=("one", "two"))
+    script = [*seconds(SPEECH, 2), *seconds(SILENCE, 2), *seconds(SPEECH, 0.5), *seconds(SILENCE, 2)]
+    found = [one for one in heard(turns(ear), scripted(script)) if isinstance(one, Words) and one.final]
+    assert [one.text for one in found] == ["one", "two"]
+    assert len(ear.heard[1]) < 1.3 * 16_000
+    assert found[1].start_s == pytest.approx(4.0, abs=0.05)
+
+
+def test_unreliable_words_are_not_told():
+    """Where the listener believes nothing, the turn ends without Words."""
+    found = heard(turns(Ear(0.9, texts=(None,))), scripted([*seconds(SPEECH, 1), *seconds(SILENCE, 1)]))
+    assert [type(one) for one in found] == [TurnEnd, TurnEnd]
+
+
+def test_a_long_turn_is_read_in_stretches():
+    """A monologue is cut for the recognizer at a pause after 12 s, or anywhere at 25 s; its words are joined in order
+    and its sound does not pile up."""
+    ear = Ear(0.1, texts=("one", "two", "three", "four"))
+    taking = turns(ear)
+    script = [*seconds(SPEECH, 13), *seconds(SILENCE, 0.3), *seconds(SPEECH, 30), *seconds(SILENCE, 2)]
+    found = heard(taking, scripted(script))
+    final = [one for one in found if isinstance(one, Words) and one.final]
+    assert [one.text for one in final] == ["one two three"]
+    assert max(len(sound) for sound in ear.heard) <= 26 * 16_000
+    assert max(len(sound) for sound in ear.judged) <= 8 * 16_000
+    assert sum(len(sound) for sound in ear.heard) / 16_000 == pytest.approx(43.5, abs=1)  # nothing lost or read twice
+
+
+def test_end_of_input_ends_the_turn():
+    """A file that stops in mid-speech gives its words and a final end; without a turn there is nothing to end."""
+    ear = Ear(0.3)
+    taking = turns(ear)
+    assert heard(taking, scripted(seconds(SPEECH, 1))) == []
+    words, end = taking.finish()
+    assert (words.text, words.final, end.by, end.final, end.probability) == ("hello", True, "end_of_input", True, 0.3)
+    assert taking.finish() == []
+
+
+class Later:
+    """An executor whose jobs run when the test says so."""
+
+    def __init__(self) -> None:
+        self.jobs: list[tuple[Callable[[], object], Future[object]]] = []
+
+    def submit(self, job):
+        future: Future[object] = Future()
+        self.jobs.append((job, future))
+        return future
+
+    def work(self) -> None:
+        for job, future in self.jobs:
+            future.set_result(job())
+        self.jobs = []
+
+
+def test_slow_answers_come_out_of_a_later_feed():
+    """On an executor, feed() never waits: the answers are told by the first feed after they came."""
+    later = Later()
+    taking = turns(Ear(0.9), submit=later.submit)
+    chunks = scripted([*seconds(SPEECH, 1), *seconds(SILENCE, 2)])
+    pause = next(n for n, chunk in enumerate(chunks) if n > 2 and not chunk.activity.speaking)
+    assert heard(taking, chunks[: pause + 3]) == []
+    later.work()
+    assert [type(one) for one in taking.feed(chunks[pause + 3])] == [Words, TurnEnd]
+
+
+def test_a_stale_answer_is_dropped():
+    """An answer about a pause that speech has ended says nothing any more."""
+    later = Later()
+    taking = turns(Ear(0.9), submit=later.submit)
+    assert heard(taking, scripted([*seconds(SPEECH, 1), *seconds(SILENCE, 0.3), *seconds(SPEECH, 0.5)])) == []
+    later.work()
+    assert heard(taking, scripted(seconds(SPEECH, 0.5), start_s=1.8)) == []
+
+
+def test_a_turn_does_not_wait_for_ever():
+    """When no answer comes in time, silence ends the turn, without words."""
+    taking = turns(Ear(0.9), submit=Later().submit)
+    found = heard(taking, scripted([*seconds(SPEECH, 1), *seconds(SILENCE, 5)]))
+    assert [(type(one), one.by, one.final) for one in found] == [(TurnEnd, "silence", True)]
+
+
+def test_a_failing_network_is_not_swallowed():
+    """An error of the judge comes out of feed()."""
+
+    def broken(_sound: np.ndarray) -> float:
+        raise RuntimeError("broken")
+
+    with pytest.raises(RuntimeError, match="broken"):
+        heard(TurnTaking(broken, language="en"), scripted([*seconds(SPEECH, 1), *seconds(SILENCE, 1)]))
+
+
+def test_overheard_speech_begins_the_turn():
+    """Sound overheard while the device spoke is the begin of a turn when it proves to be a barge-in."""
+    ear = Ear(0.9)
+    taking = turns(ear)
+    chunks = scripted([*seconds(SILENCE, 1), *seconds(SPEECH, 2), *seconds(SILENCE, 1)])
+    for chunk in chunks[:50]:  # 1.6 s: the barge-in is 0.6 s old
+        taking.overhear(chunk)
+    found = heard(taking, chunks[50:])
+    assert found[-1].final
+    assert next(one for one in found if isinstance(one, Words)).start_s == pytest.approx(1.0, abs=0.04)
+    assert len(ear.heard[0]) / 16_000 == pytest.approx(2.7, abs=0.1)
