@@ -56,7 +56,8 @@ class Handler(Protocol):
         Be quick: start a task for anything slow, since the envelope is acknowledged after this returns. Bytes that
         are returned are kept as this envelope's durable effect, in the same commit as the record that it was seen
         (so an effect can be neither lost nor doubled by a crash); None keeps the record alone. When this raises,
-        nothing is acknowledged and the device sends the envelope again.
+        nothing is acknowledged and the device sends the envelope again. An envelope whose boot is not `device.boot`
+        was kept through a restart of the device: history, not something to answer.
         """
 
     async def cancelled(self, device: Device, turn: int) -> None:

@@ -1,0 +1,185 @@
+"""The gRPC ingest: `mien.v1.Mien/Converse`, with the standard health and reflection services."""
+
+from __future__ import annotations
+
+import asyncio
+import ipaddress
+import logging
+from collections.abc import AsyncIterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import grpc
+from grpc_health.v1 import health, health_pb2, health_pb2_grpc
+from grpc_reflection.v1alpha import reflection
+
+from cloud_bridge.errors import ListenError, SettingError
+from cloud_bridge.ingest.base import Tls
+from cloud_bridge.ingest.identity import Rejected, admit
+from cloud_bridge.ingest.session import ApplicationFailed, Sessions
+from edge.errors import WireError
+from edge.wire import mien_pb2
+from edge.wire.check import parse_uplink
+from edge.wire.limits import MAX_DOWNLINK, MAX_UPLINK
+
+log = logging.getLogger(__name__)
+
+_SERVICE = "mien.v1.Mien"
+_HELLO_S = 10.0  # a stream that says no hello in this time is closed
+_STUCK_S = 20.0  # a device that does not read for so long is cut off
+
+_OPTIONS = [
+    ("grpc.max_receive_message_length", MAX_UPLINK),
+    ("grpc.max_send_message_length", MAX_DOWNLINK),
+    ("grpc.keepalive_time_ms", 20_000),
+    ("grpc.keepalive_timeout_ms", 10_000),
+    ("grpc.http2.min_ping_interval_without_data_ms", 5_000),
+    ("grpc.keepalive_permit_without_calls", 1),
+    ("grpc.max_concurrent_streams", 16),  # of one connection
+    ("grpc.so_reuseport", 0),  # a second bridge on the same port is an error, not a silent half of the devices
+]
+
+
+class Server:
+    """A listening ingest. `port` is the one it got, where 0 was asked for."""
+
+    def __init__(self, server: grpc.aio.Server, port: int, status: health.aio.HealthServicer) -> None:
+        self.port = port
+        self._server = server
+        self._status = status
+
+    async def stop(self, grace_s: float = 1.0) -> None:
+        """Say "not serving", cut the streams after `grace_s`, and end. The sessions wait for their devices."""
+        await self._status.enter_graceful_shutdown()
+        await self._server.stop(grace_s)
+
+
+async def serve(
+    sessions: Sessions,
+    address: str,
+    *,
+    tls: Tls | None = None,
+    tokens: Mapping[str, str] | None = None,
+    tenant: str = "default",
+    insecure: bool = False,
+) -> Server:
+    """Listen on `address` (`host:port`; port 0: any) and give each device to `sessions`.
+
+    `tokens`: device → token (`*`: any device); without them and without client certificates everyone may speak.
+    Without `tls` only loopback is listened on, unless `insecure` says that the network is trusted.
+    Raises ListenError when the address cannot be had, SettingError when the TLS files cannot be used or are needed.
+    """
+    if tls is None and not insecure and not _loopback(address):
+        raise SettingError(f"{address} is not this machine alone, and no TLS is set: give a certificate and a key")
+    server = grpc.aio.server(options=_OPTIONS)
+    status = health.aio.HealthServicer()
+    handlers = {
+        "Converse": grpc.stream_stream_rpc_method_handler(
+            _Converse(sessions, tokens, tenant).stream, response_serializer=mien_pb2.Downlink.SerializeToString
+        )
+    }
+    server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(_SERVICE, handlers),))
+    health_pb2_grpc.add_HealthServicer_to_server(status, server)
+    reflection.enable_server_reflection((_SERVICE, health.SERVICE_NAME, reflection.SERVICE_NAME), server)
+    try:
+        port = server.add_secure_port(address, _credentials(tls)) if tls else server.add_insecure_port(address)
+    except RuntimeError as error:
+        raise ListenError(f"cannot listen on {address}: the port is taken or the address is not ours") from error
+    await server.start()
+    for service in ("", _SERVICE):
+        await status.set(service, health_pb2.HealthCheckResponse.SERVING)
+    return Server(server, port, status)
+
+
+class _Connection:
+    """One stream of one device, as `session.Connection`."""
+
+    def __init__(self, context: grpc.aio.ServicerContext[Any, Any], task: asyncio.Task[Any]) -> None:
+        self._context = context
+        self._task = task
+        self._writing = asyncio.Lock()
+
+    async def send(self, downlink: mien_pb2.Downlink) -> None:
+        """See `session.Connection`."""
+        try:
+            async with asyncio.timeout(_STUCK_S), self._writing:
+                await self._context.write(downlink)
+        except (grpc.RpcError, asyncio.InvalidStateError, TimeoutError, grpc.aio.UsageError) as error:
+            self._task.cancel()
+            raise ConnectionError("the stream is gone or stuck") from error
+
+    def close(self, reason: str) -> None:
+        """See `session.Connection`."""
+        log.debug("a stream is closed: %s", reason)
+        self._task.cancel()
+
+
+class _Converse:
+    """The handler of the one method; requests come as raw bytes, so that bad ones can be counted."""
+
+    def __init__(self, sessions: Sessions, tokens: Mapping[str, str] | None, tenant: str) -> None:
+        self._sessions = sessions
+        self._tokens = tokens
+        self._tenant = tenant
+
+    async def stream(
+        self, requests: AsyncIterator[bytes], context: grpc.aio.ServicerContext[bytes, mien_pb2.Downlink]
+    ) -> None:
+        """Serve one stream."""
+        code, why = grpc.StatusCode.OK, ""
+        task = asyncio.current_task()
+        assert task is not None
+        try:
+            await self._converse(requests, context, task)
+        except Rejected as error:
+            self._sessions.counts["rejected"] += 1
+            code, why = grpc.StatusCode.UNAUTHENTICATED, str(error)
+        except WireError as error:
+            self._sessions.counts["malformed"] += 1
+            code, why = grpc.StatusCode.INVALID_ARGUMENT, str(error)
+        except ApplicationFailed as error:
+            code, why = grpc.StatusCode.INTERNAL, str(error)
+        except TimeoutError:
+            code, why = grpc.StatusCode.DEADLINE_EXCEEDED, f"no hello came in {_HELLO_S:.0f} s"
+        if code is not grpc.StatusCode.OK:
+            await context.abort(code, why)
+
+    async def _converse(
+        self,
+        requests: AsyncIterator[bytes],
+        context: grpc.aio.ServicerContext[bytes, mien_pb2.Downlink],
+        task: asyncio.Task[Any],
+    ) -> None:
+        stream = aiter(requests)
+        async with asyncio.timeout(_HELLO_S):
+            first = parse_uplink(await anext(stream, b""))
+        if first.WhichOneof("body") != "hello":
+            raise WireError("the first packet must be a hello")
+        names = [name.decode() for name in context.auth_context().get("x509_common_name", ())]
+        admit(first.hello, names, self._tokens)
+        connection = _Connection(context, task)
+        session = await self._sessions.open(first.hello, self._tenant, connection)
+        try:
+            async for packet in stream:
+                await session.take(parse_uplink(packet))
+        finally:
+            session.cut(connection)
+
+
+def _credentials(tls: Tls) -> grpc.ServerCredentials:
+    try:
+        pair = (Path(tls.key).read_bytes(), Path(tls.certificate).read_bytes())
+        authority = Path(tls.client_ca).read_bytes() if tls.client_ca else None
+    except OSError as error:
+        raise SettingError(f"a TLS file cannot be read: {error}") from error
+    return grpc.ssl_server_credentials([pair], authority, require_client_auth=authority is not None)
+
+
+def _loopback(address: str) -> bool:
+    host = address.rpartition(":")[0].strip("[]")
+    if address.startswith("unix:") or host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False

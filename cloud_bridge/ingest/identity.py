@@ -1,0 +1,36 @@
+"""Who may speak: a token per device, or a client certificate whose common name is the device's id."""
+
+from __future__ import annotations
+
+import hmac
+from collections.abc import Mapping, Sequence
+
+from edge.errors import WireError
+from edge.wire import mien_pb2
+from edge.wire.check import VERSION, check_device
+
+
+class Rejected(Exception):  # noqa: N818
+    """This device may not speak. The message may be shown to it."""
+
+
+def admit(hello: mien_pb2.Hello, certificate_names: Sequence[str], tokens: Mapping[str, str] | None) -> None:
+    """Raise Rejected unless `hello` may speak.
+
+    With `tokens` (device → token; the key `*` stands for every device) its token must match. With a client
+    certificate, one of its names must be the device's id.
+    """
+    if hello.v != VERSION:
+        raise Rejected(f"contract version {hello.v} is not spoken here: use {VERSION}")
+    try:
+        check_device(hello.device)
+    except WireError as error:
+        raise Rejected(str(error)) from error
+    if not hello.boot:
+        raise Rejected("the hello lacks a boot number: draw a random one per start")
+    if certificate_names and hello.device not in certificate_names:
+        raise Rejected("the device's name is not the name in its certificate")
+    if tokens is not None:
+        expected = tokens.get(hello.device, tokens.get("*", ""))
+        if not expected or not hmac.compare_digest(expected.encode(), hello.token.encode()):
+            raise Rejected("the token is wrong or missing: set the device's token, or enrol the device")

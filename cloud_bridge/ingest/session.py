@@ -1,0 +1,294 @@
+"""Sessions: what one device's link is to the application, whichever wire it comes by and however often it is cut."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections import Counter, deque
+from collections.abc import Callable
+from pathlib import Path
+from typing import Protocol
+
+from cloud_bridge.ingest.base import GRACE_S, Device, Handler
+from cloud_bridge.ingest.dedupe import Dedupe
+from edge.wire import mien_pb2
+from edge.wire.check import VERSION, check, new_id
+
+log = logging.getLogger(__name__)
+
+_HELD_BYTES = 8 << 20  # reply bytes held per device for a resume
+_DEFAULT_TTL_MS = 10_000
+_POISON = 5  # times that the application may fail on one envelope before it is refused
+
+
+class ApplicationFailed(Exception):  # noqa: N818
+    """The application could not take an envelope; the connection is to be cut, so that the device sends it again."""
+
+
+class Connection(Protocol):
+    """One connection of a device: a gRPC stream, or a hello by MQTT."""
+
+    async def send(self, downlink: mien_pb2.Downlink) -> None:
+        """Send, or raise ConnectionError when the connection is gone or does not move."""
+
+    def close(self, reason: str) -> None:
+        """End it; called when a newer connection of the device takes over."""
+
+
+class Sessions:
+    """All device sessions of this bridge, shared by all its ingests, with the record of what was taken at `store`.
+
+    `counts` tells what was received, acked, refused, doubled, dropped … since the start.
+    """
+
+    def __init__(
+        self, handler: Handler, store: Path | None = None, *, bridge: str = "mien", grace_s: float = GRACE_S
+    ) -> None:
+        self.handler = handler
+        self.bridge = bridge
+        self.grace_s = grace_s
+        self.dedupe = Dedupe(store)
+        self.counts: Counter[str] = Counter()
+        self._sessions: dict[tuple[str, str], Session] = {}
+
+    async def open(self, hello: mien_pb2.Hello, tenant: str, connection: Connection) -> Session:
+        """The session of an admitted device on a new connection; says Welcome and sends what the device missed."""
+        device = Device(id=hello.device, boot=hello.boot, tenant=tenant, software=hello.software[:64])
+        session = self._sessions.get((tenant, device.id))
+        if session is not None and session.device.boot != device.boot:
+            await session.end()
+            session = None
+        if session is None or session.ended:
+            session = self._sessions[tenant, device.id] = Session(self, device)
+            await session.begin()
+        await session.attach(hello, connection)
+        self.counts["connected"] += 1
+        return session
+
+    def __len__(self) -> int:
+        return len(self._sessions)
+
+    async def close(self) -> None:
+        """End all sessions and write the record out."""
+        for session in list(self._sessions.values()):
+            await session.end()
+        await asyncio.to_thread(self.dedupe.close)
+
+    def forget(self, session: Session) -> None:
+        """Called by a session that ended."""
+        key = (session.device.tenant, session.device.id)
+        if self._sessions.get(key) is session:
+            del self._sessions[key]
+
+
+class Session:
+    """One device session; the `Link` that the application holds."""
+
+    def __init__(self, sessions: Sessions, device: Device) -> None:
+        self.device = device
+        self.id = new_id()
+        self.ended = False
+        self._leaving = False
+        self._all = sessions
+        self._who = f"{device.tenant}/{device.id}"
+        self._loop = asyncio.get_running_loop()
+        self._taking = asyncio.Lock()  # one call into the application at a time
+        self._sending = asyncio.Lock()  # chunks leave in the order of `send`
+        self._connection: Connection | None = None
+        self._replies = 0
+        self._cancelled = 0
+        self._held: deque[tuple[float, mien_pb2.Reply]] = deque()
+        self._held_bytes = 0
+        self._acks: list[tuple[int, int]] = []
+        self._failures: Counter[tuple[int, int]] = Counter()
+        self._grace: asyncio.Task[None] | None = None
+        self._ack_task: asyncio.Task[None] | None = None
+
+    # ------------------------------------------------------------ the application's side: Link
+
+    def next_reply(self) -> int:
+        """See `base.Link`."""
+        self._replies += 1
+        return self._replies
+
+    async def send(self, reply: mien_pb2.Reply) -> None:
+        """See `base.Link`."""
+        if self.ended or (reply.turn and reply.turn <= self._cancelled):
+            self._all.counts["reply_chunks_dropped"] += 1
+            return
+        async with self._sending:
+            now = time.monotonic()
+            self._held.append((now + (reply.ttl_ms or _DEFAULT_TTL_MS) / 1_000, reply))
+            self._held_bytes += reply.ByteSize()
+            while self._held and (self._held_bytes > _HELD_BYTES or self._held[0][0] < now):
+                self._release()
+            await self._push(mien_pb2.Downlink(reply=reply))
+
+    async def command(self, command: mien_pb2.Command) -> None:
+        """See `base.Link`."""
+        await self._push(mien_pb2.Downlink(command=command))
+
+    # ------------------------------------------------------------ the ingest's side
+
+    async def begin(self) -> None:
+        """Tell the application."""
+        async with self._taking:
+            await self._all.handler.connected(self.device, self)
+
+    async def attach(self, hello: mien_pb2.Hello, connection: Connection) -> None:
+        """Go on over `connection`; an older one is closed."""
+        async with self._taking:
+            pass  # a second connection may come while the application still takes note of the first
+        if self._grace is not None:
+            self._grace.cancel()
+            self._grace = None
+        if self._connection is not None:
+            self._connection.close("a newer connection of this device took over")
+        if hello.cancelled_turn > self._cancelled:
+            await self.cancel(hello.cancelled_turn)
+        resumed = hello.resume_session == self.id
+        async with self._sending:
+            self._connection = connection
+            await self._push(
+                mien_pb2.Downlink(
+                    welcome=mien_pb2.Welcome(v=VERSION, bridge=self._all.bridge, session=self.id, resumed=resumed)
+                )
+            )
+            missing = (hello.resume_reply, hello.resume_chunk) if resumed else (0, 0)
+            now = time.monotonic()
+            for expires, reply in list(self._held):
+                if (reply.reply, reply.chunk) < missing:
+                    continue
+                if expires < now:
+                    self._all.counts["reply_chunks_expired"] += 1
+                    continue
+                again = mien_pb2.Reply()
+                again.CopyFrom(reply)
+                if reply.ttl_ms:
+                    again.ttl_ms = max(1, round((expires - now) * 1_000))
+                await self._push(mien_pb2.Downlink(reply=again))
+
+    async def take(self, uplink: mien_pb2.Uplink) -> None:
+        """Handle one packet after the hello."""
+        body = uplink.WhichOneof("body")
+        if body == "envelope":
+            await self._take_envelope(uplink)
+        elif body == "cancel":
+            await self.cancel(uplink.cancel.turn)
+        elif body == "received":
+            upto = (uplink.received.reply, uplink.received.chunk)
+            while self._held and (self._held[0][1].reply, self._held[0][1].chunk) <= upto:
+                self._release()
+
+    async def cancel(self, turn: int) -> None:
+        """The person spoke again."""
+        if turn <= self._cancelled:
+            return
+        self._cancelled = turn
+        kept = [(expires, reply) for expires, reply in self._held if not 0 < reply.turn <= turn]
+        self._held = deque(kept)
+        self._held_bytes = sum(reply.ByteSize() for _, reply in kept)
+        async with self._taking:
+            await self._all.handler.cancelled(self.device, turn)
+
+    def cut(self, connection: Connection) -> None:
+        """`connection` is gone; the session ends unless the device comes back in time."""
+        if self._connection is connection and not self.ended:
+            self._connection = None
+            self._grace = asyncio.create_task(self._expire(), name=f"grace {self.device.id}")
+
+    async def end(self) -> None:
+        """End the session and tell the application. Idempotent."""
+        if self.ended:
+            return
+        self.ended = True
+        if self._grace is not None and self._grace is not asyncio.current_task():
+            self._grace.cancel()
+        if self._connection is not None:
+            self._connection.close("the session ended")
+            self._connection = None
+        self._all.forget(self)
+        async with self._taking:
+            await self._all.handler.disconnected(self.device)
+
+    # ------------------------------------------------------------ inside
+
+    async def _expire(self) -> None:
+        await asyncio.sleep(0 if self._leaving else self._all.grace_s)
+        await self.end()
+
+    async def _take_envelope(self, uplink: mien_pb2.Uplink) -> None:
+        envelope, counts = uplink.envelope, self._all.counts
+        boot, seq = envelope.boot, envelope.seq
+        counts["received"] += 1
+        if (reason := check(envelope, self.device.id)) is not None:
+            await self._refuse(boot, seq, reason)
+            return
+        async with self._taking:
+            effect: bytes | None = None
+            if self._all.dedupe.seen(self._who, boot, seq):
+                counts["duplicates"] += 1
+            elif uplink.after_seq and not self._all.dedupe.seen(self._who, uplink.after_boot or boot, uplink.after_seq):
+                counts["out_of_order"] += 1
+                await self._push(mien_pb2.Downlink(missing=mien_pb2.Missing(seq=seq, boot=self._short(boot))))
+                return
+            else:
+                try:
+                    effect = await self._all.handler.received(self.device, envelope)
+                except Exception as error:  # the application is not ours; its message may hold words
+                    counts["handler_failed"] += 1
+                    cause = type(error).__name__
+                    log.error("the application failed on an envelope of %s: %s", self._who, cause)
+                    self._failures[boot, seq] += 1
+                    if self._failures[boot, seq] < _POISON:
+                        raise ApplicationFailed(f"the application failed ({cause}): send again") from None
+                    await self._refuse(boot, seq, "poison")
+                    return
+                counts["taken"] += 1
+        self._all.dedupe.record(self._who, boot, seq, effect, self._then(boot, seq))
+        if envelope.kind == mien_pb2.GOODBYE and boot == self.device.boot:
+            self._leaving = True  # the device hangs up once it has the acknowledgement
+
+    async def _refuse(self, boot: int, seq: int, reason: str) -> None:
+        self._all.counts[f"refused_{reason}"] += 1
+        refused = mien_pb2.Refused(seq=seq, boot=self._short(boot), reason=reason)
+        await self._push(mien_pb2.Downlink(refused=refused))
+
+    def _short(self, boot: int) -> int:
+        return 0 if boot == self.device.boot else boot
+
+    def _then(self, boot: int, seq: int) -> Callable[[], None]:
+        def on_disk() -> None:  # on the record's thread
+            try:
+                self._loop.call_soon_threadsafe(self._acknowledge, boot, seq)
+            except RuntimeError:
+                return  # the loop ended; the device will send again and be answered as a duplicate
+
+        return on_disk
+
+    def _acknowledge(self, boot: int, seq: int) -> None:
+        self._acks.append((boot, seq))
+        if self._ack_task is None or self._ack_task.done():
+            self._ack_task = asyncio.create_task(self._send_acks(), name=f"acks {self.device.id}")
+
+    async def _send_acks(self) -> None:
+        while self._acks:
+            batch, self._acks = self._acks[:256], self._acks[256:]
+            for boot in dict.fromkeys(boot for boot, _ in batch):
+                numbers = [seq for b, seq in batch if b == boot]
+                self._all.counts["acked"] += len(numbers)
+                await self._push(mien_pb2.Downlink(ack=mien_pb2.Ack(boot=self._short(boot), seq=numbers)))
+
+    async def _push(self, downlink: mien_pb2.Downlink) -> None:
+        connection = self._connection
+        if connection is None:
+            return
+        try:
+            await connection.send(downlink)
+        except ConnectionError:
+            self.cut(connection)
+
+    def _release(self) -> None:
+        _, reply = self._held.popleft()
+        self._held_bytes -= reply.ByteSize()

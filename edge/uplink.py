@@ -1,0 +1,338 @@
+"""The uplink: one thread with one asyncio loop that brings the outbox to a bridge and the replies back.
+
+It holds one connection. When that breaks, everything unacknowledged is sent again; when a bridge does not answer, the
+next URI is tried, be it another bridge or another transport, and after a while the first again.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import threading
+import time
+from collections import Counter, OrderedDict
+from collections.abc import Callable, Coroutine, Sequence
+from dataclasses import dataclass
+from typing import Literal, TypeVar
+
+from edge import clock, plugin
+from edge.backoff import Backoff
+from edge.errors import MienError, TransportError
+from edge.outbox import Outbox
+from edge.transports.base import TlsFiles, Transport
+from edge.wire import mien_pb2
+
+log = logging.getLogger(__name__)
+
+T = TypeVar("T")
+
+WINDOW = 256  # envelopes in flight
+ACK_S = 20.0  # an envelope unacknowledged for so long: the connection is dead, whatever TCP says
+RETURN_S = 300.0  # on a spare URI, the first one is tried again after so long
+_TICK_S = 0.25
+_PACKET_OVERHEAD = 64  # bytes of headers (HTTP/2 or MQTT, TCP, IP) that the budget counts per packet
+_RECEIVED_EVERY = 16  # reply chunks
+
+
+@dataclass(frozen=True, slots=True)
+class LinkState:
+    """What the link does now. `reason` names why it is not online, and the mend."""
+
+    name: Literal["stopped", "connecting", "online", "waiting"]
+    uri: str = ""
+    reason: str = ""
+
+
+class Uplink:
+    """Brings `outbox` to the first of `uris` that answers.
+
+    `on_reply` and `on_command` are called on the uplink's thread and must not wait. `bytes_per_hour` holds back LOW
+    envelopes when it is used up (None: no budget). `counts`: sent, sent_again, bytes_up, bytes_down, connects,
+    failures, replies, missing.
+    """
+
+    def __init__(
+        self,
+        outbox: Outbox,
+        uris: Sequence[str],
+        hello: mien_pb2.Hello,
+        *,
+        on_reply: Callable[[mien_pb2.Reply], None],
+        on_command: Callable[[mien_pb2.Command], None] = lambda command: None,
+        tls: TlsFiles | None = None,
+        bytes_per_hour: int | None = None,
+        ack_s: float = ACK_S,
+        backoff: Backoff | None = None,
+    ) -> None:
+        self._outbox = outbox
+        self._uris = [plugin.Uri.parse(uri) for uri in uris]
+        for uri in self._uris:
+            plugin.load("edge.transports", uri.scheme)
+        self._hello = hello
+        self._on_reply = on_reply
+        self._on_command = on_command
+        self._tls = tls
+        self._budget = Budget(bytes_per_hour)
+        self._ack_s = ack_s
+        self._backoff = backoff or Backoff()
+        self._session = 0
+        self._cursor = (0, 0)  # reply, chunk that is expected next
+        self._offset = 0  # reply ids begin again with a session of the bridge; `on_reply` sees them go on
+        self._cancelled = 0
+        self._sent: OrderedDict[tuple[int, int], float] = OrderedDict()  # in flight → when
+        self._missing: tuple[int, int] | None = None
+        self._rewound_s = 0.0
+        self._heard_s = 0.0
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._wake = asyncio.Event()
+        self._stop = asyncio.Event()
+        self._control: asyncio.Queue[mien_pb2.Uplink] = asyncio.Queue()
+        self._thread: threading.Thread | None = None
+        self._ready = threading.Event()
+        self._drain_s = 0.0
+        self.counts: Counter[str] = Counter()
+        self.state = LinkState("stopped")
+
+    def start(self) -> None:
+        """Begin; returns at once."""
+        self._thread = threading.Thread(target=self._run, name="uplink", daemon=True)
+        self._thread.start()
+        self._ready.wait()
+        self._outbox.on_item(self._ring)
+
+    def stop(self, drain_s: float = 1.0) -> None:
+        """Wait at most `drain_s` for what is in the outbox to be acknowledged, if the link is up, and end."""
+        if self._thread is None or self._loop is None:
+            return
+        self._drain_s = drain_s
+        with contextlib.suppress(RuntimeError):  # the loop has ended
+            self._loop.call_soon_threadsafe(self._stop.set)
+        self._thread.join()
+        self._thread = None
+
+    def cancel(self, turn: int) -> None:
+        """Tell the bridge to stop the reply to `turn` and to all before; told again after a cut. From any thread."""
+        self._cancelled = max(self._cancelled, turn)
+        packet = mien_pb2.Uplink(cancel=mien_pb2.Cancel(turn=turn, mono_ms=round(clock.now_s() * 1_000)))
+        if self._loop is not None:
+            with contextlib.suppress(RuntimeError):
+                self._loop.call_soon_threadsafe(self._say, packet)
+
+    # ------------------------------------------------------------ the thread
+
+    def _run(self) -> None:
+        asyncio.run(self._main())
+        self._outbox.on_item(lambda: None)
+        self.state = LinkState("stopped")
+
+    async def _main(self) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._ready.set()
+        at = 0
+        while not self._stop.is_set():
+            uri = self._uris[at]
+            self.state = LinkState("connecting", uri.text, self.state.reason)
+            began_s = clock.now_s()
+            try:
+                await self._until_stopped(self._connection(uri, spare=at > 0))
+                return
+            except _TryFirst:
+                at = 0
+                continue
+            except MienError as error:
+                reason = str(error)
+            except Exception as error:
+                log.exception("the link failed in an unforeseen way")
+                reason = f"{uri.text}: {type(error).__name__}"
+            lasted_s = clock.now_s() - began_s if self.state.name == "online" else 0.0
+            self.counts["failures"] += 1
+            if not lasted_s:
+                at = (at + 1) % len(self._uris)
+                if not clock.clock_synced():
+                    reason += " (this device's clock is not set, so no certificate is valid to it yet)"
+            self.state = LinkState("waiting", uri.text, reason)
+            log.info("link: %s", reason)
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._stop.wait(), self._backoff.next_s(lasted_s))
+
+    async def _until_stopped(self, work: Coroutine[None, None, None]) -> None:
+        """Run `work` until it fails, or until `stop` was called and what can be sent has been."""
+        task = asyncio.create_task(work, name="connection")
+        stopping = asyncio.create_task(self._stop.wait(), name="stop")
+        try:
+            await asyncio.wait((task, stopping), return_when=asyncio.FIRST_COMPLETED)
+            if stopping.done() and self.state.name == "online":
+                until_s = clock.now_s() + self._drain_s
+                while len(self._outbox) and not task.done() and clock.now_s() < until_s:  # noqa: ASYNC110
+                    await asyncio.sleep(0.01)
+            if task.done():
+                task.result()
+        finally:
+            for each in (task, stopping):
+                each.cancel()
+            await asyncio.gather(task, stopping, return_exceptions=True)
+
+    async def _connection(self, uri: plugin.Uri, *, spare: bool) -> None:
+        """Connect to `uri` and work until it breaks."""
+        hello = mien_pb2.Hello()
+        hello.CopyFrom(self._hello)
+        hello.resume_session, hello.cancelled_turn = self._session, self._cancelled
+        hello.resume_reply, hello.resume_chunk = self._cursor
+        transport: Transport = await plugin.load("edge.transports", uri.scheme).connect(uri, hello, tls=self._tls)
+        try:
+            if transport.welcome.session != self._session:
+                self._offset += self._cursor[0]
+                self._session, self._cursor = transport.welcome.session, (0, 0)
+            self.counts["connects"] += 1
+            self.state = LinkState("online", uri.text)
+            self._heard_s = clock.now_s()
+            self._control = asyncio.Queue()
+            self._wake.set()
+            async with asyncio.TaskGroup() as group:
+                group.create_task(self._send(transport), name="send")
+                group.create_task(self._receive(transport), name="receive")
+                group.create_task(self._watch(spare=spare), name="watch")
+        except BaseExceptionGroup as group_error:
+            raise group_error.exceptions[0] from None
+        finally:
+            self._rewind()
+            await transport.close()
+
+    async def _send(self, transport: Transport) -> None:
+        while True:
+            self._wake.clear()
+            while not self._control.empty():
+                await self._put(transport, self._control.get_nowait())
+            lowest = mien_pb2.LOW if self._budget.left() else mien_pb2.NORMAL
+            batch = self._outbox.take(min(32, WINDOW - self._outbox.in_flight), lowest)
+            for envelope, (after_boot, after_seq) in batch:
+                packet = mien_pb2.Uplink(envelope=envelope, after_seq=after_seq)
+                if after_boot != envelope.boot:
+                    packet.after_boot = after_boot
+                self._sent[envelope.boot, envelope.seq] = clock.now_s()
+                await self._put(transport, packet)
+                self.counts["sent"] += 1
+            if not batch:
+                await self._wake.wait()
+
+    async def _put(self, transport: Transport, packet: mien_pb2.Uplink) -> None:
+        size = packet.ByteSize() + _PACKET_OVERHEAD
+        self.counts["bytes_up"] += size
+        self._budget.spend(size)
+        await transport.send(packet)
+
+    async def _receive(self, transport: Transport) -> None:
+        async for downlink in transport.downlinks():
+            self._heard_s = clock.now_s()
+            size = downlink.ByteSize() + _PACKET_OVERHEAD
+            self.counts["bytes_down"] += size
+            self._budget.spend(size)
+            match downlink.WhichOneof("body"):
+                case "ack":
+                    self._done(downlink.ack.boot or self._hello.boot, downlink.ack.seq, "acked")
+                case "refused":
+                    refused = downlink.refused
+                    log.warning("the bridge refuses an envelope for good: %s", refused.reason)
+                    self._done(refused.boot or self._hello.boot, (refused.seq,), "refused_by_bridge")
+                case "missing":
+                    self._missing = (downlink.missing.boot or self._hello.boot, downlink.missing.seq)
+                    self.counts["missing"] += 1
+                    self._mend_order()
+                case "reply":
+                    self._take_reply(downlink.reply)
+                case "command":
+                    self._call(self._on_command, downlink.command)
+
+    async def _watch(self, *, spare: bool) -> None:
+        began_s = clock.now_s()
+        while True:
+            await asyncio.sleep(_TICK_S)
+            now_s = clock.now_s()
+            oldest_s = next(iter(self._sent.values()), now_s)
+            if now_s - oldest_s > self._ack_s:
+                raise TransportError(
+                    f"{self.state.uri}: nothing was acknowledged for {self._ack_s:.0f} s: half-open, or overloaded"
+                )
+            self._mend_order()
+            self._wake.set()  # the budget may have room again
+            if spare and now_s - began_s > RETURN_S and now_s - self._heard_s > 10.0:
+                raise _TryFirst
+
+    # ------------------------------------------------------------ small steps, on the loop
+
+    def _done(self, boot: int, seqs: Sequence[int], why: str) -> None:
+        self._outbox.done(boot, seqs, why=why)
+        for seq in seqs:
+            self._sent.pop((boot, seq), None)
+        self._wake.set()
+
+    def _mend_order(self) -> None:
+        """Send everything in flight again when the bridge missed one, but not for each that followed it."""
+        if self._missing is None or clock.now_s() - self._rewound_s < 2 * _TICK_S:
+            return
+        if self._missing in self._sent:
+            self._rewind()
+            self._wake.set()
+        self._missing = None
+
+    def _rewind(self) -> None:
+        self.counts["sent_again"] += len(self._sent)
+        self._sent.clear()
+        self._rewound_s = clock.now_s()
+        self._outbox.rewind()
+
+    def _take_reply(self, reply: mien_pb2.Reply) -> None:
+        self.counts["replies"] += 1
+        number, expected = self._cursor
+        if reply.reply == number and reply.chunk == expected:
+            self._cursor = (number, expected + 1)
+        elif reply.reply > number:
+            self._cursor = (reply.reply, 1 if reply.chunk == 0 else 0)
+        if reply.final or reply.chunk % _RECEIVED_EVERY == _RECEIVED_EVERY - 1:
+            upto = mien_pb2.Received(reply=self._cursor[0], chunk=max(0, self._cursor[1] - 1))
+            self._say(mien_pb2.Uplink(received=upto))
+        reply.reply += self._offset
+        self._call(self._on_reply, reply)
+
+    def _call(self, function: Callable[[T], None], argument: T) -> None:
+        try:
+            function(argument)
+        except Exception as error:  # the link outlives its listeners; a message may hold words
+            self.counts["listener_failed"] += 1
+            log.error("a listener of the link failed: %s", type(error).__name__)
+
+    def _say(self, packet: mien_pb2.Uplink) -> None:
+        if self.state.name == "online":
+            self._control.put_nowait(packet)
+            self._wake.set()
+
+    def _ring(self) -> None:
+        assert self._loop is not None
+        with contextlib.suppress(RuntimeError):  # the loop has ended
+            self._loop.call_soon_threadsafe(self._wake.set)
+
+
+class _TryFirst(Exception):  # noqa: N818
+    """Time to see whether the first URI answers again."""
+
+
+class Budget:
+    """A token bucket that holds ten minutes' worth of `bytes_per_hour`."""
+
+    def __init__(self, bytes_per_hour: int | None, now_s: Callable[[], float] = time.monotonic) -> None:
+        self._per_s = (bytes_per_hour or 0) / 3_600
+        self._now_s = now_s
+        self._tokens = self._per_s * 600
+        self._at_s = now_s()
+
+    def spend(self, size: int) -> None:
+        """Count `size` bytes."""
+        now_s = self._now_s()
+        self._tokens = min(self._tokens + (now_s - self._at_s) * self._per_s, self._per_s * 600) - size
+        self._at_s = now_s
+
+    def left(self) -> bool:
+        """Whether there is some left; always, without a budget."""
+        self.spend(0)
+        return not self._per_s or self._tokens > 0
