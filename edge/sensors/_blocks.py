@@ -12,13 +12,19 @@ from edge.types import SAMPLE_RATE, AudioFrame
 
 # Time stamps that run ahead of the sample count by more than this tell of a real gap; less is rounding and jitter.
 _GAP_S = 0.1
+# How far one `feed` of a live source may move its time towards the clock: a sound card's own clock drifts.
+_SLEW_S = 0.0005
 
 
 class Blocks:
-    """Collects 16 kHz mono sound and gives it in blocks. Time runs by counting samples, and jumps only over gaps."""
+    """Collects 16 kHz mono sound and gives it in blocks.
 
-    def __init__(self, source: str) -> None:
+    Time runs by counting samples, and jumps only over gaps; `live`: it also follows the time stamps, slowly.
+    """
+
+    def __init__(self, source: str, *, live: bool = False) -> None:
         self._source = source
+        self._slew_s = _SLEW_S if live else 0.0
         self._pending: npt.NDArray[np.float32] = np.zeros(0, np.float32)
         self._head_s: float | None = None  # capture time of the first pending sample
         self._seq = 0
@@ -30,7 +36,9 @@ class Blocks:
         """
         if self._head_s is None:
             self._head_s = t_s
-        elif t_s > self._head_s + len(self._pending) / SAMPLE_RATE + _GAP_S:
+        ahead_s = t_s - self._head_s - len(self._pending) / SAMPLE_RATE
+        self._head_s += min(max(ahead_s, -self._slew_s), self._slew_s)
+        if ahead_s > _GAP_S:
             if len(self._pending):
                 yield self._cut(np.pad(self._pending, (0, BLOCK - len(self._pending))))
             self._pending, self._head_s = self._pending[:0], t_s

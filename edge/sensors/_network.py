@@ -10,6 +10,7 @@ import av
 from edge import clock
 from edge.errors import MediaError, SensorMissing
 from edge.sensors._blocks import Blocks
+from edge.sensors._liveclock import LiveClock
 from edge.sensors._picture import picture_stream, upright_bgr
 from edge.sensors._resample import Resampler
 from edge.sensors.base import without_password
@@ -23,10 +24,6 @@ _LIVE = {"fflags": "nobuffer", "flags": "low_delay", "analyzeduration": "1000000
 
 # MJPEG carries no time stamps: FFmpeg makes them up at 25 a second.
 _STAMPLESS = frozenset({"mpjpeg", "mjpeg"})
-# A sender's clock may run slower than ours: its zero creeps by this per frame, until a quick frame pulls it back.
-_DRIFT_S = 0.0001
-# A step in the sender's time stamps of more than this is no delay: its clock was set, or the stream began anew.
-_CLOCK_SET_S = 2.0
 
 
 class NetworkCamera:
@@ -73,9 +70,9 @@ class NetworkCamera:
         for one in streams:
             one.codec_context.thread_count = 1  # frame threads would add their number in frames of delay
         self._packets = container.demux(*streams)
-        self._resampler, self._blocks = Resampler(), Blocks(self.uri)
+        self._resampler, self._blocks = Resampler(), Blocks(self.uri, live=True)
         self._stampless = container.format.name in _STAMPLESS
-        self._zero_s: float | None = None  # monotonic time of the stream's time 0
+        self._clock = LiveClock()
         self._seq = 0
 
     def read(self, timeout_s: float) -> Frame | None:
@@ -107,22 +104,14 @@ class NetworkCamera:
             self._container = None
 
     def _take(self, one: Any) -> None:
-        # One clock for both: the shortest way that any frame took from its time stamp to here is the stream's zero.
         now_s = clock.now_s()
-        t_s = now_s if one.time is None or self._stampless else self._on_clock(one.time, now_s)
+        t_s = now_s if one.time is None or self._stampless else self._clock.at(one.time, now_s)
         if isinstance(one, av.AudioFrame):
             self._ready.extend(self._blocks.feed(self._resampler.feed(one), t_s))
         else:
             aspect = float(self._picture.sample_aspect_ratio or 1)
             self._ready.append(VideoFrame(self.uri, self._seq, t_s, upright_bgr(one, aspect)))
             self._seq += 1
-
-    def _on_clock(self, time_s: float, now_s: float) -> float:
-        arrived_s = now_s - time_s
-        if self._zero_s is None or arrived_s > self._zero_s + _CLOCK_SET_S:
-            self._zero_s = arrived_s
-        self._zero_s = min(arrived_s, self._zero_s + _DRIFT_S)
-        return self._zero_s + time_s
 
 
 def _words(error: Exception) -> str:

@@ -18,10 +18,14 @@ from edge.clock import now_s
 from edge.errors import ConfigError, SensorMissing
 from edge.plugin import Uri
 from edge.sensors._blocks import Blocks
+from edge.sensors._liveclock import LiveClock
 from edge.sensors.base import BLOCK, options
 from edge.types import SAMPLE_RATE, AudioFrame
 
 _MOST_WAITING = 64  # blocks (2 s) between PortAudio's thread and the reader; then sound is lost, and counted
+
+
+_Heard = tuple[float, npt.NDArray[np.float32], bool]  # capture time, samples (n, channels), sound before it was lost
 
 
 def from_uri(uri: Uri, *, paced: bool = True) -> Microphone:
@@ -42,10 +46,10 @@ class Microphone:
 
     def __init__(self, uri: str = "mic://", device: int | str | None = None) -> None:
         self.uri = uri
-        self.damaged = 0  # blocks lost because the reader was late, or by the driver
+        self.damaged = 0  # stretches of sound that the driver lost, or the reader was too late for
         self._device = device
         self._stream: Any = None
-        self._waiting: queue.Queue[tuple[float, npt.NDArray[np.float32]]] = queue.Queue(_MOST_WAITING)
+        self._waiting: queue.Queue[_Heard] = queue.Queue(_MOST_WAITING)
         self._ready: deque[AudioFrame] = deque()
 
     def open(self) -> None:
@@ -63,9 +67,13 @@ class Microphone:
         end_s = now_s() + timeout_s
         while not self._ready:
             try:
-                t_s, samples = self._waiting.get(timeout=max(0.0, end_s - now_s()))
+                t_s, samples, lost = self._waiting.get(timeout=max(0.0, end_s - now_s()))
             except queue.Empty:
                 return None
+            if lost:
+                self._clock = LiveClock()
+            t_s = self._clock.at(self._heard_s, t_s)
+            self._heard_s += len(samples) / self._rate
             if self._resampler is None:
                 mono = np.clip(samples.mean(axis=1, dtype=np.float32), -1.0, 1.0)
             else:
@@ -95,7 +103,9 @@ class Microphone:
                 from edge.sensors._resample import Resampler  # FFmpeg is loaded only where it is needed
 
                 self._resampler = Resampler()
-            self._blocks = Blocks(self.uri)
+            self._blocks = Blocks(self.uri, live=True)
+            self._clock, self._heard_s = LiveClock(), 0.0
+            self._lost = False
             self._waiting = queue.Queue(_MOST_WAITING)
             stream = sounddevice.InputStream(
                 samplerate=self._rate,
@@ -119,11 +129,14 @@ class Microphone:
         age_s = times.currentTime - times.inputBufferAdcTime  # since the block's first sample was captured
         length_s = count / self._rate
         t_s = time.monotonic() - (age_s if length_s / 2 < age_s < 1 else length_s)  # some back ends leave it 0
-        self.damaged += bool(status)
+        self._lost |= bool(status)
         try:
-            self._waiting.put_nowait((t_s, samples.copy()))
+            self._waiting.put_nowait((t_s, samples.copy(), self._lost))
         except queue.Full:
-            self.damaged += 1
+            self._lost = True
+        else:
+            self.damaged += self._lost
+            self._lost = False
 
 
 def _format(sounddevice: Any, info: Any) -> tuple[int, int]:
