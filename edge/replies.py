@@ -50,6 +50,7 @@ class Replies:
         self._now_s = now_s
         self._lock = threading.RLock()
         self._reply, self._chunk = 0, 0  # what is expected next; reply 0: whatever comes first
+        self._turn = 0  # of the reply that is under way
         self._ahead: dict[tuple[int, int], tuple[float, mien_pb2.Reply]] = {}
         self._gap_s = 0.0  # since when something is missing
         self._cancelled = 0
@@ -65,7 +66,7 @@ class Replies:
             place = (reply.reply, reply.chunk)
             if self._is_cancelled(reply):
                 self.counts["cancelled"] += 1
-                self._pass(reply)
+                self._pass(reply.reply)
             elif place < (self._reply, self._chunk) or place in self._ahead:
                 self.counts["doubled"] += 1
             elif len(self._ahead) >= _AHEAD:
@@ -88,11 +89,13 @@ class Replies:
         with self._lock:
             self._cancelled = max(self._cancelled, turn)
             self._quiet_s = 0.0
+            if self._chunk and 0 < self._turn <= turn:
+                self._pass(self._reply)
             for _, reply in list(self._ahead.values()):
                 if self._is_cancelled(reply):
                     del self._ahead[reply.reply, reply.chunk]
                     self.counts["cancelled"] += 1
-                    self._pass(reply)
+                    self._pass(reply.reply)
         for output in self._outputs:
             self._guard(output.stop)
 
@@ -138,12 +141,13 @@ class Replies:
             else:
                 self._give(reply)
 
-    def _pass(self, reply: mien_pb2.Reply) -> None:
-        """Go past a chunk that is not played."""
-        if (reply.reply, reply.chunk) >= (self._reply, self._chunk):
-            self._step(reply)
+    def _pass(self, number: int) -> None:
+        """Go past a whole reply that is not played: the bridge stops it where it stands."""
+        if number >= self._reply:
+            self._reply, self._chunk = number + 1, 0
 
     def _step(self, reply: mien_pb2.Reply) -> None:
+        self._turn = reply.turn
         self._reply, self._chunk = (reply.reply + 1, 0) if reply.final else (reply.reply, reply.chunk + 1)
 
     def _give(self, reply: mien_pb2.Reply) -> None:

@@ -1,0 +1,366 @@
+"""The outbox: what put() acknowledged stays; order, room, ttl and damage are handled and counted."""
+
+from __future__ import annotations
+
+import os
+import random
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from edge.errors import OutboxError, OutboxFull, WireError
+from edge.outbox import Outbox
+from edge.types import Event
+from edge.wire import mien_pb2
+from edge.wire.envelope import Sealer
+
+
+class Clock:
+    """A clock that tests turn by hand."""
+
+    def __init__(self) -> None:
+        self.s = 1_000.0
+
+    def __call__(self) -> float:
+        return self.s
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "outbox.sqlite"
+
+
+@pytest.fixture
+def sealer() -> Sealer:
+    return Sealer("test")
+
+
+def alert(sealer: Sealer) -> mien_pb2.Envelope:
+    return sealer.events([Event(t_s=0.0, name="drowsy", priority="alert")])
+
+
+def turn(sealer: Sealer, ttl_s: float = 0.0) -> mien_pb2.Envelope:
+    return sealer.turn("turn_end", 1, words="hello", ttl_s=ttl_s)
+
+
+def taken(outbox: Outbox, count: int = 100_000) -> list[int]:
+    return [out.envelope.seq for out in outbox.take(count)]
+
+
+def until(condition: Callable[[], bool], within_s: float = 10.0) -> None:
+    end = time.monotonic() + within_s
+    while not condition():
+        assert time.monotonic() < end, "it did not come to pass"
+        time.sleep(0.005)
+
+
+@pytest.fixture
+def outbox(path: Path) -> Iterator[Outbox]:
+    box = Outbox(path)
+    yield box
+    box.close()
+
+
+def test_what_put_returned_for_is_there_after_a_restart(path: Path, sealer: Sealer) -> None:
+    """An acknowledged envelope survives the process, byte for byte."""
+    box = Outbox(path)
+    sent = [turn(sealer) for _ in range(50)]
+    assert [box.put(envelope) for envelope in sent] == [envelope.seq for envelope in sent]
+    box.close()
+    again = Outbox(path)
+    assert [out.envelope for out in again.take(100)] == sent
+    again.close()
+
+
+def test_alerts_go_first_and_order_is_kept_within_a_priority(outbox: Outbox, sealer: Sealer) -> None:
+    """Alert, normal, low; oldest first in each."""
+    kinds = [outbox.put(make(sealer)) for make in (turn, alert, turn, alert)]
+    low = outbox.put(sealer.health(rss_mb=1))
+    assert taken(outbox) == [kinds[1], kinds[3], kinds[0], kinds[2], low]
+
+
+def test_each_says_which_one_it_follows(outbox: Outbox, sealer: Sealer) -> None:
+    """`after` names the last unacknowledged envelope of the same priority in flight; a rewind begins a new chain."""
+    first, second = outbox.put(turn(sealer)), outbox.put(turn(sealer))
+    outbox.put(alert(sealer))
+    assert [out.after[1] for out in outbox.take(10)] == [0, 0, first]
+    third = outbox.put(turn(sealer))
+    assert [out.after[1] for out in outbox.take(10)] == [second]
+    outbox.rewind()
+    outbox.done(sealer.boot, [first])
+    assert [(o.envelope.seq, o.after[1]) for o in outbox.take(10)][1:] == [(second, 0), (third, second)]
+
+
+def test_put_is_sent_only_after_it_is_on_disk(path: Path, sealer: Sealer) -> None:
+    """What the device does not have safe is not sent under the name of put; an offer is sent at once."""
+    box = Outbox(path)
+    seen: list[bool] = []
+    box.on_item(lambda: seen.append(box._file.path.exists() and box.counts["commits"] > 0))
+    box.put(turn(sealer))
+    until(lambda: seen == [True])
+    box.offer(turn(sealer), linger_s=60.0)
+    assert taken(box) == [1, 2]
+    assert box.counts["commits"] == 1
+    box.close()
+
+
+def test_a_good_link_costs_the_flash_nothing(outbox: Outbox, sealer: Sealer) -> None:
+    """What the bridge acknowledges within the linger time is never written."""
+    for _ in range(100):
+        kept = outbox.offer(turn(sealer), linger_s=30.0)
+        (out,) = outbox.take(1)
+        outbox.done(out.envelope.boot, [out.envelope.seq])
+        assert kept.done()
+    assert outbox.counts["commits"] == 0
+    assert len(outbox) == outbox.size_bytes == 0
+
+
+def test_an_offer_is_written_when_the_bridge_is_slow(path: Path, sealer: Sealer) -> None:
+    """After the linger time the offered envelope is on disk."""
+    box = Outbox(path)
+    box.offer(turn(sealer), linger_s=0.02).result(10)
+    assert box.counts["commits"] == 1
+    box.close()
+    assert len(Outbox(path)) == 1
+
+
+def test_puts_from_many_threads_share_commits(outbox: Outbox, sealer: Sealer) -> None:
+    """Group commit: fewer commits than envelopes, and none is lost."""
+    threads = [threading.Thread(target=lambda: [outbox.put(turn(sealer)) for _ in range(40)]) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(outbox) == 320
+    assert outbox.counts["commits"] < 320
+
+
+def test_a_full_outbox_refuses_the_new_and_keeps_the_old(path: Path, sealer: Sealer) -> None:
+    """OutboxFull; alerts have room of their own; LOW is evicted for others; every case is counted."""
+    box = Outbox(path, max_bytes=20_000)
+    low = [box.put(sealer.health(rss_mb=i + 1)) for i in range(20)]
+    kept = []
+    with pytest.raises(OutboxFull, match="look at the link"):
+        while True:
+            kept.append(box.put(turn(sealer)))
+    assert box.counts["evicted"] == len(low)
+    assert box.counts["refused"] == 1
+    first_alert = box.put(alert(sealer))
+    assert box.size_bytes <= 20_000
+    box.close()
+    again = Outbox(path, max_bytes=20_000)
+    assert taken(again) == [first_alert, *kept]
+    again.close()
+
+
+def test_ttl_counts_on_the_monotonic_clock(path: Path, sealer: Sealer) -> None:
+    """An envelope leaves by its ttl, counted; one without a ttl stays."""
+    clock = Clock()
+    box = Outbox(path, now_s=clock, host=7)
+    box.put(turn(sealer, ttl_s=10.0))
+    stays = box.put(turn(sealer))
+    clock.s += 10.5
+    assert taken(box) == [stays]
+    assert box.counts["expired"] == 1
+    box.close()
+
+
+def test_ttl_goes_on_over_a_restart_of_the_process_and_begins_anew_with_the_machine(
+    path: Path, sealer: Sealer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The same start of the machine: the time that passed counts. Another: it is not known and does not; and whatever
+    the wall clock says, from 1970 to a year ahead, is not asked."""
+    clock = Clock()
+    box = Outbox(path, now_s=clock, host=7)
+    box.put(turn(sealer, ttl_s=10.0))
+    box.close()
+    clock.s += 6
+    for wall in (0.0, time.time() + 3.2e7):
+        monkeypatch.setattr(time, "time_ns", lambda wall=wall: int(wall * 1e9))
+        box = Outbox(path, now_s=clock, host=7)
+        assert len(box) == 1
+        box.close()
+    clock.s = 3.0  # the machine started again: the monotonic clock begins near zero
+    box = Outbox(path, now_s=clock, host=8)
+    assert len(box) == 1
+    clock.s += 9.9
+    assert taken(box) == [1]
+    box.rewind()
+    clock.s += 0.2
+    assert taken(box) == []
+    box.close()
+
+
+def test_acknowledged_ones_leave_the_file(path: Path, sealer: Sealer) -> None:
+    """done() removes; nothing comes back after a restart, and nothing of it can be read in the file."""
+    box = Outbox(path)
+    for _ in range(30):
+        box.put(sealer.turn("turn_end", 1, words="a secret sentence", ttl_s=0))
+    taken(box)
+    box.done(sealer.boot, range(1, 31))
+    box.close()
+    again = Outbox(path)
+    assert len(again) == 0
+    again.close()
+    assert b"a secret sentence" not in path.read_bytes()
+
+
+def test_a_backlog_is_read_from_disk_not_held_in_memory(path: Path, sealer: Sealer) -> None:
+    """Beyond a small share the envelopes lie on disk only, and come out whole and in order."""
+    box = Outbox(path)
+    words = "x" * 700
+    futures = [box.offer(sealer.turn("turn_end", 1, words=words, ttl_s=0), 0.0) for _ in range(1_000)]
+    for future in futures:
+        future.result(20)
+    assert sum(item.body is not None for item in box._items.values()) < 500
+    assert taken(box) == list(range(1, 1_001))
+    box.close()
+
+
+def test_a_second_process_is_told(path: Path) -> None:
+    """Two writers would send everything twice."""
+    box = Outbox(path)
+    with pytest.raises(OutboxError, match="in use by another"):
+        Outbox(path)
+    box.close()
+    Outbox(path).close()
+
+
+def test_an_unsealed_envelope_is_refused(outbox: Outbox) -> None:
+    """Only sealed envelopes of the contract's size are kept."""
+    with pytest.raises(WireError):
+        outbox.put(mien_pb2.Envelope(v=1, device="d"))
+    with pytest.raises(WireError):
+        outbox.put(mien_pb2.Envelope(v=1, device="d", boot=1, seq=1, words="x" * 2_000))
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_a_corrupt_file_is_salvaged(path: Path, sealer: Sealer, seed: int) -> None:
+    """Whatever is overwritten: the rest is saved, the loss is told, the damaged file is kept, and work goes on."""
+    box = Outbox(path)
+    for _ in range(200):
+        box.put(turn(sealer))
+    box.close()
+    rng = random.Random(seed)
+    data = bytearray(path.read_bytes())
+    start = 0 if seed == 0 else rng.randrange(len(data) - 600)  # 0: the header
+    size = 100 if seed == 0 else rng.randrange(1, 600)
+    data[start : start + size] = rng.randbytes(size)
+    path.write_bytes(bytes(data))
+    again = Outbox(path)
+    left = taken(again)
+    # 600 bytes touch at most two pages; a record lies in one.
+    assert len(left) >= 200 - 2 * 45
+    assert left == sorted(left)
+    if len(left) < 200:
+        assert again.counts["salvaged"] + again.counts["damaged"] > 0
+    again.put(turn(sealer))
+    again.close()
+
+
+def test_garbage_or_an_empty_file_in_its_place(path: Path, sealer: Sealer) -> None:
+    """An outbox begins, whatever lies there."""
+    for content in (b"", b"garbage" * 1_000, b"SQLite format 3\x00" + bytes(5_000)):
+        path.write_bytes(content)
+        box = Outbox(path)
+        box.put(turn(sealer))
+        assert len(box) == 1
+        box.done(sealer.boot, taken(box))
+        box.close()
+
+
+def test_corruption_while_running_is_got_over(path: Path, sealer: Sealer) -> None:
+    """The file is destroyed under a running outbox: what is in memory is written anew, and put() works."""
+    box = Outbox(path)
+    for _ in range(20):
+        box.put(turn(sealer))
+    box._file._db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    with path.open("r+b") as file:
+        file.write(os.urandom(8_192))
+    until(lambda: put_works(box, sealer))
+    assert len(taken(box)) >= 20
+    box.close()
+
+
+def put_works(box: Outbox, sealer: Sealer) -> bool:
+    try:
+        box.put(turn(sealer))
+    except OutboxError:
+        return False
+    return True
+
+
+def small_disk(tmp_path: Path) -> Path:
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    done = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=256k", "none", disk], capture_output=True, check=False)
+    if done.returncode:
+        pytest.skip("mounting a small tmpfs needs root")
+    return disk
+
+
+def test_a_full_disk_refuses_put_and_lets_offers_through(tmp_path: Path, sealer: Sealer) -> None:
+    """put raises OutboxFull and loses nothing kept; an offer goes on in memory; room brings everything back."""
+    disk = small_disk(tmp_path)
+    try:
+        box = Outbox(disk / "outbox.sqlite")
+        kept = [box.put(turn(sealer)) for _ in range(20)]
+        with pytest.raises(OSError, match="No space"), (disk / "fill").open("wb", buffering=0) as fill:
+            while True:
+                fill.write(bytes(1_024))
+        with pytest.raises(OutboxFull, match="free some space"):
+            while True:
+                kept.append(box.put(turn(sealer)))
+        offered = box.offer(live := turn(sealer), linger_s=0.0)
+        with pytest.raises(OutboxFull):
+            offered.result(10)
+        assert box.counts["unkept"] == 1
+        assert taken(box) == [*kept, live.seq]
+        box.done(sealer.boot, [*kept[:3], live.seq])
+        (disk / "fill").unlink()
+        box.rewind()
+        box.put(last := turn(sealer))
+        box.close()
+        again = Outbox(disk / "outbox.sqlite")
+        assert taken(again) == [*kept[3:], last.seq]
+        again.close()
+    finally:
+        subprocess.run(["umount", disk], check=False)
+
+
+_PUTTER = """
+import sys
+from pathlib import Path
+from edge.outbox import Outbox
+from edge.wire.envelope import Sealer
+box, sealer = Outbox(Path(sys.argv[1])), Sealer("test", boot=int(sys.argv[2]))
+while True:
+    print(box.put(sealer.turn("turn_end", 1, words="hello", ttl_s=0)), flush=True)
+"""
+
+
+def test_kill_9_at_any_instant_loses_nothing_acknowledged(path: Path) -> None:
+    """Whatever put() had returned for when the process was killed is there afterwards. (`mien bench link` does it
+    hundreds of times, and with power cuts.)"""
+    rng = random.Random(6)
+    acknowledged: set[tuple[int, int]] = set()
+    for boot in range(1, 5):
+        putter = subprocess.Popen([sys.executable, "-c", _PUTTER, path, str(boot)], stdout=subprocess.PIPE, text=True)
+        assert putter.stdout is not None
+        for _ in range(rng.randrange(1, 60)):
+            acknowledged.add((boot, int(putter.stdout.readline())))
+        time.sleep(rng.random() * 0.01)
+        putter.send_signal(signal.SIGKILL)
+        acknowledged |= {(boot, int(line)) for line in putter.stdout.read().splitlines() if line}
+        putter.wait()
+    box = Outbox(path)
+    there = {(out.envelope.boot, out.envelope.seq) for out in box.take(100_000)}
+    box.close()
+    assert acknowledged <= there
+    assert len(acknowledged) > 4
