@@ -1,0 +1,155 @@
+"""Angles and ratios of a face from its landmarks: head pose, gaze, eye and mouth opening.
+
+Landmarks have the numbers of Google's face mesh. The head's own frame is in cm: x to the person's left, y up, z out of
+the face; it has the size of an average adult's head, which a rigid fit scales to the picture.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+Floats = npt.NDArray[np.float64]
+Points = npt.NDArray[np.float32]
+
+# Points that move little with expression, cm, rounded; from MediaPipe's canonical face model (Apache-2.0). The middle
+# ones have x = 0; of the others (right, left) the left one is given and the right one is its mirror image.
+_MIDDLE = {
+    1: (-1.13, 7.48),
+    2: (-2.09, 6.06),
+    4: (-0.46, 7.59),
+    5: (0.37, 7.24),
+    6: (2.47, 5.79),
+    8: (4.02, 5.28),
+    9: (4.89, 5.39),
+    10: (8.26, 4.48),
+    151: (6.55, 5.03),
+    152: (-9.40, 4.26),
+    168: (3.27, 5.24),
+    195: (1.06, 6.77),
+    197: (1.73, 6.32),
+}
+_PAIRS = {
+    (33, 263): (4.45, 2.66, 3.17),
+    (133, 362): (1.86, 2.59, 3.76),
+    (129, 358): (1.79, -0.98, 4.85),
+    (98, 327): (1.41, -1.71, 5.24),
+    (172, 397): (5.94, -6.22, -0.63),
+    (136, 365): (5.09, -7.18, 0.71),
+    (234, 454): (7.66, 0.67, -2.44),
+}
+_INDEX = np.array([*_MIDDLE, *(right for right, _ in _PAIRS), *(left for _, left in _PAIRS)], np.intp)
+_HEAD = np.array(
+    [(0.0, y, z) for y, z in _MIDDLE.values()]
+    + [(-x, y, z) for x, y, z in _PAIRS.values()]
+    + list(_PAIRS.values()),
+    np.float64,
+)
+
+# Outer corner, upper lid outer and inner, inner corner, lower lid inner and outer: of the person's right and left eye.
+_LIDS = np.array([[33, 160, 158, 133, 153, 144], [263, 387, 385, 362, 380, 373]], np.intp)
+_IRISES = (468, 473)
+_LIP_UPPER, _LIP_LOWER, _MOUTH_RIGHT, _MOUTH_LEFT = 13, 14, 78, 308  # inner lips
+
+# The eyeball. Where it turns, cm from the middle of the corners of the lids, in the head's frame; and how far from
+# there the iris lies. Anatomy says about (0, 0.1, -0.4) and 1.03 (Fry & Hill 1962); the rest makes up for how the net
+# places corners, and for the iris, whose ups and downs it shows at half their size. Fitted on drawn heads that look
+# straight ahead, judged on turned ones.
+_CORNERS = np.array([[33, 133], [263, 362]], np.intp)
+_EYE_MIDDLE = np.array([0.0, 0.12, -0.8])
+_IRIS_AT = 0.95
+_UP_DOWN_GAIN = 1.8
+
+
+@dataclass(frozen=True, slots=True)
+class Pose:
+    """Where the head points. Degrees, signs as in `edge.types.HeadPose`, against the line from camera to face.
+    `rotation`: float64 (3, 3), head to viewer (x right, y up, z towards the viewer); `scale`: pixels per cm."""
+
+    yaw_deg: float
+    pitch_deg: float
+    roll_deg: float
+    rotation: Floats
+    scale: float
+    origin: Floats  # of the head's frame, in viewer axes, pixels
+
+
+def head_pose(points: Points) -> Pose:
+    """Rigid fit with scale (Umeyama 1991) of the reference points. `points`: float32 (478, 3), pixels of an upright
+    picture."""
+    seen = _viewer(points[_INDEX])
+    middle, head_middle = seen.mean(axis=0), _HEAD.mean(axis=0)
+    head = _HEAD - head_middle
+    u, d, vt = np.linalg.svd((seen - middle).T @ head)
+    sign = np.array([1.0, 1.0, np.sign(np.linalg.det(u @ vt))])
+    rotation = (u * sign) @ vt
+    scale = float((d * sign).sum() / (head**2).sum())
+    normal = rotation[:, 2]
+    yaw, pitch = _angles(normal)
+    upright = _turned(yaw, pitch).T @ rotation
+    roll = -np.degrees(np.arctan2(upright[1, 0], upright[0, 0]))
+    return Pose(yaw, pitch, float(roll), rotation, scale, middle - scale * rotation @ head_middle)
+
+
+def gaze(points: Points, pose: Pose) -> tuple[float, float] | None:
+    """Yaw and pitch, degrees, of head and eyes together: the iris' place on an eyeball of average size.
+
+    Both eyes are averaged, the nearer eye counting more when the head is turned. None where the head is turned so far
+    that no iris is seen well.
+    """
+    if pose.rotation[2, 2] < 0.5:  # beyond 60°
+        return None
+    irises = _viewer(points[list(_IRISES)])
+    centres = _viewer(points[_CORNERS]).mean(axis=1) + pose.scale * pose.rotation @ _EYE_MIDDLE
+    aside = (irises - centres)[:, :2] / (pose.scale * _IRIS_AT)  # z of the iris is not to be trusted
+    x, y = near_eye(aside, pose)
+    far = float(np.hypot(x, y))
+    if far > 0.98:
+        x, y = x * 0.98 / far, y * 0.98 / far
+    seen = np.array([x, y, np.sqrt(1.0 - x * x - y * y)])
+    yaw, pitch = _angles(pose.rotation.T @ seen)
+    pitch = float(np.clip(pitch * _UP_DOWN_GAIN, -40.0, 40.0))
+    return _angles(pose.rotation @ _turned(yaw, pitch)[:, 2])
+
+
+def near_eye(values: Floats, pose: Pose) -> Floats:
+    """Mean of what the right and the left eye say, (2, ...); the nearer eye counts more when the head is turned."""
+    left = float(np.clip(0.5 - 1.2 * pose.rotation[0, 2], 0.0, 1.0))  # turned to its left, the right eye is nearer
+    mean: Floats = (1.0 - left) * values[0] + left * values[1]
+    return mean
+
+
+def eye_aspect_ratio(points: Points) -> Floats:
+    """Height over width of the right and the left eye (Soukupová & Čech 2016), in three dimensions: float64 (2,)."""
+    p = points[_LIDS].astype(np.float64)
+    height = np.linalg.norm(p[:, 1] - p[:, 5], axis=1) + np.linalg.norm(p[:, 2] - p[:, 4], axis=1)
+    width = np.linalg.norm(p[:, 0] - p[:, 3], axis=1)
+    ratio: Floats = height / np.maximum(2 * width, 1e-6)
+    return ratio
+
+
+def mouth_open(points: Points) -> float:
+    """Gap between the inner lips over the mouth's width; about 0 shut, 0.3 in speech, above 0.6 in a yawn."""
+    gap = np.linalg.norm(points[_LIP_UPPER] - points[_LIP_LOWER])
+    width = np.linalg.norm(points[_MOUTH_RIGHT] - points[_MOUTH_LEFT])
+    return float(gap / max(float(width), 1e-6))
+
+
+def _viewer(points: Points) -> Floats:
+    """From picture axes (y down, z away) to viewer axes."""
+    return points.astype(np.float64) * (1.0, -1.0, -1.0)
+
+
+def _angles(direction: Floats) -> tuple[float, float]:
+    x, y, z = direction / np.linalg.norm(direction)
+    return float(np.degrees(np.arctan2(x, z))), float(np.degrees(np.arcsin(np.clip(y, -1.0, 1.0))))
+
+
+def _turned(yaw_deg: float, pitch_deg: float) -> Floats:
+    a, b = np.radians([yaw_deg, pitch_deg])
+    about_y = np.array([[np.cos(a), 0, np.sin(a)], [0, 1, 0], [-np.sin(a), 0, np.cos(a)]])
+    about_x = np.array([[1, 0, 0], [0, np.cos(b), np.sin(b)], [0, -np.sin(b), np.cos(b)]])
+    turned: Floats = about_y @ about_x
+    return turned

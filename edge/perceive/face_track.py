@@ -1,0 +1,166 @@
+"""One face followed through the pictures: what it shows now, when it was last looked at, and whether it moved since."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from edge.perceive import face_geometry as geometry
+from edge.perceive.attention import EyeState, GazeTarget
+from edge.types import Eyes, FaceSeen, Gaze, HeadPose, Observation
+from models.face_detector import Picture
+from models.face_landmarks import LEFT_EYE_OUTER, RIGHT_EYE_OUTER, Face, Roi, roi_from_landmarks
+
+_PATCH = 24  # pixels across the small grey picture that tells whether a face moved
+_EYES = (slice(5, 11), slice(4, 20))  # where the eyes are in it
+_MOVED, _EYES_MOVED = 3.5, 4.5  # mean grey levels
+
+Box = tuple[float, float, float, float]
+
+
+class FaceTrack:
+    """One person's face. `turns`: counter-clockwise quarter turns that set the camera's picture upright."""
+
+    def __init__(self, person: int, face: Face, t_s: float, picture: Picture, turns: int = 0) -> None:
+        self.person = person
+        self.turns = turns
+        self.seen_s = t_s  # when the face was last seen for sure
+        self.affect_s = float("-inf")
+        self._eyes = EyeState()
+        self._target = GazeTarget()
+        self._emitted = FaceSeen(t_s=t_s, box=(0.0, 0.0, 0.0, 0.0), presence=0.0)
+        self.take(face, t_s, picture)
+
+    def take(self, face: Face, t_s: float, picture: Picture) -> None:
+        """New landmarks, read from `picture` at `t_s`."""
+        self.face = face
+        self.looked_s = self.seen_s = t_s
+        self.present = True
+        self.roi = roi_from_landmarks(face.points)
+        self._patch = _patch(picture, self.roi)
+        self.upright = _set_upright(face.points, self.turns)
+        self.pose = geometry.head_pose(self.upright)
+
+    def moved(self, picture: Picture) -> bool:
+        """Whether the face or its eyes look other than when the landmarks were last read: far cheaper than reading
+        them again."""
+        change = np.abs(_patch(picture, self.roi) - self._patch)
+        return bool(change.mean() > _MOVED or change[_EYES].mean() > _EYES_MOVED)
+
+    @property
+    def eye_distance(self) -> float:
+        """Pixels between the outer corners of the eyes, as if the head were not turned."""
+        return float(np.linalg.norm(self.face.points[RIGHT_EYE_OUTER] - self.face.points[LEFT_EYE_OUTER]))
+
+    @property
+    def box(self) -> Box:
+        """x, y, w, h in pixels, around the landmarks."""
+        low, high = self.face.points[:, :2].min(axis=0), self.face.points[:, :2].max(axis=0)
+        return float(low[0]), float(low[1]), float(high[0] - low[0]), float(high[1] - low[1])
+
+    def partial(self, width: int, height: int) -> bool:
+        """Whether half the face is out of the picture, or turned too far to read an expression."""
+        x, y, w, h = self.box
+        inside = max(0.0, min(x + w, width) - max(x, 0.0)) * max(0.0, min(y + h, height) - max(y, 0.0))
+        return inside < 0.75 * w * h or abs(self.pose.yaw_deg) > 45.0 or abs(self.pose.pitch_deg) > 40.0
+
+    def observe(self, width: int, height: int, quality: float) -> list[Observation]:
+        """What the landmarks just taken tell."""
+        t_s, pose, points = self.looked_s, self.pose, self.upright
+        opening = geometry.mouth_open(points)
+        x, y, w, h = self.box
+        self._emitted = FaceSeen(
+            t_s=t_s,
+            person=self.person,
+            quality=quality,
+            box=(x / width, y / height, w / width, h / height),
+            presence=self.face.presence,
+            mouth_open=opening,
+            partial=self.partial(width, height),
+        )
+        head = HeadPose(
+            t_s=t_s,
+            person=self.person,
+            quality=quality,
+            yaw_deg=pose.yaw_deg,
+            pitch_deg=pose.pitch_deg,
+            roll_deg=pose.roll_deg,
+        )
+        found: list[Observation] = [self._emitted, head]
+        if abs(pose.yaw_deg) > 60.0 or self.eye_distance < 14.0:  # lids cannot be told apart
+            return found
+        ear = float(geometry.near_eye(geometry.eye_aspect_ratio(points), pose))
+        state = self._eyes.update(t_s, ear, opening)
+        found.append(
+            Eyes(
+                t_s=t_s,
+                person=self.person,
+                quality=quality,
+                ear=ear,
+                openness=state.openness,
+                closed=state.closed,
+                blink_per_min=state.blink_per_min,
+                perclos=state.perclos,
+                window_s=state.window_s,
+                yawning=state.yawning,
+                drowsiness=state.drowsiness,
+            )
+        )
+        look = geometry.gaze(points, pose) if ear > 0.14 and (state.openness is None or state.openness > 0.4) else None
+        if look is not None:
+            on_target = self._target.update(t_s, *look)
+            found.append(
+                Gaze(
+                    t_s=t_s,
+                    person=self.person,
+                    quality=quality,
+                    yaw_deg=look[0],
+                    pitch_deg=look[1],
+                    on_target=on_target,
+                )
+            )
+        return found
+
+    def still(self, t_s: float) -> FaceSeen:
+        """The face is where it was: said of a picture that showed no change."""
+        last = self._emitted
+        self.seen_s = t_s
+        return FaceSeen(
+            t_s=t_s,
+            person=self.person,
+            quality=last.quality,
+            box=last.box,
+            presence=last.presence,
+            mouth_open=last.mouth_open,
+            partial=last.partial,
+        )
+
+    def covers(self, box: Box) -> bool:
+        """Whether `box` (pixels) is this face: its middle lies near this one's, and the sizes are alike."""
+        x, y, w, h = self.box
+        other_x, other_y, other_w, other_h = box
+        size, other = max(w, h), max(other_w, other_h)
+        off = float(np.hypot(x + w / 2 - other_x - other_w / 2, y + h / 2 - other_y - other_h / 2))
+        return off < 0.5 * max(size, other) and 0.4 < size / max(other, 1e-6) < 2.5
+
+
+def _patch(picture: Picture, roi: Roi) -> npt.NDArray[np.float32]:
+    """The face at the place `roi`, small and grey: float32 (24, 24)."""
+    half = roi.side / 3.0  # the square is half as large again as the face
+    x0, x1 = max(0, int(roi.x - half)), int(roi.x + half)
+    y0, y1 = max(0, int(roi.y - half)), int(roi.y + half)
+    step = max(1, int(half / _PATCH))
+    part = picture[y0:y1:step, x0:x1:step]
+    if part.size == 0:
+        return np.zeros((_PATCH, _PATCH), np.float32)
+    if part.ndim == 3:
+        part = part[:, :, 1]  # green is the lightness nearly
+    small = cv2.resize(part, (_PATCH, _PATCH), interpolation=cv2.INTER_AREA)
+    return np.asarray(small, np.float32)
+
+
+def _set_upright(points: geometry.Points, turns: int) -> geometry.Points:
+    for _ in range(turns % 4):
+        points = np.stack([points[:, 1], -points[:, 0], points[:, 2]], axis=1)
+    return points

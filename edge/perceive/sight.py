@@ -1,0 +1,197 @@
+"""What the camera tells of the people in view: pictures in, observations out.
+
+Landmarks follow landmarks; the detector works only to find newcomers and those who were lost. A face is looked at
+closely when it moved, and now and then when it did not.
+"""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import cv2
+import numpy as np
+
+from edge.perceive.face_action_units import action_units
+from edge.perceive.face_search import Search
+from edge.perceive.face_track import FaceTrack
+from edge.types import FaceAffect, FaceLost, Observation, VideoFrame
+from models.blendshapes import Blendshapes
+from models.errors import ModelError
+from models.face_detector import FaceDetector, Picture
+from models.face_landmarks import Face, FaceLandmarks, Roi, roi_from_detection, roi_from_landmarks
+
+if TYPE_CHECKING:
+    from models.expression import ExpressionNet
+
+_log = logging.getLogger(__name__)
+
+_PRESENT = 0.5  # of the landmark net, to go on with a face
+_NEW = 0.8  # to believe in a new one
+_LOST_AFTER_S = 0.6
+_STILL_HZ = 8.0  # how often a face is looked at that does not move
+_FACE_SHARE = 1.0 / 1.5  # of the landmarks' square
+
+
+@dataclass(frozen=True, slots=True)
+class _Light:
+    mean: float
+    contrast: float
+
+
+class Sight:
+    """Follows up to `max_people` faces. Raises ModelError where a network is missing.
+
+    With `affect`, expressions are read too; where that network is missing they are left out, and the log says so once.
+    """
+
+    def __init__(self, *, affect: bool, max_people: int = 3) -> None:
+        cv2.setNumThreads(1)  # on one core a pool of threads only costs
+        self._search = Search(FaceDetector())
+        self._landmarks = FaceLandmarks()
+        self._blendshapes: Blendshapes | None = None
+        self._expression: ExpressionNet | None = None
+        if affect:
+            self._load_expression()
+        self._max_people = max_people
+        self._frame_hz: float | None = None
+        self._expression_hz = 8.0
+        self._on = True
+        self._next_person = 1
+        self._last_s = float("-inf")
+        self.tracks: list[FaceTrack] = []
+
+    def _load_expression(self) -> None:
+        try:
+            from models.expression import ExpressionNet
+
+            self._expression = ExpressionNet()
+            self._blendshapes = Blendshapes()
+        except (ModelError, ImportError) as error:
+            _log.warning("expressions are not read: %s", error)
+
+    def set_rate(self, *, frame_hz: float | None = None, expression_hz: float = 8.0, on: bool = True) -> None:
+        """The governor's wish: at most `frame_hz` pictures a second (None: all), expressions at `expression_hz`, or
+        nothing at all (`on` false; faces are then lost)."""
+        self._frame_hz, self._expression_hz, self._on = frame_hz, expression_hz, on
+
+    def reset(self) -> None:
+        """Forget everybody; the next picture may be of another scene."""
+        self.tracks = []
+        self._search.reset()
+        self._last_s = float("-inf")
+
+    def feed(self, frame: VideoFrame) -> list[Observation]:
+        """Observations of one picture, in order of time. Raises models.errors.InputError for a malformed one."""
+        t_s, picture = frame.t_s, frame.pixels
+        if t_s < self._last_s:  # the clock began anew: another file or a restarted source
+            self.reset()
+        if self._on and self._frame_hz is not None and t_s - self._last_s < 0.9 / self._frame_hz:
+            return []
+        self._last_s = t_s
+        found: list[Observation] = []
+        if self._on:
+            for track in self.tracks:
+                found += self._follow(track, picture, t_s)
+            found += self._find(picture, t_s)
+        for track in [one for one in self.tracks if t_s - one.seen_s > (_LOST_AFTER_S if self._on else 0.0)]:
+            self.tracks.remove(track)
+            found.append(FaceLost(t_s=t_s, person=track.person))
+        return found
+
+    def _follow(self, track: FaceTrack, picture: Picture, t_s: float) -> list[Observation]:
+        if track.present and t_s - track.looked_s < 0.95 / _STILL_HZ and not track.moved(picture):
+            return [track.still(t_s)]
+        face = self._read(picture, track.roi)
+        track.present = face is not None and face.presence >= _PRESENT
+        if face is None or not track.present:
+            return []
+        track.take(face, t_s, picture)
+        return self._observe(track, picture)
+
+    def _find(self, picture: Picture, t_s: float) -> list[Observation]:
+        lost = [one for one in self.tracks if not one.present]
+        if not lost and len(self.tracks) >= self._max_people:
+            return []
+        found: list[Observation] = []
+        for turns, detection in self._search.look(picture, t_s, known=len(self.tracks) - len(lost), lost=bool(lost)):
+            if any(one.covers(detection.box) for one in self.tracks if one.present):
+                continue
+            first = self._read(picture, roi_from_detection(detection))
+            if first is None or first.presence < _PRESENT:
+                continue
+            face = self._read(picture, roi_from_landmarks(first.points))  # the detector's square is a rough one
+            if face is None or face.presence < _NEW:
+                continue
+            track = next((one for one in lost if one.covers(detection.box) and not one.present), None)
+            if track is not None:
+                track.take(face, t_s, picture)
+            elif len(self.tracks) < self._max_people:
+                track = FaceTrack(self._next_person, face, t_s, picture, turns)
+                self._next_person += 1
+                self.tracks.append(track)
+            else:
+                continue
+            found += self._observe(track, picture)
+        self._merge()
+        return found
+
+    def _merge(self) -> None:
+        """Two tracks that have come to follow one face are one: the older."""
+        for track in list(self.tracks):
+            if any(one.covers(track.box) and one.person < track.person for one in self.tracks if one is not track):
+                self.tracks.remove(track)
+
+    def _read(self, picture: Picture, roi: Roi) -> Face | None:
+        height, width = picture.shape[:2]
+        if not (0 <= roi.x < width and 0 <= roi.y < height and 12 < roi.side < 4 * max(width, height)):
+            return None
+        return self._landmarks.read(picture, roi)
+
+    def _observe(self, track: FaceTrack, picture: Picture) -> list[Observation]:
+        height, width = picture.shape[:2]
+        crop = _crop(picture, track.roi, 48)
+        light = _Light(float(crop.mean()), float(crop.std()))
+        quality = _quality(track.eye_distance, light)
+        found = track.observe(width, height, quality)
+        if self._expression is not None and track.looked_s - track.affect_s >= 0.95 / self._expression_hz:
+            track.affect_s = track.looked_s
+            affect = self._affect(track, picture, quality)
+            if affect is not None:
+                found.append(affect)
+        return found
+
+    def _affect(self, track: FaceTrack, picture: Picture, quality: float) -> FaceAffect | None:
+        height, width = picture.shape[:2]
+        if quality < 0.25 or track.partial(width, height):
+            return None
+        assert self._expression is not None
+        assert self._blendshapes is not None
+        movements = self._blendshapes.read(track.face.points)
+        read = self._expression.read(_crop(picture, track.roi, self._expression.INPUT_SIZE))
+        return FaceAffect(
+            t_s=track.looked_s,
+            person=track.person,
+            quality=quality,
+            confidence=read.confidence,
+            probs=read.probs,
+            valence=read.valence,
+            arousal=read.arousal,
+            unclear=read.unclear,
+            action_units=action_units(movements),
+        )
+
+
+def _crop(picture: Picture, roi: Roi, size: int) -> Picture:
+    """The face alone, eyes level, grey: uint8 (size, size)."""
+    face = Roi(roi.x, roi.y, roi.side * _FACE_SHARE, roi.angle)
+    crop = cv2.warpAffine(picture, face.matrix(size), (size, size), flags=cv2.INTER_LINEAR)
+    return np.asarray(crop if crop.ndim == 2 else cv2.cvtColor(crop, cv2.COLOR_BGR2GRAY), np.uint8)
+
+
+def _quality(eye_distance: float, light: _Light) -> float:
+    """0–1: how well a face of this size and light can be read."""
+    size = np.clip((eye_distance - 12.0) / 30.0, 0.0, 1.0)
+    bright = np.clip((light.mean - 12.0) / 40.0, 0.0, 1.0) * np.clip((252.0 - light.mean) / 30.0, 0.0, 1.0)
+    return float(size * bright * np.clip(light.contrast / 20.0, 0.0, 1.0))
