@@ -59,19 +59,19 @@ class SpeechRecognizer:
                 f"this is {samples.shape}: cut it at a pause"
             )
         heard = samples.astype(np.float32, copy=False)[None]
-        features = self._encoder.run(heard, np.ones(heard.shape, dtype=np.int64))[0]  # (1, frames, 288)
+        mask = np.ones(heard.shape, dtype=np.int64)  # of samples, for the decoder too: the graph thins it out itself
+        features = self._encoder.run(heard, mask)[0]  # (1, frames, 288)
         pieces: list[bytes] = []
         logprobs: list[float] = []
-        for piece, logprob in self._greedy(features, math.ceil(seconds * _PIECES_PER_S) + 2):
+        for piece, logprob in self._greedy(features, mask, math.ceil(seconds * _PIECES_PER_S) + 2):
             logprobs.append(logprob)
             if piece == _END:
                 return Transcript(_joined(pieces), tuple(logprobs), closed=True)
             pieces.append(self._pieces[piece] if piece >= _FIRST_TEXT else b"")
         return Transcript(_joined(pieces), tuple(logprobs), closed=False)
 
-    def _greedy(self, features: Array, limit: int) -> list[tuple[int, float]]:
+    def _greedy(self, features: Array, mask: Array, limit: int) -> list[tuple[int, float]]:
         """(piece, log-probability) of each step up to `</s>` or `limit`."""
-        mask = np.ones(features.shape[:2], dtype=np.int64)
         empty = np.zeros((1, _HEADS, 0, _HEAD), dtype=np.float32)
         past: dict[str, Array] = dict.fromkeys(self._past, empty)
         piece = _START
