@@ -6,7 +6,7 @@ Format: POST {base}/v1/messages with `stream`; events `message_start`, `content_
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from typing import Any
 
 from cloud_bridge.errors import ProviderBusy, ProviderError
@@ -21,6 +21,7 @@ class Anthropic:
     """A Claude model behind the Messages API."""
 
     small = False
+    continues = False
 
     def __init__(self, model: str, base_url: str = DEFAULT_URL, key: str | None = None) -> None:
         self.name = f"{model} at {base_url}"
@@ -32,7 +33,7 @@ class Anthropic:
     async def start(self) -> None:
         """Nothing to load; the connection opens with the first request."""
 
-    async def stream(self, messages: Sequence[Message], max_tokens: int) -> AsyncIterator[str]:
+    async def stream(self, messages: Sequence[Message], max_tokens: int) -> AsyncGenerator[str, None]:
         """Pieces of the answer as they come."""
         system = "\n\n".join(message.text for message in messages if message.role == "system")
         body = {

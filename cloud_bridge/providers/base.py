@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, Sequence
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
@@ -32,12 +32,13 @@ class LanguageModel(Protocol):
 
     name: str  # shown to people: provider and model
     small: bool  # a model of a few billion parameters or fewer: gets the tone note but not the raw description
+    continues: bool  # finishes an assistant's message that it is given as its own beginning
     usage: Usage
 
     async def start(self) -> None:
         """Make ready (load, connect). Raises ModelAbsent or ProviderError."""
 
-    def stream(self, messages: Sequence[Message], max_tokens: int) -> AsyncIterator[str]:
+    def stream(self, messages: Sequence[Message], max_tokens: int) -> AsyncGenerator[str, None]:
         """Pieces of the answer as they come. Closing the iterator stops the model. Raises ProviderError."""
 
     async def close(self) -> None:
@@ -76,7 +77,7 @@ class Voice(Protocol):
     async def start(self) -> None:
         """Make ready. Raises ModelAbsent or ProviderError."""
 
-    def speak(self, text: str, pace: float = 1.0) -> AsyncIterator[Sound]:
+    def speak(self, text: str, pace: float = 1.0) -> AsyncGenerator[Sound, None]:
         """The sentence as sound, in pieces as they come. `pace` > 1 is slower. Raises ProviderError."""
 
     async def close(self) -> None:

@@ -8,7 +8,7 @@ import json
 import os
 import secrets
 import sys
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, Sequence
 from pathlib import Path
 
 from cloud_bridge.errors import ModelAbsent, ProviderBusy
@@ -17,6 +17,7 @@ from cloud_bridge.providers.openai import OpenAI
 
 _WORKER = Path(__file__).with_name("llama_worker.py")
 _LOAD_S = 120.0
+_SILENCE_S = 90.0  # a cold prompt on a busy small machine; an answer's own deadline is far shorter
 _CONTEXT = 3072  # tokens
 # GNU OpenMP's default is to spin between jobs; measured here, that costs a shared machine 98 % of its speed.
 _QUIET = {"OMP_WAIT_POLICY": "PASSIVE", "GOMP_SPINCOUNT": "0"}
@@ -28,6 +29,7 @@ class Llama:
     """One GGUF file, served by a worker process that is started again when it dies."""
 
     small = True
+    continues = True
 
     def __init__(self, file: Path, *, threads: int | None = None) -> None:
         self.name = f"{file.stem} on this machine"
@@ -74,11 +76,16 @@ class Llama:
                     raise ModelAbsent("the local model needs llama.cpp: pip install 'mien[local-llm]'")
                 raise ModelAbsent(f"llama.cpp cannot run {self._file}: {reason[-300:].strip() or 'no reason given'}")
             self._http = OpenAI(
-                self._file.stem, f"{json.loads(line)['address']}/v1", key, small=True, extra=_SAMPLING
+                self._file.stem,
+                f"{json.loads(line)['address']}/v1",
+                key,
+                small=True,
+                silence_s=_SILENCE_S,
+                extra=_SAMPLING,
             )
             self._http.usage = self.usage
 
-    async def stream(self, messages: Sequence[Message], max_tokens: int) -> AsyncIterator[str]:
+    async def stream(self, messages: Sequence[Message], max_tokens: int) -> AsyncGenerator[str, None]:
         """Pieces of the answer as they come."""
         if self._worker is None or self._worker.returncode is not None:
             await self.start()

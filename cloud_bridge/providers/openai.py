@@ -5,7 +5,7 @@ Format: POST {base}/chat/completions with `stream`, server-sent `chat.completion
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from typing import Any
 
 from cloud_bridge.errors import ProviderError
@@ -25,19 +25,21 @@ class OpenAI:
         key: str | None = None,
         *,
         small: bool = False,
+        silence_s: float = sse.SILENCE_S,
         extra: Mapping[str, Any] | None = None,
     ) -> None:
         self.name = f"{model} at {base_url}"
         self.small = small
+        self.continues = False
         self.usage = Usage()
         self._model = model
         self._extra = dict(extra or {})
-        self._http = sse.client(base_url, {"Authorization": f"Bearer {key}"} if key else {})
+        self._http = sse.client(base_url, {"Authorization": f"Bearer {key}"} if key else {}, silence_s)
 
     async def start(self) -> None:
         """Nothing to load; the connection opens with the first request."""
 
-    async def stream(self, messages: Sequence[Message], max_tokens: int) -> AsyncIterator[str]:
+    async def stream(self, messages: Sequence[Message], max_tokens: int) -> AsyncGenerator[str, None]:
         """Pieces of the answer as they come."""
         body = {
             "model": self._model,

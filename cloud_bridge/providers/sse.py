@@ -18,18 +18,20 @@ SILENCE_S = 10.0  # longest wait for the next bytes
 _BUSY = frozenset({408, 409, 425, 429, 500, 502, 503, 504, 529})
 
 
-def client(base_url: str, headers: Mapping[str, str]) -> httpx.AsyncClient:
+def client(base_url: str, headers: Mapping[str, str], silence_s: float = SILENCE_S) -> httpx.AsyncClient:
     """A client that keeps its connections warm."""
     return httpx.AsyncClient(
         base_url=base_url.rstrip("/") + "/",
         headers=dict(headers),
-        timeout=httpx.Timeout(SILENCE_S, connect=CONNECT_S),
+        timeout=httpx.Timeout(silence_s, connect=CONNECT_S),
         limits=httpx.Limits(max_keepalive_connections=8, keepalive_expiry=120),
     )
 
 
 @asynccontextmanager
-async def posted(http: httpx.AsyncClient, path: str, body: Mapping[str, Any], what: str) -> AsyncIterator[httpx.Response]:
+async def posted(
+    http: httpx.AsyncClient, path: str, body: Mapping[str, Any], what: str
+) -> AsyncIterator[httpx.Response]:
     """The open answer to a POST. Tries a second time when nothing of an answer had come: safe, nothing was said yet.
 
     Raises ProviderBusy or ProviderRefused; the message never holds what was sent.
@@ -64,7 +66,8 @@ async def posted(http: httpx.AsyncClient, path: str, body: Mapping[str, Any], wh
 
 async def events(answer: httpx.Response) -> AsyncIterator[tuple[str, str]]:
     """(event name, data) of each event; the name is `message` where none is given. Comments are skipped."""
-    name, data = "message", []
+    name = "message"
+    data: list[str] = []
     async for line in answer.aiter_lines():
         if not line:
             if data:

@@ -8,7 +8,7 @@ import itertools
 import json
 import os
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from pathlib import Path
 from typing import Any
 
@@ -66,7 +66,7 @@ class Piper:
                 raise ModelAbsent(f"Piper cannot speak with {self._command[3]}: {self._complaint[-300:].strip()}")
             self._tasks.append(asyncio.create_task(self._deliver(worker)))
 
-    async def speak(self, text: str, pace: float = 1.0) -> AsyncIterator[Sound]:
+    async def speak(self, text: str, pace: float = 1.0) -> AsyncGenerator[Sound, None]:
         """The sentence as sound, with its mouth shapes."""
         if self._worker is None or self._worker.returncode is not None:
             await self.start()

@@ -1,4 +1,4 @@
-"""The process that speaks with Piper. It stands apart because Piper's engine is GPL-3: the bridge only pipes text to it.
+"""The process that speaks with Piper. It stands apart because Piper's engine is GPL-3: the bridge only pipes to it.
 
 Run as `python tts_piper_worker.py MODEL CONFIG THREADS`. One JSON line in per order: `{"id", "text", "pace"}`, or
 `{"stop": id}` to break off. Out, for each sentence: one JSON line `{"id", "sample_rate", "bytes", "phonemes":

@@ -1,0 +1,275 @@
+"""One answer: opening, thought, sentences, sound. Made while it may still be dropped, sent once the turn is over."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import time
+from collections.abc import AsyncGenerator, Callable, Sequence
+from dataclasses import dataclass, field
+
+from cloud_bridge import prompt
+from cloud_bridge.breaker import Breaker
+from cloud_bridge.errors import ModelAbsent, ProviderError
+from cloud_bridge.ingest.base import Link
+from cloud_bridge.providers.base import LanguageModel, Message, Sound
+from cloud_bridge.sentences import Sentences
+from cloud_bridge.speech import Speech
+from cloud_bridge.tone import Tone
+from edge.wire import mien_pb2
+
+_log = logging.getLogger(__name__)
+
+CHUNK_MS = 120
+TTL_MS = 20_000
+MAX_SENTENCES = 3
+NEXT_SENTENCE_S = 6.0
+
+
+@dataclass(slots=True)
+class Tools:
+    """What answers are made with; shared by all sessions."""
+
+    model: LanguageModel
+    speech: Speech | None  # None: text only
+    breaker: Breaker = field(default_factory=Breaker)
+
+    @property
+    def patience_s(self) -> float:
+        """How long after the turn's end the model may be silent before the tone's own sentence is said."""
+        return 12.0 if self.model.continues else 5.0  # one that runs on this machine shares it
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What is answered, and how."""
+
+    turn: int
+    words: str
+    tone: Tone
+    opening: str
+    messages: Sequence[Message]
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """How an answer went: no content, only names and times. `ms`: stage → milliseconds after the turn's end."""
+
+    turn: int
+    outcome: str  # answered, fallback, cancelled, broken
+    tone: str
+    speculative: bool
+    ms: dict[str, int]
+    failure: str | None
+
+
+class Answer:
+    """Begin with `start`; nothing is sent before `release`; `drop` at any time."""
+
+    def __init__(
+        self, plan: Plan, tools: Tools, link: Link, done: Callable[[Answer], None], *, speculative: bool
+    ) -> None:
+        self.plan = plan
+        self.speculative = speculative
+        self.said: list[str] = []  # sentences that went out
+        self.pieces = 0  # of the model's text, for counting waste
+        self._tools = tools
+        self._link = link
+        self._done = done
+        self._released = asyncio.Event()
+        self._marks: dict[str, float] = {"begun": time.monotonic()}
+        self._outcome = "cancelled"  # until it is over
+        self._failure: str | None = None
+        self._reply = 0
+        self._chunk = 0
+        self._sent_ms = 0.0  # sound sent, as time from the reply's first sample
+        self._task: asyncio.Task[None] | None = None
+
+    # ------------------------------------------------------------ from outside
+
+    def start(self) -> None:
+        """Think, and make sound, at once."""
+        self._task = asyncio.create_task(self._run(), name=f"answer to turn {self.plan.turn}")
+        self._task.add_done_callback(lambda _: self._done(self))
+
+    def release(self) -> None:
+        """The turn is over: send."""
+        self._mark("released")
+        self._released.set()
+
+    @property
+    def released(self) -> bool:
+        """Whether it is being sent."""
+        return self._released.is_set()
+
+    async def drop(self) -> None:
+        """Stop at once. Returns when nothing more is sent."""
+        if self._task is not None and not self._task.done():
+            self._task.cancel()
+            await asyncio.wait([self._task])
+
+    def report(self) -> Report:
+        """What happened, when it is over."""
+        zero = self._marks.get("released", self._marks["begun"])
+        ms = {name: round((at - zero) * 1000) for name, at in self._marks.items()}
+        return Report(self.plan.turn, self._outcome, self.plan.tone.name, self.speculative, ms, self._failure)
+
+    # ------------------------------------------------------------ inside
+
+    def _mark(self, name: str) -> None:
+        self._marks.setdefault(name, time.monotonic())
+
+    async def _run(self) -> None:
+        sentences: asyncio.Queue[str | Exception | None] = asyncio.Queue(MAX_SENTENCES)
+        sounds: asyncio.Queue[str | Sound | Exception | None] = asyncio.Queue(64)
+        workers = [
+            asyncio.create_task(self._think(sentences), name="think"),
+            asyncio.create_task(self._voice(sentences, sounds), name="voice"),
+        ]
+        try:
+            await self._released.wait()
+            self._reply = self._link.next_reply()
+            await self._open()
+            await self._deliver(sounds)
+            self._mark("done")
+        except Exception as error:
+            self._outcome, self._failure = "broken", type(error).__name__
+            _log.exception("the answer to turn %d broke", self.plan.turn)
+        finally:
+            for worker in workers:
+                worker.cancel()
+            await asyncio.gather(*workers, return_exceptions=True)
+
+    async def _think(self, out: asyncio.Queue[str | Exception | None]) -> None:
+        """The model's text, cut into sentences."""
+        model, breaker = self._tools.model, self._tools.breaker
+        if not self.plan.messages:  # fixed words only
+            await out.put(None)
+            return
+        cutter = Sentences()
+        count = 0
+        try:
+            if not breaker.closed():
+                raise ProviderError(f"{model.name} failed several times and rests for a moment")
+            stream = model.stream(self.plan.messages, prompt.ANSWER_TOKENS)
+            async with contextlib.aclosing(stream) as pieces:
+                async for piece in pieces:
+                    self._mark("model_first")
+                    self.pieces += 1
+                    for sentence in cutter.feed(piece):
+                        self._mark("model_sentence")
+                        await out.put(sentence)
+                        count += 1
+                    if count >= MAX_SENTENCES:
+                        break
+            rest = cutter.flush() if count < MAX_SENTENCES else []
+            # A sentence that the token limit cut off is not said, unless it is all there is.
+            for sentence in rest:
+                if count == 0 or sentence.endswith((".", "!", "?", "…")):
+                    self._mark("model_sentence")
+                    await out.put(sentence)
+                    count += 1
+            if count == 0:
+                raise ProviderError(f"{model.name} gave an empty answer")
+            breaker.good()
+            await out.put(None)
+        except (ProviderError, ModelAbsent) as error:
+            breaker.bad()
+            await out.put(error)
+        self._mark("model_done")
+
+    async def _voice(
+        self, sentences: asyncio.Queue[str | Exception | None], out: asyncio.Queue[str | Sound | Exception | None]
+    ) -> None:
+        """Each sentence, then its sound."""
+        while isinstance(sentence := await sentences.get(), str):
+            await out.put(sentence)
+            async for sound in self._spoken(sentence):
+                await out.put(sound)
+        await out.put(sentence)
+
+    async def _spoken(self, sentence: str) -> AsyncGenerator[Sound, None]:
+        """The sentence's sound; a voice that fails leaves the text, and is told at the end."""
+        if self._tools.speech is None:
+            return
+        try:
+            async with contextlib.aclosing(self._tools.speech.say(sentence, self.plan.tone.pace)) as sounds:
+                async for sound in sounds:
+                    yield sound
+        except (ProviderError, ModelAbsent) as error:
+            self._failure = str(error)
+
+    async def _open(self) -> None:
+        """The first words: nothing is waited for but their sound, which is prepared."""
+        line = self.plan.opening
+        if not line:
+            return
+        await self._text(line, opening=True)
+        async for sound in self._spoken(line):
+            await self._sound(sound)
+
+    async def _deliver(self, sounds: asyncio.Queue[str | Sound | Exception | None]) -> None:
+        """Send what was thought, as it comes; say the tone's own sentence where nothing comes."""
+        said_before = len(self.said)
+        patience_s = self._tools.patience_s
+        while True:
+            try:
+                item = await asyncio.wait_for(sounds.get(), patience_s)
+            except TimeoutError:
+                item = ProviderError(f"{self._tools.model.name} was silent for {patience_s:.0f} s")
+            patience_s = NEXT_SENTENCE_S
+            if isinstance(item, Sound):
+                self._mark("answer_audio")
+                await self._sound(item)
+            elif isinstance(item, str):
+                self._mark("answer_text")
+                await self._text(item)
+            else:
+                break
+        self._outcome = "answered"
+        if item is not None:
+            self._failure = str(item)
+            if len(self.said) == said_before:
+                self._outcome = "fallback"
+                await self._text(self.plan.tone.fallback)
+                async for sound in self._spoken(self.plan.tone.fallback):
+                    await self._sound(sound)
+        final = mien_pb2.Reply(final=True)
+        if self._failure is not None:
+            final.failure.reason = self._failure[:200]
+        await self._send(final)
+
+    async def _text(self, text: str, *, opening: bool = False) -> None:
+        self.said.append(text)
+        await self._send(mien_pb2.Reply(text=mien_pb2.Text(text=text, opening=opening, tone=self.plan.tone.name)))
+
+    async def _sound(self, sound: Sound) -> None:
+        """Mouth shapes first, then the sound in short chunks."""
+        rate = sound.sample_rate
+        if sound.visemes:
+            shapes = [
+                mien_pb2.Viseme(
+                    at_ms=round(self._sent_ms + one.at * 1000 / rate),
+                    duration_ms=round(one.length * 1000 / rate),
+                    viseme=one.shape,
+                )
+                for one in sound.visemes
+            ]
+            await self._send(mien_pb2.Reply(visemes=mien_pb2.Visemes(viseme=shapes)))
+        step = 2 * (rate * CHUNK_MS // 1000)
+        for at in range(0, len(sound.pcm), step):
+            audio = mien_pb2.Audio(
+                sample_rate=rate, pcm16=sound.pcm[at : at + step], offset=round(self._sent_ms * rate / 1000) + at // 2
+            )
+            await self._send(mien_pb2.Reply(audio=audio))
+            self._mark("first_audio")
+        self._sent_ms += sound.samples * 1000 / rate
+
+    async def _send(self, reply: mien_pb2.Reply) -> None:
+        reply.reply = self._reply
+        reply.turn = self.plan.turn
+        reply.chunk = self._chunk
+        reply.ttl_ms = TTL_MS
+        self._chunk += 1
+        await self._link.send(reply)

@@ -1,0 +1,102 @@
+"""`mien bridge`: listen for devices, reason about what they perceive, and speak back."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import logging
+import signal
+import sys
+from collections.abc import Sequence
+from typing import Any
+
+from cloud_bridge import choose
+from cloud_bridge.errors import BridgeError, SettingError
+from cloud_bridge.serve import serve
+from cloud_bridge.settings import Settings, read
+
+_EPILOG = f"""\
+language models (--llm or MIEN_LLM): {choose.LANGUAGE_MODELS}
+  local   Qwen2.5-Coder 1.5B on this machine: 1.1 GB on disk, 2 GB of memory, no account, no network
+  tiny    SmolLM2 135M on this machine: 98 MB; for trying the loop, it talks poorly
+  openai:MODEL@http://HOST:PORT/v1   any server that speaks OpenAI's format (Ollama, vLLM, llama.cpp)
+  openai:MODEL      OpenAI, with OPENAI_API_KEY (or OPENAI_API_KEY_FILE)
+  anthropic:MODEL   Anthropic, with ANTHROPIC_API_KEY (or ANTHROPIC_API_KEY_FILE)
+  auto    local if its file is here, else tiny if its file is here
+
+voices (--tts or MIEN_TTS): {choose.VOICES}
+  piper   a neural voice on this machine: 63 MB        espeak   plain, by Debian's espeak-ng
+
+examples:
+  mien bridge                              answer devices of this machine
+  MIEN_LLM=tiny mien bridge --pull         the smallest download
+  mien bridge --llm openai:qwen3@http://127.0.0.1:11434/v1
+  mien bridge --listen 0.0.0.0:50051 --tls-cert cert.pem --tls-key key.pem --token-file tokens.json
+"""
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the bridge until Ctrl-C. Returns the exit status."""
+    options = _parser().parse_args(argv)
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s", stream=sys.stderr)
+    for noisy in ("httpx", "httpcore", "grpc"):
+        logging.getLogger(noisy).setLevel(logging.WARNING)
+    flags = {name: getattr(options, name) for name in Settings.model_fields if hasattr(options, name)}
+    try:
+        settings = read(flags, options.config)
+        return asyncio.run(_run(settings, pull=options.pull, as_json=options.json))
+    except BridgeError as error:
+        print(f"mien bridge: {error}", file=sys.stderr)
+        return 2 if isinstance(error, SettingError) else 1
+    except KeyboardInterrupt:
+        return 130  # before it was ready
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="mien bridge",
+        description="Listen for devices, reason about what they perceive, and speak back.",
+        epilog=_EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--listen", metavar="HOST:PORT", help="where devices connect by gRPC (127.0.0.1:50051)")
+    parser.add_argument("--llm", metavar="MODEL", help="who reasons (auto); see below")
+    parser.add_argument("--tts", metavar="VOICE", help="who speaks (auto); see below")
+    parser.add_argument("--pull", action="store_true", help="first fetch the local model and voice, if missing")
+    parser.add_argument("--json", action="store_true", help="one JSON line for each event on standard output")
+    parser.add_argument("--config", metavar="FILE", help="settings in TOML: the long flags' names with _ for -")
+    parser.add_argument("--tls-cert", metavar="PEM", help="this bridge's certificate")
+    parser.add_argument("--tls-key", metavar="PEM", help="and its key")
+    parser.add_argument("--tls-client-ca", metavar="PEM", help="devices must show a certificate of this authority")
+    parser.add_argument("--token-file", metavar="JSON", help='devices must show their token: {"device": "token", …}')
+    parser.add_argument("--store", metavar="FILE", help="record of what was taken, so that a restart doubles nothing")
+    return parser
+
+
+async def _run(settings: Settings, *, pull: bool, as_json: bool) -> int:
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, stop.set)
+
+    def tell(event: str, **facts: Any) -> None:
+        if as_json:
+            print(json.dumps({"event": event, **facts}), flush=True)
+        elif event == "ready":
+            print(f"listening on {facts['listen']} · {facts['llm']} · {facts['tts']}", flush=True)
+        elif event == "turn":
+            logging.info("turn %s: %s, %s", facts["turn"], facts["outcome"], _stages(facts["ms"]))
+        else:
+            logging.info("%s", " ".join([event, *(f"{name}={value}" for name, value in facts.items())]))
+
+    await serve(settings, tell, stop, pull=choose.show_progress if pull else None)
+    return 0
+
+
+def _stages(ms: dict[str, int]) -> str:
+    return " ".join(f"{name} {value} ms" for name, value in ms.items())
+
+
+if __name__ == "__main__":
+    sys.exit(main())

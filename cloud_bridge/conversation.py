@@ -1,0 +1,193 @@
+"""The conversation with every device: envelopes in, answers out."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from cloud_bridge import opening, prompt, tone
+from cloud_bridge.answer import Answer, Plan, Report, Tools
+from cloud_bridge.ingest.base import Device, Link
+from cloud_bridge.sessions import Memories, Session
+from edge.wire import mien_pb2
+
+_ALERT_REST_S = 60.0  # between two unasked remarks to the same person
+
+
+@dataclass(slots=True)
+class Counts:
+    """What was counted since start."""
+
+    envelopes: int = 0
+    answers: int = 0
+    fallbacks: int = 0
+    cancelled: int = 0
+    guesses: int = 0  # answers begun before the turn was over
+    guesses_wasted: int = 0
+    pieces_wasted: int = 0  # of the model's text, in answers that were begun too early
+
+
+class Conversation:
+    """Implements `cloud_bridge.ingest.base.Handler`. `told` hears how each answer went; it never sees content."""
+
+    def __init__(self, tools: Tools, told: Callable[[Device, Report], None], *, speculate: bool = True) -> None:
+        self.counts = Counts()
+        self.reports: deque[tuple[Device, Report]] = deque(maxlen=200)
+        self._tools = tools
+        self._told = told
+        self._speculate = speculate
+        self._memories = Memories()
+        self._sessions: dict[Device, Session] = {}
+
+    # ------------------------------------------------------------ called by the ingest
+
+    async def connected(self, device: Device, link: Link) -> None:
+        """A device session began."""
+        self._sessions[device] = Session(device, link, self._memories.of(device))
+
+    async def received(self, device: Device, envelope: mien_pb2.Envelope) -> bytes | None:
+        """Take one envelope. Returns at once; answers are made by tasks."""
+        session = self._sessions[device]
+        self.counts.envelopes += 1
+        if envelope.boot != device.boot:
+            return None  # it was kept through a restart: history, not something to answer
+        now_s = time.monotonic()
+        session.events.extend((now_s, event.name) for event in envelope.events)
+        if envelope.HasField("state"):
+            session.state = envelope.state
+        if envelope.HasField("description"):
+            session.description = envelope.description
+        match envelope.kind:
+            case mien_pb2.SPEECH_START:
+                await self._drop_guess(session)
+            case mien_pb2.TURN_MAYBE if self._speculate:
+                await self._guess(session, envelope)
+            case mien_pb2.TURN_END:
+                await self._reply(session, envelope)
+            case mien_pb2.EVENT if any(event.alert for event in envelope.events):
+                await self._remark(session, envelope, now_s)
+        return None
+
+    async def cancelled(self, device: Device, turn: int) -> None:
+        """The person spoke again: stop the answer to `turn` and to all turns before it."""
+        session = self._sessions[device]
+        session.cancelled_turn = max(session.cancelled_turn, turn)
+        if session.answer is not None and session.answer.plan.turn <= turn:
+            await self._drop(session)
+
+    async def disconnected(self, device: Device) -> None:
+        """The session ended."""
+        if (session := self._sessions.pop(device, None)) is not None:
+            await self._drop(session)
+
+    async def close(self) -> None:
+        """Stop every answer."""
+        await asyncio.gather(*(self._drop(session) for session in self._sessions.values()))
+
+    def forget(self, device: Device) -> None:
+        """Erase what is remembered of `device`."""
+        self._memories.forget(device)
+        if device in self._sessions:
+            self._sessions[device].memory = self._memories.of(device)
+
+    # ------------------------------------------------------------ answers
+
+    async def _guess(self, session: Session, envelope: mien_pb2.Envelope) -> None:
+        """The turn may be over: begin an answer that is sent only if it is."""
+        if envelope.turn <= session.cancelled_turn or (session.answer is not None and session.answer.released):
+            return
+        plan = self._plan(session, envelope)
+        if session.answer is not None:
+            if _same(session.answer.plan, plan):
+                return
+            await self._drop_guess(session)
+        self.counts.guesses += 1
+        self._begin(session, plan, speculative=True)
+
+    async def _reply(self, session: Session, envelope: mien_pb2.Envelope) -> None:
+        """The turn is over: release the guess if it still fits, else begin anew."""
+        if envelope.turn <= session.cancelled_turn:
+            return
+        held = session.answer
+        if held is not None and not held.released and held.plan.turn == envelope.turn:
+            if _same(held.plan, self._plan(session, envelope)):
+                session.memory.openings.append(held.plan.opening)
+                held.release()
+                return
+            await self._drop_guess(session)
+        else:
+            await self._drop(session)
+        plan = self._plan(session, envelope)
+        session.memory.openings.append(plan.opening)
+        self._begin(session, plan, speculative=False).release()
+
+    async def _remark(self, session: Session, envelope: mien_pb2.Envelope, now_s: float) -> None:
+        """An alert, such as a driver's closed eyes, is spoken to unasked, in fixed words, and not too often."""
+        chosen = tone.decide(session.state, [event.name for event in envelope.events])
+        if chosen.name not in ("distress", "drowsy") or now_s - session.proactive_s < _ALERT_REST_S:
+            return
+        if session.answer is not None and session.answer.released:
+            return
+        await self._drop_guess(session)
+        session.proactive_s = now_s
+        self._begin(session, Plan(envelope.turn, "", chosen, chosen.fallback, ()), speculative=False).release()
+
+    def _plan(self, session: Session, envelope: mien_pb2.Envelope) -> Plan:
+        words = prompt.clean(envelope.words, prompt.WORDS_LIMIT)
+        chosen = tone.decide(session.state, session.recent_events(time.monotonic()))
+        first = opening.pick(chosen.name, words, session.memory.openings, envelope.turn)
+        model = self._tools.model
+        question = prompt.asked(words, chosen, session.description, small=model.small)
+        chat = prompt.messages(list(session.memory.exchanges), question, first, continues=model.continues)
+        return Plan(envelope.turn, words, chosen, first, chat)
+
+    def _begin(self, session: Session, plan: Plan, *, speculative: bool) -> Answer:
+        def done(answer: Answer) -> None:
+            self._finished(session, answer)
+
+        session.answer = Answer(plan, self._tools, session.link, done, speculative=speculative)
+        session.answer.start()
+        return session.answer
+
+    def _finished(self, session: Session, answer: Answer) -> None:
+        if session.answer is answer:
+            session.answer = None
+        if not answer.released:
+            return
+        report = answer.report()
+        self.counts.answers += 1
+        self.counts.fallbacks += report.outcome == "fallback"
+        self.counts.cancelled += report.outcome == "cancelled"
+        if answer.said:
+            session.memory.add(answer.plan.words, " ".join(answer.said))
+        self.reports.append((session.device, report))
+        self._told(session.device, report)
+
+    async def _drop(self, session: Session) -> None:
+        if (answer := session.answer) is None:
+            return
+        if answer.released:
+            await answer.drop()
+        else:
+            await self._drop_guess(session)
+
+    async def _drop_guess(self, session: Session) -> None:
+        answer = session.answer
+        if answer is None or answer.released:
+            return
+        self.counts.guesses_wasted += 1
+        await answer.drop()
+        self.counts.pieces_wasted += answer.pieces
+        session.answer = None
+
+
+def _same(held: Plan, now: Plan) -> bool:
+    """Whether the answer that was begun still fits: the same words, and the same tone."""
+    return held.turn == now.turn and held.tone.name == now.tone.name and _plain(held.words) == _plain(now.words)
+
+
+def _plain(words: str) -> str:
+    return "".join(one for one in words.lower() if one.isalnum() or one == " ").strip()

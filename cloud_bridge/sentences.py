@@ -1,0 +1,60 @@
+"""Cut a stream of text into sentences that can be spoken, as soon as each is whole."""
+
+from __future__ import annotations
+
+import re
+
+_END = re.compile(r"[.!?…]+[\"'”’)\]]*(?=\s)|\n+")
+_CLAUSE = re.compile(r"[,;:–—](?=\s)")
+_ABBREVIATION = re.compile(r"(?:\b(?:mr|mrs|ms|dr|prof|st|vs|etc|e\.g|i\.e|a\.m|p\.m)|\b[a-z])\.$", re.IGNORECASE)
+_MARKUP = re.compile(r"```.*?(?:```|$)|[*_`#>|~]+|^\s*(?:[-•]|\d+\.)\s+|https?://\S+", re.DOTALL | re.MULTILINE)
+_UNSPOKEN = re.compile(r"[^\w\s.,;:!?…'\"“”‘’()\-–—%€$£°&/+=@]")
+_LONG = 160  # characters: beyond this, cut at a clause, then at a word
+_SHORT = 3  # characters: less is not spoken alone
+
+
+class Sentences:
+    """Feed pieces of text, take whole sentences. Markup and emoji are left out: they cannot be spoken."""
+
+    def __init__(self) -> None:
+        self._text = ""
+
+    def feed(self, piece: str) -> list[str]:
+        """The sentences that `piece` completes."""
+        self._text += piece
+        done: list[str] = []
+        while (cut := self._cut()) is not None:
+            sentence, self._text = self._text[:cut], self._text[cut:]
+            if spoken := clean(sentence):
+                done.append(spoken)
+        return done
+
+    def flush(self) -> list[str]:
+        """What is left at the end of the stream."""
+        rest, self._text = clean(self._text), ""
+        return [rest] if rest else []
+
+    def unfinished(self) -> bool:
+        """Whether text waits for its end."""
+        return bool(self._text.strip())
+
+    def _cut(self) -> int | None:
+        for match in _END.finditer(self._text):
+            head = self._text[: match.end()].strip()
+            if len(head) >= _SHORT and not _ABBREVIATION.search(head):
+                return match.end()
+        if len(self._text) <= _LONG:
+            return None
+        clauses = [match.end() for match in _CLAUSE.finditer(self._text, 40, _LONG)]
+        if clauses:
+            return clauses[-1]
+        space = self._text.rfind(" ", 40, _LONG)
+        return space if space > 0 else _LONG
+
+
+def clean(text: str) -> str:
+    """`text` as it can be spoken: without markup, links, emoji and control characters; spaces single."""
+    text = _MARKUP.sub(" ", text)
+    text = _UNSPOKEN.sub(" ", text)
+    text = re.sub(r"\s+", " ", text).strip().strip('"“”').strip()
+    return text if any(character.isalnum() for character in text) else ""

@@ -1,0 +1,144 @@
+"""The bridge as one running thing: providers, conversation and ingest are started, and ended in the other order."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import time
+from collections.abc import Callable
+from contextlib import AsyncExitStack, suppress
+from dataclasses import asdict
+from pathlib import Path
+
+from cloud_bridge import choose, opening, prompt
+from cloud_bridge.answer import Report, Tools
+from cloud_bridge.conversation import Conversation
+from cloud_bridge.errors import BridgeError, SettingError
+from cloud_bridge.ingest import grpc
+from cloud_bridge.ingest.base import Device, Tls
+from cloud_bridge.ingest.session import Sessions
+from cloud_bridge.providers.base import LanguageModel
+from cloud_bridge.settings import Settings
+from cloud_bridge.speech import Speech, cache_folder
+from cloud_bridge.tone import TONES
+
+Tell = Callable[..., None]
+"""Called with an event's name and its facts; the facts never hold what was said."""
+
+_FIRST_LINES = 8  # prepared before the bridge says that it is ready; the others follow in the background
+
+
+async def serve(settings: Settings, tell: Tell, stop: asyncio.Event, *, pull: choose.Progress | None = None) -> None:
+    """Serve until `stop` is set. Raises BridgeError when it cannot begin."""
+    began_s = time.monotonic()
+    tls = _tls(settings)
+    tokens = _tokens(settings.token_file) if settings.token_file else None
+    async with AsyncExitStack() as stack:
+        model = await asyncio.to_thread(choose.language_model, settings.llm, pull)
+        stack.push_async_callback(model.close)
+        voice, spare = await asyncio.to_thread(choose.voice, settings.tts, pull)
+        speech = Speech(voice, spare, cache_folder()) if voice is not None else None
+        if speech is not None:
+            stack.push_async_callback(speech.close)
+
+        def told(device: Device, report: Report) -> None:
+            tell("turn", device=device.id, **asdict(report))
+
+        conversation = Conversation(Tools(model, speech), told, speculate=settings.speculate)
+        sessions = Sessions(conversation, Path(settings.store) if settings.store else None)
+        stack.push_async_callback(sessions.close)
+        # Listen first: a port that is taken should not cost the loading of a model. Devices wait for their Welcome.
+        server = await grpc.serve(sessions, settings.listen, tls=tls, tokens=tokens)
+        stack.push_async_callback(server.stop, 0.5)
+        host = settings.listen.rpartition(":")[0]
+        loading = asyncio.create_task(_load(model, speech))
+        if not await _unless(stop, loading):
+            return
+        tell(
+            "ready",
+            listen=f"{host}:{server.port}",
+            llm=model.name,
+            tts=speech.name if speech is not None else "text only",
+            pid=os.getpid(),
+            start_s=round(time.monotonic() - began_s, 2),
+        )
+        background = asyncio.create_task(_prepare_rest(speech)) if speech is not None else None
+        await stop.wait()
+        if background is not None:
+            background.cancel()
+            with suppress(asyncio.CancelledError, BridgeError):
+                await background
+        await conversation.close()
+        tell("stopped", **asdict(conversation.counts), tokens=asdict(model.usage))
+
+
+async def _load(model: LanguageModel, speech: Speech | None) -> None:
+    """Start both at once, and make the first answer as quick as the later ones."""
+    starting = [asyncio.create_task(_warm(model))]
+    if speech is not None:
+        starting.append(asyncio.create_task(_first_words(speech)))
+    try:
+        await asyncio.gather(*starting)
+    finally:
+        for task in starting:
+            task.cancel()
+        await asyncio.gather(*starting, return_exceptions=True)
+
+
+async def _warm(model: LanguageModel) -> None:
+    await model.start()
+    if model.continues:  # runs here: compute the fixed part of the prompt once; a hosted one would bill it
+        chat = prompt.messages((), prompt.asked("Hello.", TONES["plain"], None, small=True), "", continues=True)
+        async for _ in model.stream(chat, 1):
+            pass
+
+
+async def _first_words(speech: Speech) -> None:
+    await speech.start()
+    await speech.prepare(opening.all_lines()[:_FIRST_LINES])
+
+
+async def _prepare_rest(speech: Speech) -> None:
+    lines = [*opening.all_lines(), *(tone.fallback for tone in TONES.values())]
+    for line in lines:
+        with suppress(BridgeError):  # it will be tried again when it is to be said
+            await speech.prepare([line])
+        await asyncio.sleep(0)
+
+
+async def _unless(stop: asyncio.Event, task: asyncio.Task[None]) -> bool:
+    """Wait for `task`; False when `stop` came first."""
+    stopping = asyncio.create_task(stop.wait())
+    await asyncio.wait([task, stopping], return_when=asyncio.FIRST_COMPLETED)
+    stopping.cancel()
+    if not task.done():
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+        return False
+    await task
+    return True
+
+
+def _tls(settings: Settings) -> Tls | None:
+    if settings.tls_cert is None and settings.tls_key is None and settings.tls_client_ca is None:
+        return None
+    if settings.tls_cert is None or settings.tls_key is None:
+        raise SettingError("TLS needs both --tls-cert and --tls-key")
+    return Tls(settings.tls_cert, settings.tls_key, settings.tls_client_ca)
+
+
+def _tokens(file: str) -> dict[str, str]:
+    """Device → token from a JSON file that others cannot read. Raises SettingError."""
+    path = Path(file)
+    try:
+        if path.stat().st_mode & 0o077:
+            raise SettingError(f"{file} can be read by others: run `chmod 600 {file}`")
+        found = json.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise SettingError(f"cannot read {file}: {error.strerror}") from error
+    except ValueError as error:
+        raise SettingError(f"{file} is not JSON: {error}") from error
+    if not isinstance(found, dict) or not all(isinstance(value, str) for value in found.values()):
+        raise SettingError(f'{file} must hold an object: {{"device": "token", …}}')
+    return found

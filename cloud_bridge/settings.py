@@ -1,0 +1,69 @@
+"""How the bridge is to run: flags, then the environment, then a file, then what is usual."""
+
+from __future__ import annotations
+
+import os
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from cloud_bridge.errors import SettingError
+
+
+class Settings(BaseModel):
+    """Every setting, with what is usual. In a file: `key = value` in TOML, by these names."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    listen: str = Field("127.0.0.1:50051", pattern=r"^.+:\d+$")
+    llm: str = "auto"
+    tts: str = "auto"
+    tls_cert: str | None = None
+    tls_key: str | None = None
+    tls_client_ca: str | None = None
+    token_file: str | None = None
+    store: str | None = None
+    speculate: bool = True
+
+
+def read(flags: Mapping[str, Any], file: str | None = None) -> Settings:
+    """Settings from `flags` (None: not given), the variables MIEN_LLM, MIEN_TTS and MIEN_LISTEN, and `file`.
+
+    Raises SettingError, naming the key.
+    """
+    merged: dict[str, Any] = {}
+    if file is not None:
+        try:
+            merged |= tomllib.loads(Path(file).read_text(encoding="utf-8"))
+        except OSError as error:
+            raise SettingError(f"cannot read {file}: {error.strerror}") from error
+        except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+            raise SettingError(f"{file} is not TOML: {error}") from error
+    for key, variable in (("llm", "MIEN_LLM"), ("tts", "MIEN_TTS"), ("listen", "MIEN_LISTEN")):
+        if value := os.environ.get(variable):
+            merged[key] = value
+    merged |= {key: value for key, value in flags.items() if value is not None}
+    try:
+        return Settings.model_validate(merged)
+    except ValidationError as error:
+        problem = error.errors()[0]
+        key = ".".join(str(part) for part in problem["loc"])
+        known = ", ".join(Settings.model_fields)
+        if problem["type"] == "extra_forbidden":
+            raise SettingError(f"no setting '{key}' in {file}: there is {known}") from error
+        raise SettingError(f"setting '{key}' = {problem['input']!r}: {problem['msg']}") from error
+
+
+def secret(name: str) -> str | None:
+    """The secret `name` from the environment, or from the file that `NAME_FILE` names. Raises SettingError."""
+    if value := os.environ.get(name):
+        return value
+    if not (file := os.environ.get(f"{name}_FILE")):
+        return None
+    try:
+        return Path(file).read_text(encoding="utf-8").strip()
+    except OSError as error:
+        raise SettingError(f"{name}_FILE names {file}, which cannot be read: {error.strerror}") from error

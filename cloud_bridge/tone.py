@@ -1,0 +1,201 @@
+"""From a state to a tone: a fixed table, so that how anger, grief or sleepiness is met is decided here, not by a model.
+
+The language model only finds words within the note. Whatever is unsure, old or weak leads to `plain`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from edge.wire import mien_pb2
+
+_OLD_MS = 15_000  # an affect older than this tells nothing of now
+_SURE_PCT = 45  # calibrated; below it, the label is not acted upon
+_STRONG_PCT = 50  # of cues and incongruence
+_LABELS = ("neutral", "happy", "sad", "angry", "fear", "disgust", "surprise", "contempt")
+
+
+@dataclass(frozen=True, slots=True)
+class Tone:
+    """How to answer. `note`: for the language model. `fallback`: said when it is silent. `pace` > 1 is slower."""
+
+    name: str
+    note: str
+    fallback: str
+    pace: float = 1.0
+
+
+TONES = {
+    tone.name: tone
+    for tone in (
+        Tone(
+            "distress",
+            "The person seems in distress. Speak slowly and warmly. No advice, no jokes. Say that you are here, and "
+            "offer to bring in a person they trust.",
+            "I'm here with you. Would you like me to get someone you trust?",
+            1.12,
+        ),
+        Tone(
+            "drowsy",
+            "The person is very sleepy. Use one short, clear sentence. If they may be driving or working, ask them to "
+            "stop and rest now.",
+            "You seem very sleepy. Please take a break as soon as it is safe.",
+        ),
+        Tone(
+            "masking",
+            "What they say and how they say it do not agree: the words are fine, the rest is low. Answer the words. Do "
+            "not tell them what they feel. Leave one gentle open question.",
+            "And is there anything else on your mind?",
+            1.05,
+        ),
+        Tone(
+            "mixed",
+            "What they say and how they say it do not agree; it may be a joke. Answer the words lightly and check what "
+            "they mean.",
+            "Tell me a little more, so that I get you right.",
+        ),
+        Tone(
+            "angry",
+            "The person is upset. Stay calm and serious. Take their side on the problem, never say 'calm down', make "
+            "no excuses, and give one concrete next step.",
+            "I take that seriously. Tell me what should be put right first.",
+        ),
+        Tone(
+            "frustrated",
+            "The person is losing patience. Be brief. Own the difficulty and give one concrete next step.",
+            "Let's make this simpler. What is the one thing you need now?",
+        ),
+        Tone(
+            "anxious",
+            "The person is worried. Be steady and reassuring without promising. Give one small next step.",
+            "We can take it one small step at a time.",
+            1.08,
+        ),
+        Tone(
+            "sad",
+            "The person is down. Be gentle and warm. No cheering up, no advice unless asked. Show that you heard them.",
+            "I'm glad you told me. I'm listening.",
+            1.08,
+        ),
+        Tone(
+            "tired",
+            "The person is tired. Keep it short and easy, and ask nothing of them.",
+            "Let's keep it short for now.",
+            1.03,
+        ),
+        Tone(
+            "happy",
+            "The person is in a good mood. Be bright and share it, then move on with what they said.",
+            "That is good to hear. Tell me more!",
+            0.97,
+        ),
+        Tone(
+            "surprised",
+            "The person is surprised. Explain simply and calmly what is so.",
+            "Let's look at it together.",
+        ),
+        Tone(
+            "unsure",
+            "The person is unsure. Use simple words, one thought at a time, and offer to say it another way.",
+            "I can say it another way, if you like.",
+        ),
+        Tone(
+            "distracted",
+            "The person is looking elsewhere. One short sentence with the most important thing.",
+            "I'll be brief.",
+        ),
+        Tone(
+            "plain",
+            "You cannot tell how the person feels. Be friendly and plain, and say nothing about feelings.",
+            "Could you tell me a little more?",
+        ),
+    )
+}
+
+
+def decide(state: mien_pb2.State | None, events: Iterable[str] = ()) -> Tone:
+    """The tone for a person in `state` (None: nothing is known) after `events` (names). The first fitting rule wins."""
+    names = {name.lower() for name in events}
+    if _named(names, "distress") or (state is not None and _distress(state)):
+        return TONES["distress"]
+    if _named(names, "drowsy"):
+        return TONES["drowsy"]
+    if state is None:
+        return TONES["plain"]
+    if state.HasField("drowsiness") and state.drowsiness.level == mien_pb2.Drowsiness.DROWSY:
+        return TONES["drowsy"]
+    if (apart := _incongruent(state)) is not None:
+        return TONES[apart]
+    label = _label(state)
+    if label != "angry" and (_cue(state, "frustration") or "frustration rising" in state.trend):
+        return TONES["frustrated"]
+    by_label = {
+        "angry": "angry",
+        "contempt": "angry",
+        "disgust": "frustrated",
+        "fear": "anxious",
+        "sad": "sad",
+    }
+    if label in by_label:
+        return TONES[by_label[label]]
+    if state.HasField("drowsiness") and state.drowsiness.level == mien_pb2.Drowsiness.TIRED:
+        return TONES["tired"]
+    if _cue(state, "uncertainty"):
+        return TONES["unsure"]
+    if label in ("happy", "surprise"):
+        return TONES["happy" if label == "happy" or state.fused.valence >= 30 else "surprised"]
+    if state.HasField("attention") and state.attention.away_ms >= 4_000:
+        return TONES["distracted"]
+    return TONES["plain"]
+
+
+def _named(names: set[str], part: str) -> bool:
+    return any(part in name for name in names)
+
+
+def _cue(state: mien_pb2.State, name: str) -> bool:
+    return state.cues_pct.get(name, 0) >= _STRONG_PCT  # type: ignore[no-any-return]
+
+
+def _trusted(affect: mien_pb2.Affect) -> bool:
+    if affect.unclear or affect.age_ms > _OLD_MS or not affect.probs_pct:
+        return False
+    return not affect.HasField("confidence_pct") or affect.confidence_pct >= _SURE_PCT
+
+
+def _affect(state: mien_pb2.State) -> mien_pb2.Affect | None:
+    for part in ("fused", "voice", "face"):
+        if state.HasField(part):
+            affect = getattr(state, part)
+            return affect if _trusted(affect) else None
+    return None
+
+
+def _label(state: mien_pb2.State) -> str | None:
+    affect = _affect(state)
+    if affect is None:
+        return None
+    shares = list(affect.probs_pct)[: len(_LABELS)]
+    return _LABELS[shares.index(max(shares))]
+
+
+def _distress(state: mien_pb2.State) -> bool:
+    if _cue(state, "distress"):
+        return True
+    affect = _affect(state)
+    return affect is not None and _label(state) in ("sad", "fear") and affect.valence <= -60 and affect.arousal >= 50
+
+
+def _incongruent(state: mien_pb2.State) -> str | None:
+    """`masking` when the channel that is not words is low, `mixed` for every other strong disagreement."""
+    strong = [one for one in state.incongruence if one.strength_pct >= _STRONG_PCT]
+    if not strong:
+        return None
+    between = mien_pb2.Incongruence
+    channels = {between.WORDS_VOICE: ("voice",), between.WORDS_FACE: ("face",), between.VOICE_FACE: ("voice", "face")}
+    for one in strong:
+        for channel in channels.get(one.between, ()):
+            if state.HasField(channel) and getattr(state, channel).valence <= -15:
+                return "masking"
+    return "mixed"
