@@ -1,4 +1,4 @@
-"""`mic://`: a microphone, by PortAudio. `mic://2` by number, `mic://?device=USB` by a part of its name.
+"""`mic://default`: a microphone, by PortAudio. `mic://2` by number, `mic://?device=USB` by a part of its name.
 
 It is opened at 16 kHz mono where the device can, else at its own rate and resampled.
 """
@@ -31,7 +31,7 @@ _Heard = tuple[float, npt.NDArray[np.float32], bool]  # capture time, samples (n
 def from_uri(uri: Uri, *, paced: bool = True) -> Microphone:
     """The microphone that `uri` names. Raises ConfigError."""
     chosen = options(uri, device="")
-    device = chosen["device"] or uri.host
+    device = chosen["device"] or uri.host.removeprefix("default")
     if uri.path not in {"", "/"}:
         raise ConfigError(f"{uri.text}: name a microphone by number (mic://2) or name (mic://?device=USB)")
     return Microphone(uri.text, int(device) if device.isdigit() else device or None)
