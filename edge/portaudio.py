@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
-import importlib
 import sys
 import threading
 from collections.abc import Iterator
@@ -32,12 +31,12 @@ def library() -> Any:
         with contextlib.suppress(OSError, AttributeError):  # no ALSA here
             ctypes.CDLL("libasound.so.2").snd_lib_error_set_handler(_alsa_silence)
     try:
-        return importlib.import_module("sounddevice")
+        import sounddevice
     except ImportError as error:
         raise NoPortAudio("the Python package sounddevice is missing: pip install 'mien[edge]'") from error
     except OSError as error:  # the package is there, the C library is not
-        sys.modules.pop("sounddevice", None)
         raise NoPortAudio("PortAudio is missing: `sudo apt install libportaudio2`") from error
+    return sounddevice
 
 
 @contextlib.contextmanager

@@ -184,5 +184,5 @@ def _rate(sounddevice: Any, info: Any, wanted: int) -> int:
 def _speakers(sounddevice: Any) -> str:
     found = [f"{one['index']} {one['name']}" for one in sounddevice.query_devices() if one["max_output_channels"]]
     if not found:
-        return "this machine has none: plug one in (in a container: give it /dev/snd)"
+        return "this machine has none: plug one in, or give the container /dev/snd"
     return f"there is {', '.join(found)}: name one as speaker:NUMBER"

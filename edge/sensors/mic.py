@@ -154,7 +154,7 @@ def _format(sounddevice: Any, info: Any) -> tuple[int, int]:
 def _microphones(sounddevice: Any) -> str:
     found = [f"{one['index']} {one['name']}" for one in sounddevice.query_devices() if one["max_input_channels"]]
     if not found:
-        return "this machine has no microphone: plug one in (in a container: give it /dev/snd)"
+        return "this machine has no microphone: plug one in, or give the container /dev/snd"
     return f"there is {', '.join(found)}: name one as mic://NUMBER"
 
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import sys
 import time
 from collections.abc import Iterator
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -16,14 +18,11 @@ from tests.edge.outputs.test_outputs import tone
 from tests.edge.sensors.sound_server import sound_server
 
 
-def test_without_portaudio_the_error_names_the_package(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_portaudio_the_error_names_the_package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A machine without the C library is mended from the message alone."""
-
-    def missing(name: str) -> object:
-        raise OSError("PortAudio library not found")
-
-    monkeypatch.delitem(__import__("sys").modules, "sounddevice", raising=False)
-    monkeypatch.setattr(portaudio.importlib, "import_module", missing)
+    (tmp_path / "sounddevice.py").write_text("raise OSError('PortAudio library not found')")
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.delitem(sys.modules, "sounddevice", raising=False)
     with pytest.raises(OutputError, match="libportaudio2"):
         Speaker().open()
 

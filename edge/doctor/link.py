@@ -1,0 +1,77 @@
+"""Does something answer at the bridge's address?"""
+
+from __future__ import annotations
+
+import importlib
+import socket
+
+from edge import plugin
+from edge.config import Config
+from edge.doctor.base import Finding, of_error
+from edge.errors import MienError
+from edge.transports.base import TlsFiles
+
+_WAIT_S = 4.0
+
+
+def check(config: Config) -> list[Finding]:
+    """One finding for each bridge of the settings. No device says hello: a running one is not disturbed."""
+    if not config.link.bridges:
+        return [Finding("link", "ok", "no bridge is set: the device works alone")]
+    tls = TlsFiles(config.link.ca, config.link.cert, config.link.key)
+    found = [_reach(text, tls) for text in config.link.bridges]
+    if any(one.state == "ok" for one in found):  # the first that answers is taken
+        return [Finding(one.name, "warn" if one.state == "fail" else one.state, one.what, one.mend) for one in found]
+    return found
+
+
+def _reach(text: str, tls: TlsFiles) -> Finding:
+    try:
+        uri = plugin.Uri.parse(text)
+        transport = plugin.load("edge.transports", uri.scheme)
+    except MienError as error:
+        return of_error("link", error)
+    if not uri.host:
+        return Finding("link", "ok", f"{text} needs no network")
+    port = uri.port or getattr(transport, "DEFAULT_PORT", None)
+    if port is None:
+        return Finding("link", "fail", f"{text} names no port", f"write {uri.scheme}://{uri.host}:PORT")
+    try:
+        socket.create_connection((uri.host, port), timeout=_WAIT_S).close()
+    except socket.gaierror:
+        return Finding("link", "fail", f"no machine is called '{uri.host}'", "check the name, and the network's DNS")
+    except ConnectionRefusedError:
+        return Finding("link", "fail", f"nothing listens at {text}", "start the bridge there: `mien bridge`")
+    except TimeoutError:
+        return Finding("link", "fail", f"{text} does not answer", "check the address, and the firewalls in between")
+    except OSError as error:
+        return Finding("link", "fail", f"{text} cannot be reached: {error.strerror}", "check the network (`ip route`)")
+    if uri.scheme in {"grpc", "grpcs"}:
+        return _grpc(text, uri, port, tls)
+    return Finding("link", "ok", f"{text} answers")
+
+
+def _grpc(text: str, uri: plugin.Uri, port: int, tls: TlsFiles) -> Finding:
+    """Whether what listens there speaks HTTP/2, and TLS where it should."""
+    grpc = importlib.import_module("grpc")
+    address = f"{uri.host}:{port}" if ":" not in uri.host else f"[{uri.host}]:{port}"
+    try:
+        if uri.scheme == "grpcs":
+            options = [("grpc.ssl_target_name_override", uri.query["name"])] if "name" in uri.query else []
+            credentials = grpc.ssl_channel_credentials(tls.read("ca"), tls.read("key"), tls.read("certificate"))
+            channel = grpc.secure_channel(address, credentials, options=options)
+        else:
+            channel = grpc.insecure_channel(address)
+    except MienError as error:
+        return of_error("link", error)
+    with channel:
+        try:
+            grpc.channel_ready_future(channel).result(timeout=_WAIT_S)
+        except grpc.FutureTimeoutError:
+            secure = uri.scheme == "grpcs"
+            what = f"{text} takes the connection, but {'TLS fails' if secure else 'does not speak gRPC'}"
+            mend = (
+                "check ca, cert and key in [link], and the clock" if secure else "is it grpcs://, or another program?"
+            )
+            return Finding("link", "fail", what, mend)
+    return Finding("link", "ok", f"{text} answers and speaks gRPC{' over TLS' if uri.scheme == 'grpcs' else ''}")
