@@ -177,6 +177,10 @@ class Answer:
         except (ProviderError, ModelAbsent) as error:
             breaker.bad()
             await out.put(error)
+        except Exception as error:
+            breaker.bad()
+            _log.exception("%s broke", model.name)
+            await out.put(ProviderError(f"{model.name} broke: {type(error).__name__}"))
         self._mark("model_done")
 
     async def _voice(
@@ -199,6 +203,9 @@ class Answer:
                     yield sound
         except (ProviderError, ModelAbsent) as error:
             self._failure = str(error)
+        except Exception as error:
+            _log.exception("the voice broke")
+            self._failure = f"the voice broke: {type(error).__name__}"
 
     async def _open(self) -> None:
         """The first words: nothing is waited for but their sound, which is prepared."""

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import re
 
-_END = re.compile(r"[.!?…]+[\"'”’)\]]*(?=\s)|\n+")
+_END = re.compile(r"[.!?…]+[\"'”’)\]*_]*(?=\s)|\n+")
 _CLAUSE = re.compile(r"[,;:–—](?=\s)")
 _ABBREVIATION = re.compile(r"(?:\b(?:mr|mrs|ms|dr|prof|st|vs|etc|e\.g|i\.e|a\.m|p\.m)|\b[a-z])\.$", re.IGNORECASE)
+_FENCED = re.compile(r"```.*?```", re.DOTALL)
 _MARKUP = re.compile(r"```.*?(?:```|$)|[*_`#>|~]+|^\s*(?:[-•]|\d+\.)\s+|https?://\S+", re.DOTALL | re.MULTILINE)
 _UNSPOKEN = re.compile(r"[^\w\s.,;:!?…'\"“”‘’()\-–—%€$£°&/+=@]")
 _LONG = 160  # characters: beyond this, cut at a clause, then at a word
@@ -39,11 +40,13 @@ class Sentences:
         return bool(self._text.strip())
 
     def _cut(self) -> int | None:
-        for match in _END.finditer(self._text):
-            head = self._text[: match.end()].strip()
+        text = self._text = _FENCED.sub("\n", self._text)
+        fence = text.find("```")  # code that has not ended yet is kept back, to be left out as a whole
+        for match in _END.finditer(text, 0, fence if fence >= 0 else len(text)):
+            head = text[: match.end()].strip()
             if len(head) >= _SHORT and not _ABBREVIATION.search(head):
                 return match.end()
-        if len(self._text) <= _LONG:
+        if len(text) <= _LONG or fence >= 0:
             return None
         clauses = [match.end() for match in _CLAUSE.finditer(self._text, 40, _LONG)]
         if clauses:

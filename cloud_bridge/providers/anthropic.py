@@ -65,7 +65,8 @@ class Anthropic:
                             kind = ProviderBusy if error.get("type") == "overloaded_error" else ProviderError
                             raise kind(f"{self.name} broke off: {str(error.get('message', ''))[:200]}")
                         case "message_stop":
-                            break
+                            return
+            raise ProviderBusy(f"{self.name} ended before its end")
         except ProviderError:
             self.usage.failures += 1
             raise

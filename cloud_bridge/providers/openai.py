@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from typing import Any
 
-from cloud_bridge.errors import ProviderError
+from cloud_bridge.errors import ProviderBusy, ProviderError
 from cloud_bridge.providers import sse
 from cloud_bridge.providers.base import Message, Usage
 
@@ -50,11 +50,12 @@ class OpenAI:
             **self._extra,
         }
         self.usage.requests += 1
-        counted = False
+        counted = whole = False
         try:
             async with sse.posted(self._http, "chat/completions", body, self.name) as answer:
                 async for _, data in sse.events(answer):
                     if data == "[DONE]":
+                        whole = True
                         break
                     chunk = sse.parsed(data, self.name)
                     if error := chunk.get("error"):
@@ -65,6 +66,9 @@ class OpenAI:
                     for choice in chunk.get("choices") or []:
                         if text := (choice.get("delta") or {}).get("content"):
                             yield text
+                        whole = whole or choice.get("finish_reason") is not None
+            if not whole:
+                raise ProviderBusy(f"{self.name} ended before its end")
         except ProviderError:
             self.usage.failures += 1
             raise

@@ -1,0 +1,82 @@
+"""Contract with Anthropic's Messages format, against a local server that speaks it. Not run against the live service."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from cloud_bridge.errors import ProviderBusy, ProviderError, ProviderRefused
+from cloud_bridge.providers.anthropic import Anthropic
+from cloud_bridge.providers.base import Message
+from tests.cloud_bridge.providers.servers import EVENTS, JSON, anthropic_events, server
+
+WORDS = ["I ", "hear ", "you."]
+CHAT = [Message("system", "Be kind."), Message("user", "Hello.")]
+
+
+async def collect(model: Anthropic) -> list[str]:
+    try:
+        return [piece async for piece in model.stream(CHAT, 60)]
+    finally:
+        await model.close()
+
+
+async def test_the_vendors_own_client_reads_the_local_server() -> None:
+    """The server of these tests speaks the format: the official client agrees."""
+    anthropic = pytest.importorskip("anthropic")
+    async with server(lambda _: (200, EVENTS, anthropic_events(WORDS))) as seen:
+        async with anthropic.AsyncAnthropic(base_url=seen.url, api_key="k") as client:
+            chat = [{"role": "user", "content": "x"}]
+            async with client.messages.stream(model="m", max_tokens=9, messages=chat) as stream:
+                assert [text async for text in stream.text_stream] == WORDS
+    assert seen.paths == ["/v1/messages"]
+
+
+async def test_it_streams_and_counts() -> None:
+    """Pieces come as sent; the system prompt stands apart and is marked for the cache; tokens are counted."""
+    async with server(lambda _: (200, EVENTS, anthropic_events(WORDS))) as seen:
+        model = Anthropic("m", seen.url, "secret")
+        assert await collect(model) == WORDS
+    assert seen.paths == ["/v1/messages"]
+    assert seen.headers[0]["x-api-key"] == "secret"
+    assert seen.headers[0]["anthropic-version"] == "2023-06-01"
+    body = seen.bodies[0]
+    assert body["system"][0]["text"] == "Be kind."
+    assert body["system"][0]["cache_control"] == {"type": "ephemeral"}
+    assert body["messages"] == [{"role": "user", "content": "Hello."}]
+    assert (model.usage.input_tokens, model.usage.cached_tokens, model.usage.output_tokens) == (42, 30, 3)
+
+
+async def test_a_refusal_names_its_reason() -> None:
+    """A wrong key is told as the vendor tells it, without a second try."""
+    body = {"type": "error", "error": {"type": "authentication_error", "message": "invalid x-api-key"}}
+    async with server(lambda _: (401, JSON, [json.dumps(body).encode()])) as seen:
+        with pytest.raises(ProviderRefused, match="invalid x-api-key"):
+            await collect(Anthropic("m", seen.url))
+    assert len(seen.paths) == 1
+
+
+async def test_overloaded_is_tried_once_more() -> None:
+    """529 is Anthropic's own "too busy"."""
+    async with server(
+        lambda n: (200, EVENTS, anthropic_events(WORDS)) if n == 2 else (529, {**JSON, "retry-after": "0"}, [b"{}"])
+    ) as seen:
+        assert await collect(Anthropic("m", seen.url)) == WORDS
+
+
+@pytest.mark.parametrize(("kind", "error"), [("overloaded_error", ProviderBusy), ("api_error", ProviderError)])
+async def test_an_error_within_the_stream(kind: str, error: type[ProviderError]) -> None:
+    """A stream may end in an error after 200: half an answer is never taken for a whole one."""
+    data = json.dumps({"type": "error", "error": {"type": kind, "message": "Overloaded"}})
+    parts = [*anthropic_events(WORDS)[:4], f"event: error\ndata: {data}\n\n".encode()]
+    async with server(lambda _: (200, EVENTS, parts)) as seen:
+        with pytest.raises(error, match="Overloaded"):
+            await collect(Anthropic("m", seen.url))
+
+
+async def test_an_end_without_a_stop_is_an_error() -> None:
+    """A connection that ends before `message_stop` has lost something."""
+    async with server(lambda _: (200, EVENTS, anthropic_events(WORDS)[:-3])) as seen:
+        with pytest.raises(ProviderBusy, match="before its end"):
+            await collect(Anthropic("m", seen.url))

@@ -1,0 +1,36 @@
+"""Contract with OpenAI's speech format, against a local server that speaks it. Not run against the live service."""
+
+from __future__ import annotations
+
+import pytest
+
+from benchmarks.simulated_cloud import tone
+from cloud_bridge.errors import ProviderRefused
+from cloud_bridge.providers.tts_openai import OpenAISpeech
+from tests.cloud_bridge.providers.servers import JSON, server
+
+AUDIO = {"content-type": "audio/pcm"}
+
+
+async def test_sound_comes_whole_whatever_the_pieces() -> None:
+    """Odd cuts of the network never split a sample."""
+    pcm = tone(440, 0.35)
+    parts = [pcm[at : at + 1001] for at in range(0, len(pcm), 1001)]
+    async with server(lambda _: (200, AUDIO, parts)) as seen:
+        voice = OpenAISpeech("tts-x", "nova", seen.url, "k")
+        sounds = [sound async for sound in voice.speak("Hello.", 1.25)]
+        await voice.close()
+    assert b"".join(sound.pcm for sound in sounds) == pcm
+    assert all(len(sound.pcm) % 2 == 0 and sound.sample_rate == 24_000 for sound in sounds)
+    assert len(sounds) > 1
+    want = {"model": "tts-x", "voice": "nova", "input": "Hello.", "response_format": "pcm", "speed": 0.8}
+    assert seen.bodies[0] == want
+
+
+async def test_a_refusal_is_an_error() -> None:
+    """No sound is made up."""
+    async with server(lambda _: (400, JSON, [b'{"error": {"message": "no such voice"}}'])) as seen:
+        voice = OpenAISpeech("tts-x", "nova", seen.url)
+        with pytest.raises(ProviderRefused, match="no such voice"):
+            await anext(voice.speak("Hello."))
+        await voice.close()

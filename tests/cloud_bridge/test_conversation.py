@@ -1,0 +1,304 @@
+"""One conversation: what comes in, what goes out, and what happens when things go wrong. The cloud is simulated."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest
+
+from benchmarks.simulated_cloud import SimulatedModel, SimulatedVoice
+from cloud_bridge.answer import Report, Tools
+from cloud_bridge.conversation import Conversation
+from cloud_bridge.ingest.base import Device
+from cloud_bridge.speech import Speech
+from cloud_bridge.tone import TONES
+from edge.wire import mien_pb2 as pb
+
+DEVICE = Device("kitchen", 1)
+SAD = pb.State(fused=pb.Affect(probs_pct=[5, 5, 80, 10], valence=-50, arousal=-20, confidence_pct=80))
+
+
+class RecordingLink:
+    def __init__(self) -> None:
+        self.replies: list[pb.Reply] = []
+        self.final = asyncio.Event()
+        self._ids = 0
+
+    def next_reply(self) -> int:
+        self._ids += 1
+        return self._ids
+
+    async def send(self, reply: pb.Reply) -> None:
+        self.replies.append(reply)
+        if reply.final:
+            self.final.set()
+
+    async def command(self, command: pb.Command) -> None:
+        raise AssertionError("no command is expected")
+
+    def texts(self) -> list[str]:
+        return [reply.text.text for reply in self.replies if reply.WhichOneof("kind") == "text"]
+
+    def kinds(self) -> list[str | None]:
+        return [reply.WhichOneof("kind") for reply in self.replies]
+
+
+class Stage:
+    """A conversation with one device, and what it sent."""
+
+    def __init__(self, model: SimulatedModel, voice: SimulatedVoice | None) -> None:
+        self.model = model
+        self.link = RecordingLink()
+        self.told: list[Report] = []
+        speech = Speech(voice) if voice is not None else None
+        self.talk = Conversation(Tools(model, speech), lambda _, report: self.told.append(report))
+
+    async def say(self, kind: int, turn: int = 1, words: str = "", **more: Any) -> None:
+        await self.talk.received(DEVICE, pb.Envelope(boot=1, turn=turn, kind=kind, words=words, **more))
+
+    async def finished(self) -> list[pb.Reply]:
+        await asyncio.wait_for(self.link.final.wait(), 10)
+        self.link.final.clear()
+        async with asyncio.timeout(5):
+            while not any(report.turn == self.link.replies[-1].turn for report in self.told):
+                await asyncio.sleep(0.001)  # the report follows once everything is let go
+        return self.link.replies
+
+
+@pytest.fixture
+async def stage() -> AsyncIterator[Stage]:
+    stage = Stage(SimulatedModel(0.01, 0.001), SimulatedVoice(0.001))
+    await stage.talk.connected(DEVICE, stage.link)
+    yield stage
+    await stage.talk.disconnected(DEVICE)
+
+
+async def other(model: SimulatedModel, voice: SimulatedVoice | None) -> Stage:
+    stage = Stage(model, voice)
+    await stage.talk.connected(DEVICE, stage.link)
+    return stage
+
+
+async def test_a_turn_is_answered_opening_first(stage: Stage) -> None:
+    """Opening, then what the model wrote, each as text, mouth shapes and sound; chunks without gaps; one end."""
+    await stage.say(pb.TURN_END, words="My dog died.", state=SAD)
+    replies = await stage.finished()
+    assert [reply.chunk for reply in replies] == list(range(len(replies)))
+    assert [reply.final for reply in replies] == [False] * (len(replies) - 1) + [True]
+    assert replies[0].text.opening
+    assert replies[0].text.tone == "sad"
+    assert stage.link.texts()[1:] == ["This is a simulated first sentence.", "And here is the second one."]
+    assert replies[1].WhichOneof("kind") == "visemes"
+    assert replies[2].WhichOneof("kind") == "audio"
+    assert {reply.reply for reply in replies} == {1}
+    assert replies[-1].WhichOneof("kind") is None
+    assert stage.told[0].outcome == "answered"
+
+
+async def test_sound_and_mouth_shapes_are_on_one_time_line(stage: Stage) -> None:
+    """Offsets count from the reply's first sample, without a gap; mouth shapes never go back."""
+    await stage.say(pb.TURN_END, words="Hello.")
+    replies = await stage.finished()
+    at = 0
+    for reply in replies:
+        if reply.WhichOneof("kind") == "audio":
+            assert reply.audio.offset == at
+            at += len(reply.audio.pcm16) // 2
+    assert at > 0
+    starts = [one.at_ms for reply in replies for one in reply.visemes.viseme]
+    assert starts == sorted(starts)
+    assert starts[-1] < at * 1000 / replies[2].audio.sample_rate
+
+
+async def test_a_guess_is_sent_only_after_the_turn(stage: Stage) -> None:
+    """TURN_MAYBE makes an answer, silently; TURN_END with the same words sends that one."""
+    await stage.say(pb.TURN_MAYBE, words="Are you there?")
+    await asyncio.sleep(0.3)
+    assert stage.link.replies == []
+    assert len(stage.model.asked) == 1
+    await stage.say(pb.TURN_END, words="are you there")
+    await stage.finished()
+    assert len(stage.model.asked) == 1
+    assert stage.told[0].speculative
+    assert stage.talk.counts.guesses_wasted == 0
+
+
+async def test_a_guess_that_does_not_fit_is_dropped_and_counted(stage: Stage) -> None:
+    """More words, or another tone: the guess is wasted, and the answer is to what was really said."""
+    await stage.say(pb.TURN_MAYBE, words="I want")
+    await stage.say(pb.TURN_END, words="I want to go home.")
+    await stage.finished()
+    assert stage.talk.counts.guesses_wasted == 1
+    assert "go home" in stage.model.asked[-1][-1].text
+    await stage.say(pb.TURN_MAYBE, turn=2, words="I see")
+    await stage.say(pb.TURN_END, turn=2, words="I see", state=SAD)
+    await stage.finished()
+    assert stage.talk.counts.guesses_wasted == 2
+    assert stage.told[-1].tone == "sad"
+
+
+async def test_speech_after_a_guess_drops_it(stage: Stage) -> None:
+    """The person goes on: nothing is sent, the model is stopped, and the loss is counted."""
+    stage.model.first_s = 5.0
+    await stage.say(pb.TURN_MAYBE, words="So")
+    await asyncio.sleep(0.02)
+    await stage.say(pb.SPEECH_START)
+    assert stage.model.stopped == 1
+    assert stage.link.replies == []
+    assert stage.talk.counts.guesses_wasted == 1
+
+
+async def test_cancel_stops_everything_at_once(stage: Stage) -> None:
+    """After `cancelled` returns, not one more chunk leaves, and the model's stream is closed."""
+    stage.model.each_s = 0.05
+    await stage.say(pb.TURN_END, words="Tell me a story.")
+    while len(stage.link.replies) < 3:
+        await asyncio.sleep(0.001)
+    await stage.talk.cancelled(DEVICE, 1)
+    sent = len(stage.link.replies)
+    await asyncio.sleep(0.2)
+    assert len(stage.link.replies) == sent
+    assert stage.model.stopped == 1
+    assert stage.told[0].outcome == "cancelled"
+    await stage.say(pb.TURN_END, words="Tell me a story.")  # of the cancelled turn: it came late
+    await asyncio.sleep(0.05)
+    assert len(stage.link.replies) == sent
+
+
+async def test_a_newer_turn_replaces_the_answer(stage: Stage) -> None:
+    """Two answers never run at once for one device, and each is reported."""
+    stage.model.each_s = 0.05
+    await stage.say(pb.TURN_END, turn=1, words="One.")
+    await asyncio.sleep(0.05)
+    stage.model.each_s = 0.001
+    await stage.say(pb.TURN_END, turn=2, words="Two.")
+    replies = await stage.finished()
+    numbers = [reply.turn for reply in replies]
+    assert numbers == sorted(numbers)
+    assert [(report.turn, report.outcome) for report in stage.told] == [(1, "cancelled"), (2, "answered")]
+
+
+async def test_every_turn_is_reported_even_when_the_next_comes_at_once(stage: Stage) -> None:
+    """A turn that begins in the instant the last answer ends takes nothing from its report."""
+    for turn in range(1, 6):
+        await stage.say(pb.TURN_END, turn=turn, words="Go.")
+        await asyncio.wait_for(stage.link.final.wait(), 10)
+        stage.link.final.clear()
+    await asyncio.sleep(0.05)
+    assert [report.outcome for report in stage.told] == ["answered"] * 5
+
+
+@pytest.mark.parametrize("answer", [None, "", "```python\nprint(1)\n```"])
+async def test_a_model_that_fails_leaves_no_silence(answer: str | None) -> None:
+    """An error, an empty answer or nothing but code: the tone's own sentence is said, and the failure is labelled."""
+    stage = await other(SimulatedModel(0.01, 0.001, answer), SimulatedVoice(0.001))
+    await stage.say(pb.TURN_END, words="Help me.", state=SAD)
+    replies = await stage.finished()
+    assert stage.link.texts()[-1] == TONES["sad"].fallback
+    assert replies[-1].WhichOneof("kind") == "failure"
+    assert replies[-1].final
+    assert stage.told[0].outcome == "fallback"
+    assert "Help me" not in replies[-1].failure.reason
+
+
+async def test_a_silent_model_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A model that hangs is left after its time, and stopped."""
+    monkeypatch.setattr(Tools, "patience_s", 0.1)
+    stage = await other(SimulatedModel(60.0), SimulatedVoice(0.001))
+    await stage.say(pb.TURN_END, words="Hello?")
+    await stage.finished()
+    assert stage.told[0].outcome == "fallback"
+    assert stage.model.stopped == 1
+
+
+async def test_a_failing_model_rests(stage: Stage) -> None:
+    """After three failures in a row nobody waits for it; the fallback comes without asking."""
+    stage.model.answer = None
+    for turn in range(1, 6):
+        await stage.say(pb.TURN_END, turn=turn, words="Hello.")
+        await stage.finished()
+    assert len(stage.model.asked) == 3
+    assert stage.talk.counts.fallbacks == 5
+
+
+async def test_without_a_voice_the_text_still_comes() -> None:
+    """A voice that fails costs the sound only, and is labelled."""
+    stage = await other(SimulatedModel(0.01, 0.001), SimulatedVoice(0.001, fails=True))
+    await stage.say(pb.TURN_END, words="Hello.")
+    replies = await stage.finished()
+    assert len(stage.link.texts()) == 3
+    assert "audio" not in stage.link.kinds()
+    assert "voice" in replies[-1].failure.reason
+
+
+async def test_text_only() -> None:
+    """Without any voice the answer is text, and nothing has failed."""
+    stage = await other(SimulatedModel(0.01, 0.001), None)
+    await stage.say(pb.TURN_END, words="Hello.")
+    await stage.finished()
+    assert stage.link.kinds() == ["text", "text", "text", None]
+
+
+async def test_it_remembers_what_was_said_and_forgets_on_order(stage: Stage) -> None:
+    """The next prompt holds the last exchanges; after `forget` it does not."""
+    await stage.say(pb.TURN_END, turn=1, words="I am called Anna.")
+    await stage.finished()
+    await stage.say(pb.TURN_END, turn=2, words="Who am I?")
+    await stage.finished()
+    assert any("Anna" in message.text for message in stage.model.asked[-1])
+    stage.talk.forget(DEVICE)
+    await stage.say(pb.TURN_END, turn=3, words="Who am I?")
+    await stage.finished()
+    assert not any("Anna" in message.text for message in stage.model.asked[-1])
+
+
+async def test_memory_is_bounded(stage: Stage) -> None:
+    """A hundred long turns leave a short prompt."""
+    for turn in range(1, 101):
+        await stage.say(pb.TURN_END, turn=turn, words="word " * 200)
+        await stage.finished()
+        stage.link.replies.clear()
+    assert sum(len(message.text) for message in stage.model.asked[-1]) < 8_000
+
+
+async def test_devices_do_not_share_a_memory(stage: Stage) -> None:
+    """What one device heard never reaches another's prompt, nor another tenant's device of the same name."""
+    await stage.say(pb.TURN_END, words="The code is tulip.")
+    await stage.finished()
+    for stranger in (Device("hall", 1), Device("kitchen", 1, tenant="other")):
+        link = RecordingLink()
+        await stage.talk.connected(stranger, link)
+        await stage.talk.received(stranger, pb.Envelope(boot=1, turn=1, kind=pb.TURN_END, words="What is it?"))
+        await asyncio.wait_for(link.final.wait(), 10)
+        assert not any("tulip" in message.text for message in stage.model.asked[-1])
+
+
+async def test_history_of_an_earlier_boot_is_not_answered(stage: Stage) -> None:
+    """A turn that was kept through a restart of the device is over."""
+    await stage.talk.received(DEVICE, pb.Envelope(boot=7, turn=1, kind=pb.TURN_END, words="Hello."))
+    await asyncio.sleep(0.05)
+    assert stage.link.replies == []
+
+
+async def test_an_alert_is_spoken_to_unasked_but_not_again_and_again(stage: Stage) -> None:
+    """Closed eyes get fixed words at once, without the model, once a minute at most."""
+    alert = [pb.Event(name="drowsy", alert=True)]
+    await stage.say(pb.EVENT, events=alert)
+    await stage.finished()
+    assert stage.link.texts() == [TONES["drowsy"].fallback]
+    assert stage.model.asked == []
+    await stage.say(pb.EVENT, events=alert)
+    await asyncio.sleep(0.05)
+    assert len(stage.told) == 1
+
+
+async def test_reports_hold_no_content(stage: Stage) -> None:
+    """What is told about a turn names stages and times; neither words nor answer stand in it."""
+    await stage.say(pb.TURN_END, words="secretword", state=SAD)
+    await stage.finished()
+    text = repr(stage.told)
+    assert "secretword" not in text
+    assert "simulated first sentence" not in text
+    assert {"begun", "released", "first_audio", "model_first", "answer_audio", "done"} <= set(stage.told[0].ms)
