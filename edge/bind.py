@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections import deque
 from collections.abc import Iterable
-from statistics import pstdev
 
 _WINDOW_S = 1.6
 _MOVING = 0.02  # standard deviation of mouth_open (gap / width): a still mouth stays under 0.01, talk is 0.05–0.15
@@ -63,7 +63,10 @@ class Binder:
 
     def _motion(self, person: int, first_s: float, last_s: float) -> float | None:
         gaps = [gap for t_s, gap in self._mouths.get(person, ()) if first_s - 0.1 <= t_s <= last_s + 0.1]
-        return pstdev(gaps) if len(gaps) >= _ENOUGH else None
+        if len(gaps) < _ENOUGH:
+            return None
+        mean = sum(gaps) / len(gaps)
+        return math.sqrt(sum((gap - mean) ** 2 for gap in gaps) / len(gaps))
 
     def _witness(self, motion: float | None) -> None:
         if motion is not None:

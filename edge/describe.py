@@ -16,6 +16,7 @@ from typing import Literal
 
 from edge import plugin
 from edge.errors import ConfigError, PluginError
+from edge.incongruence import TOLD_FROM
 from edge.types import Affect, Attention, Description, PersonState, Prosody
 
 MAX_TOKENS = 32
@@ -28,13 +29,13 @@ Line = Literal["audio", "visual", "joint"]
 
 
 def estimate_tokens(text: str) -> int:
-    """Upper estimate of GPT-2 byte-pair tokens: long words and signs count more than they usually cost."""
-    count = 0
+    """Upper estimate of GPT-2 byte-pair tokens: a word, above all the first, counts more than it usually costs."""
+    count = 1 if text else 0
     for word, sign in re.findall(r"([^\W\d_]+)|([\d]|[^\w\s]|_)", text):
         if sign:
             count += 1 if sign.isascii() else 3
         elif word.isascii():
-            count += 1 if len(word) <= 5 else 2 if len(word) <= 9 else math.ceil(len(word) / 4)
+            count += 1 if len(word) <= 4 else 2 if len(word) <= 8 else math.ceil(len(word) / 4)
         else:
             count += len(word.encode())
     return count
@@ -179,8 +180,8 @@ def _visual(state: PersonState, words: ModuleType) -> _Phrase | None:
 
 
 def _joint(state: PersonState, words: ModuleType) -> _Phrase | None:
-    if state.incongruence:
-        worst = max(state.incongruence, key=lambda item: item.strength)
+    worst = max(state.incongruence, key=lambda item: item.strength, default=None)
+    if worst is not None and worst.strength >= TOLD_FROM:
         gap = _gap(worst.between, worst.evidence, state, words)
         heads = [template.format(gap) for template in words.INCONGRUENCE[worst.between]]
         return _Phrase(heads, (), (), (worst.between, gap))

@@ -1,8 +1,9 @@
 """Two channels that disagree: words against voice, voice against face, face against words.
 
-The raw measure is the probability that one side is pleasant while the other is unpleasant, were the two independent.
-Channels of a sincere moment disagree often too (raters of CREMA-D's voices and faces agree on 52.6 % of clips), so
-the measure is mapped to a strength by what sincere and opposed pairs of those clips give, and must last to count.
+The raw measure compares how pleasant one side is with how pleasant the other is; it is positive only where they lie on
+opposite sides. Channels of a sincere moment disagree often too (raters of CREMA-D's voices and faces agree on 52.6 % of
+clips), so the measure is mapped to a strength by what those sincere clips give (`models.train.fusion`): 0.5 is reached
+by 2 % of them, 0.9 by 0.5 %. And it must last to count.
 """
 
 from __future__ import annotations
@@ -11,34 +12,31 @@ import math
 from typing import Literal
 
 from edge.types import Affect, Incongruence
+from models import fusion
 
 Pair = Literal["words_voice", "voice_face", "words_face"]
-SHOWN_FROM = 0.3  # weaker ones are not reported
+SHOWN_FROM = 0.1  # weaker ones are not reported
+TOLD_FROM = 0.5  # weaker ones are not worth a sentence
 _TAU_S = 0.7
 _PLEASANT = ("happy",)
 _UNPLEASANT = ("sad", "angry", "fear", "disgust", "contempt")
-# strength = σ(slope · ln(opposition + 0.02) + offset)
-_SLOPE, _OFFSET = 2.6, 3.2
+_PLAIN_WORDS = 1.5  # a sentiment score of 0.67 is already as clear as words get
 
 
-def sides(affect: Affect) -> tuple[float, float]:
-    """Probabilities that the channel is pleasant, and that it is unpleasant."""
-    return sum(affect.probs.get(n, 0.0) for n in _PLEASANT), sum(affect.probs.get(n, 0.0) for n in _UNPLEASANT)
+def pleasantness(affect: Affect) -> float:
+    """Probability of a pleasant state minus that of an unpleasant one, in [-1, 1]."""
+    p = affect.probs
+    return sum(p.get(n, 0.0) for n in _PLEASANT) - sum(p.get(n, 0.0) for n in _UNPLEASANT)
 
 
-def opposition(a: tuple[float, float], b: tuple[float, float]) -> float:
-    """Probability, 0–1, that `a` and `b` (each: pleasant, unpleasant) lie on opposite sides."""
-    return a[0] * b[1] + a[1] * b[0]
+def words_pleasantness(polarity: float) -> float:
+    """The same of a sentiment score in [-1, 1]."""
+    return min(max(_PLAIN_WORDS * polarity, -1.0), 1.0)
 
 
-def strength(raw: float) -> float:
-    """Opposition → calibrated strength, 0–1."""
-    return 1 / (1 + math.exp(-(_SLOPE * math.log(raw + 0.02) + _OFFSET)))
-
-
-def words_sides(polarity: float) -> tuple[float, float]:
-    """A sentiment score in [-1, 1] as (pleasant, unpleasant)."""
-    return max(polarity, 0.0), max(-polarity, 0.0)
+def opposition(a: float, b: float) -> float:
+    """How far two sides, each in [-1, 1], are opposed: 1 fully, 0 one is neither, -1 they agree fully."""
+    return -a * b
 
 
 class Disagreement:
@@ -66,10 +64,10 @@ class Disagreement:
             if a is None or b is None:
                 self._levels.pop(name, None)
                 continue
-            left = sides(a) if isinstance(a, Affect) else words_sides(a)
-            raw = opposition(left, sides(b)) * (1.0 if name == "words_voice" else same_person)
+            left = pleasantness(a) if isinstance(a, Affect) else words_pleasantness(a)
+            raw = opposition(left, pleasantness(b)) * (1.0 if name == "words_voice" else same_person)
             level = self._smooth(name, now_s, raw)
-            if (value := strength(level)) >= SHOWN_FROM:
+            if (value := fusion.load().gap_strength(level)) >= SHOWN_FROM:
                 found.append(Incongruence(between=name, strength=value, evidence=_evidence(a, b, name)))
         return tuple(found)
 

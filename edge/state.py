@@ -72,7 +72,6 @@ class _Face:
     gaze: Gaze | None = None
     eyes: Eyes | None = None
     newest_s: float = -math.inf
-    lost_s: float = -math.inf
     away_from_s: float | None = None
     averted: float | None = None
     averted_s: float = -math.inf
@@ -99,10 +98,12 @@ class People:
         self._voices: dict[int, _Voice] = {}
         self._gaps: dict[int, Disagreement] = {}
         self._persons: OrderedDict[int, int] = OrderedDict()  # visual track → person
+        self._lost_s: OrderedDict[int, float] = OrderedDict()
         self._gone: deque[tuple[int, float, Box]] = deque(maxlen=8)
         self._sound: SpeechActivity | None = None
         self._spoke_s = -math.inf
         self._ended_s = -math.inf
+        self._sure: dict[int, tuple[tuple[float, float], float]] = {}  # newest evidence, confidence then
         self._events: dict[int, list[Event]] = {}
 
     def update(self, observations: Iterable[Observation], now_s: float) -> list[PersonState]:
@@ -141,6 +142,8 @@ class People:
         self.binder.heard(sound.t_s, sound.speaking)
         if not sound.speaking:
             return
+        if self.turns.running and sound.t_s - self._spoke_s > _SILENT_TURN_S:
+            self._close(self._spoke_s, sound.t_s)
         self._spoke_s = sound.t_s
         if self.turns.begin(sound.t_s - sound.speech_s) or before is None or not before.speaking:
             self._bind(sound.t_s)
@@ -171,12 +174,12 @@ class People:
             if face is not None and seen.t_s >= face.newest_s:
                 self._lose(person, seen.t_s)
             return
+        if seen.t_s <= self._lost_s.get(person, -math.inf):
+            self.late += 1
+            return
         if face is None:
             face = self._faces[person] = _Face()
             self._tell("face_found", seen.t_s, person)
-        if seen.t_s <= face.lost_s:
-            self.late += 1
-            return
         if not self._put(person, face, seen):
             self.late += 1
             return
@@ -232,13 +235,17 @@ class People:
         for person, voice in list(self._voices.items()):
             if person != self.binder.bound and now_s - voice.newest_s > WORDS_S:
                 del self._voices[person]
-        for person in list(self._gaps):
-            if person not in self._faces and person not in self._voices:
-                del self._gaps[person]
+        for kept in (self._gaps, self._sure):
+            for person in [p for p in kept if p not in self._faces and p not in self._voices]:
+                del kept[person]
 
     def _lose(self, person: int, t_s: float) -> None:
         face = self._faces.pop(person)
         self.binder.forget(person)
+        self._lost_s[person] = t_s
+        self._lost_s.move_to_end(person)
+        while len(self._lost_s) > _KEEP_TRACKS:
+            self._lost_s.popitem(last=False)
         if face.box is not None:
             self._gone.append((person, t_s, face.box))
         self._tell("face_lost", t_s, person)
@@ -270,7 +277,7 @@ class People:
             speaking = False
         heard = None if voice is None else voice.affect.read(now_s)
         shown = None if face is None else face.affect.read(now_s)
-        fused = fuse(heard, shown)
+        fused = self._fused(person, heard, shown, voice, face)
         attention = None if face is None else _attention(face, now_s)
         units = {} if face is None or shown is None or face.units is None else face.units.action_units
         prosody = None if voice is None or voice.prosody is None else voice.prosody
@@ -306,6 +313,21 @@ class People:
                 usual=self.turns.baseline(person),
             ),
         )
+
+    def _fused(
+        self, person: int, heard: Affect | None, shown: Affect | None, voice: _Voice | None, face: _Face | None
+    ) -> Affect | None:
+        """The joint affect. With nothing new its confidence may only fall: an old doubt that fades proves nothing."""
+        fused = fuse(heard, shown)
+        if fused is None or fused.confidence is None:
+            self._sure.pop(person, None)
+            return fused
+        newest_s = (voice.affect.t_s if voice else -math.inf, face.affect.t_s if face else -math.inf)
+        then, limit = self._sure.get(person, (None, 1.0))
+        if then == newest_s and fused.confidence > limit:
+            fused = replace(fused, confidence=limit)
+        self._sure[person] = (newest_s, min(limit, fused.confidence) if then == newest_s else fused.confidence)
+        return fused
 
     def _disagreement(
         self, person: int, now_s: float, voice: Affect | None, face: Affect | None, words: Words | None

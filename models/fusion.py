@@ -7,6 +7,7 @@ far the two disagree. numpy only; ≈ 0.02 ms.
 
 from __future__ import annotations
 
+import math
 from functools import lru_cache
 
 import numpy as np
@@ -48,6 +49,7 @@ class Fusion:
                 self._mean, self._scale, self._w1, self._b1, self._w2, self._b2 = (
                     arrays[name].astype(np.float32) for name in ("mean", "scale", "w1", "b1", "w2", "b2")
                 )
+                self._slope, self._offset = (float(value) for value in arrays["gap"])
         except (KeyError, ValueError, OSError) as error:
             raise ModelCorrupt(
                 f"{file} is not a fusion model: run `mien train fusion` or check it out again"
@@ -78,6 +80,10 @@ class Fusion:
                 raise InputError(f"the {name} distribution must be 6 non-negative numbers with a sum of 1, not {side}")
         joint: Floats = self.many(v[None], f[None], np.array([coarse]))[0]
         return joint
+
+    def gap_strength(self, opposition: float) -> float:
+        """How unusual an opposition of two channels, in [-1, 1], is among sincere clips: 0–1 (2 % of them reach 0.5)."""
+        return 1 / (1 + math.exp(-(self._slope * opposition + self._offset)))
 
 
 @lru_cache(maxsize=1)

@@ -1,0 +1,348 @@
+"""People: one time frame for everybody, whatever the order, loss or delay of what is observed."""
+
+from __future__ import annotations
+
+import math
+import random
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from edge.state import People
+from edge.types import (
+    EMOTIONS,
+    Eyes,
+    FaceAffect,
+    FaceLost,
+    FaceSeen,
+    Gaze,
+    HeadPose,
+    Observation,
+    PersonState,
+    Prosody,
+    SpeechActivity,
+    TurnEnd,
+    VoiceAffect,
+    Words,
+)
+
+BOX = (0.4, 0.3, 0.2, 0.3)
+
+
+def probs(label: str, p: float = 0.8, names: tuple[str, ...] = EMOTIONS) -> dict[str, float]:
+    rest = (1 - p) / (len(names) - 1)
+    return {name: p if name == label else rest for name in names}
+
+
+def face(t_s: float, label: str, person: int = 1, confidence: float | None = 0.8) -> FaceAffect:
+    return FaceAffect(
+        t_s=t_s, person=person, probs=probs(label), valence=0.0, arousal=0.0, unclear=False, confidence=confidence
+    )
+
+
+def voice(t_s: float, label: str, confidence: float | None = 0.7) -> VoiceAffect:
+    return VoiceAffect(
+        t_s=t_s,
+        probs=probs(label, names=EMOTIONS[:4]),
+        valence=0.0,
+        arousal=0.0,
+        listened_s=2.0,
+        unclear=False,
+        confidence=confidence,
+    )
+
+
+def seen(t_s: float, person: int = 1, mouth: float = 0.02, box: tuple[float, float, float, float] = BOX) -> FaceSeen:
+    return FaceSeen(t_s=t_s, person=person, box=box, presence=0.9, mouth_open=mouth)
+
+
+def sound(t_s: float, speaking: bool, speech_s: float = 0.5) -> SpeechActivity:
+    return SpeechActivity(
+        t_s=t_s, probability=0.9 if speaking else 0.1, speaking=speaking, speech_s=speech_s if speaking else 0.0
+    )
+
+
+def words(t_s: float, text: str) -> Words:
+    return Words(t_s=t_s, text=text, final=True, language="en", start_s=t_s - 1, end_s=t_s)
+
+
+def end(t_s: float) -> TurnEnd:
+    return TurnEnd(t_s=t_s, probability=0.9, by="model", final=True, speech_end_s=t_s - 0.3)
+
+
+# ---------------------------------------------------------------- properties
+
+times = st.floats(0.0, 20.0, allow_nan=False)
+labels = st.sampled_from(EMOTIONS)
+tracks = st.integers(1, 3)
+sure = st.one_of(st.none(), st.floats(0.0, 1.0))
+angles = st.floats(-60, 60)
+
+
+@st.composite
+def observations(draw: st.DrawFn) -> Observation:
+    t_s = draw(times)
+    kind = draw(st.integers(0, 9))
+    if kind == 0:
+        return sound(t_s, draw(st.booleans()))
+    if kind == 1:
+        return voice(t_s, draw(st.sampled_from(EMOTIONS[:4])), draw(sure))
+    if kind == 2:
+        return words(t_s, draw(st.sampled_from(["I'm fine", "this is awful", "", "the door"])))
+    if kind == 3:
+        return end(t_s)
+    person = draw(tracks)
+    match kind:
+        case 4:
+            return seen(t_s, person, draw(st.floats(0, 0.6)), (draw(st.floats(0, 0.8)), 0.3, 0.2, 0.2))
+        case 5:
+            return face(t_s, draw(labels), person, draw(sure))
+        case 6:
+            return FaceLost(t_s=t_s, person=person)
+        case 7:
+            return HeadPose(t_s=t_s, person=person, yaw_deg=draw(angles), pitch_deg=0.0, roll_deg=draw(angles))
+        case 8:
+            return Gaze(
+                t_s=t_s, person=person, yaw_deg=draw(angles), pitch_deg=0.0, on_target=draw(st.none() | st.booleans())
+            )
+    return Eyes(
+        t_s=t_s, person=person, ear=0.3, openness=None, closed=False, blink_per_min=None, perclos=None, window_s=0
+    )
+
+
+# A session in any order: what is late, repeated or lost; updates at growing times.
+deliveries = st.lists(st.tuples(st.floats(0.0, 3.0), st.lists(observations(), max_size=8)), max_size=12)
+
+
+def confidences(state: PersonState) -> dict[str, float]:
+    parts = {"face": state.face, "voice": state.voice, "fused": state.fused}
+    return {n: a.confidence for n, a in parts.items() if a is not None and a.confidence is not None}
+
+
+@settings(max_examples=120, deadline=None)
+@given(deliveries)
+def test_any_order_loss_or_delay(session: list[tuple[float, list[Observation]]]) -> None:
+    """Never crashes, never invents a person or a channel, never is surer than what was observed."""
+    people = People()
+    got: list[Observation] = []
+    now_s = 0.0
+    for step_s, batch in session:
+        now_s += step_s
+        got += batch
+        states = people.update(batch, now_s)
+        tracks_seen = {o.person for o in got if o.person is not None}
+        heard = any(
+            isinstance(o, VoiceAffect | Prosody | Words) or (isinstance(o, SpeechActivity) and o.speaking) for o in got
+        )
+        assert len({s.person for s in states}) == len(states)
+        for state in states:
+            assert state.person in tracks_seen if state.person else heard
+            best_face = max((o.confidence or 0.0 for o in got if isinstance(o, FaceAffect)), default=0.0)
+            best_voice = max((o.confidence or 0.0 for o in got if isinstance(o, VoiceAffect)), default=0.0)
+            sure = confidences(state)
+            assert sure.get("face", 0.0) <= best_face + 1e-9
+            assert sure.get("voice", 0.0) <= best_voice + 1e-9
+            assert sure.get("fused", 0.0) <= 1 - (1 - best_face) * (1 - best_voice) + 1e-9
+            for affect in (state.face, state.voice, state.fused):
+                if affect is not None:
+                    assert sum(affect.probs.values()) == pytest.approx(1, abs=1e-3)
+                    assert affect.label in EMOTIONS
+                    assert -1 <= affect.valence <= 1
+                    assert -1 <= affect.arousal <= 1
+                    assert affect.age_ms >= 0
+            assert all(0 <= value <= 1 for value in state.cues.values())
+            assert all(0 <= item.strength <= 1 for item in state.incongruence)
+            if state.face is not None:
+                assert any(isinstance(o, FaceAffect) for o in got)
+            if state.words is not None:
+                assert state.words in {o.text for o in got if isinstance(o, Words)}
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.lists(observations(), min_size=1, max_size=30), st.lists(st.floats(0.01, 2.0), min_size=1, max_size=8))
+def test_age_alone_never_makes_surer(items: list[Observation], steps: list[float]) -> None:
+    """With nothing new, no confidence rises and everybody is forgotten in the end."""
+    people = People()
+    now_s = 20.0
+    before = {s.person: confidences(s) for s in people.update(items, now_s)}
+    for step in steps:
+        now_s += step
+        states = people.update([], now_s)
+        assert {s.person for s in states} <= set(before)
+        for state in states:
+            for name, value in confidences(state).items():
+                assert value <= before[state.person][name] + 1e-9
+        before = {s.person: confidences(s) for s in states}
+    assert people.update([], now_s + 60) == []
+
+
+@settings(max_examples=50, deadline=None)
+@given(st.lists(observations(), max_size=25), st.randoms(use_true_random=False))
+def test_order_inside_a_batch_does_not_matter(items: list[Observation], rng: random.Random) -> None:
+    """A batch is taken in by capture time, so its order changes nothing (times differing)."""
+    items = list({item.t_s: item for item in items}.values())
+    shuffled = items[:]
+    rng.shuffle(shuffled)
+    assert People().update(items, 20.0) == People().update(shuffled, 20.0)
+
+
+@pytest.mark.parametrize("t_s", [math.nan, math.inf, -math.inf, 1e9])
+def test_impossible_times_are_dropped_and_counted(t_s: float) -> None:
+    """An observation from the future, or without a time, is no evidence."""
+    people = People()
+    assert people.update([face(t_s, "happy"), sound(t_s, True)], 10.0) == []
+    assert people.broken == 2
+
+
+# ---------------------------------------------------------------- rules
+
+
+def run(
+    people: People, plan: list[Observation], step_s: float = 0.1, until_s: float | None = None
+) -> list[list[PersonState]]:
+    """Deliver `plan` on time, tick by tick."""
+    plan = sorted(plan, key=lambda o: o.t_s)
+    now_s, last = plan[0].t_s, plan[-1].t_s if until_s is None else until_s
+    out = []
+    while now_s <= last + 1e-9:
+        batch = [o for o in plan if now_s - step_s < o.t_s <= now_s + 1e-9]
+        out.append(people.update(batch, now_s))
+        now_s += step_s
+    return out
+
+
+def span(start: float, stop: float, step: float) -> list[float]:
+    return [start + i * step for i in range(int((stop - start) / step + 1e-9))]
+
+
+def test_nothing_perceived_gives_no_state() -> None:
+    """Silence is an observation of sound, not of a person."""
+    people = People()
+    assert people.update([], 1.0) == []
+    assert people.update([sound(1.1, False)], 1.2) == []
+
+
+def test_a_change_is_followed_within_a_second() -> None:
+    """From one clear expression to another, at ten a second."""
+    plan: list[Observation] = [face(t, "neutral") for t in span(0, 3, 0.1)] + [
+        face(t, "happy") for t in span(3, 6, 0.1)
+    ]
+    states = run(People(), plan)
+    turned = next(s[0].t_s for s in states if s and s[0].fused and s[0].fused.label == "happy")
+    assert turned - 3.0 < 1.0
+
+
+def test_single_outliers_do_not_flicker() -> None:
+    """One stray frame in ten leaves the label alone."""
+    plan: list[Observation] = [face(t, "happy" if i % 10 else "sad") for i, t in enumerate(span(0, 8, 0.1), 1)]
+    labels = {s[0].face.label for s in run(People(), plan) if s and s[0].face}
+    assert labels == {"happy"}
+
+
+def test_a_silent_channel_fades_to_none_while_the_other_lives() -> None:
+    """Ages are per channel: an old voice is dropped, the face goes on."""
+    plan: list[Observation] = [sound(t, t < 2) for t in span(0, 12, 0.1)]
+    plan += [voice(1.0, "angry"), voice(2.0, "angry")] + [face(t, "neutral") for t in span(0, 12, 0.1)]
+    states = run(People(), plan)
+    early, last = states[25][0], states[-1][0]
+    assert early.voice is not None
+    assert last.voice is None
+    assert last.face is not None
+    assert last.fused == last.face
+
+
+def test_a_voice_without_a_face_is_person_0() -> None:
+    """Heard, not seen; and it becomes the face's when one face comes into view."""
+    people = People()
+    states = run(people, [sound(t, True) for t in span(0, 2, 0.1)] + [voice(1.5, "sad")])
+    assert [s.person for s in states[-1]] == [0]
+    assert states[-1][0].voice is not None
+    later = run(people, [sound(t, True) for t in span(2, 2.5, 0.1)] + [seen(t) for t in span(2, 2.5, 0.1)])
+    assert [s.person for s in later[-1]] == [1]
+    assert later[-1][0].voice is not None
+
+
+def test_moving_lips_bind_the_voice() -> None:
+    """Of two faces, the one whose lips move while speech is heard is the speaker."""
+    plan: list[Observation] = [sound(t, t > 0.5) for t in span(0, 4, 0.05)]
+    for i, t in enumerate(span(0, 4, 0.05)):
+        plan += [seen(t, 1, 0.02, (0.1, 0.3, 0.2, 0.3)), seen(t, 2, 0.05 + 0.2 * (i % 4) / 3, (0.6, 0.3, 0.2, 0.3))]
+    plan += [voice(3.0, "happy")]
+    people = People()
+    last = {s.person: s for s in run(people, plan)[-1]}
+    assert last[2].speaking
+    assert last[2].voice is not None
+    assert last[1].speaking is False
+    assert last[1].voice is None
+    assert people.binder.evidence is not None
+    assert people.binder.evidence > 0.6
+
+
+def test_two_still_mouths_bind_nobody() -> None:
+    """A voice from elsewhere (a radio) is nobody's who is in view."""
+    plan: list[Observation] = [sound(t, True) for t in span(0, 3, 0.1)] + [voice(2.0, "angry")]
+    for t in span(0, 3, 0.1):
+        plan += [seen(t, 1, 0.02, (0.1, 0.3, 0.2, 0.3)), seen(t, 2, 0.02, (0.6, 0.3, 0.2, 0.3))]
+    last = {s.person: s for s in run(People(), plan)[-1]}
+    assert last[0].voice is not None
+    assert last[1].voice is None
+    assert last[2].voice is None
+
+
+def test_a_face_found_again_at_its_place_is_the_same_person() -> None:
+    """A new track there within two seconds keeps the person's number; elsewhere it is somebody else."""
+    people = People()
+    run(people, [seen(t) for t in span(0, 1, 0.1)])
+    people.update([FaceLost(t_s=1.0, person=1)], 1.0)
+    assert [s.person for s in people.update([seen(1.5, 7)], 1.5)] == [1]
+    people.update([FaceLost(t_s=1.6, person=7)], 1.6)
+    assert [s.person for s in people.update([seen(2.0, 8, box=(0.0, 0.0, 0.1, 0.1))], 2.0)] == [8]
+
+
+def test_late_observations_do_not_revive_a_lost_face() -> None:
+    """What was captured before the loss is dropped."""
+    people = People()
+    people.update([seen(1.0), FaceLost(t_s=2.0, person=1)], 2.0)
+    assert people.update([face(1.5, "happy")], 2.1) == []
+
+
+def test_turns_count_and_end() -> None:
+    """A turn begins with speech and ends by TurnEnd; without one, three seconds of silence end it."""
+    plan: list[Observation] = [sound(t, t % 6 < 2) for t in span(0, 14, 0.1)] + [end(2.5)]
+    people = People()
+    states = run(people, plan + [seen(t) for t in span(0, 14, 0.1)])
+    assert states[-1][0].turn == 3
+    assert [t.turn for t in people.turns.history] == [1, 2]
+    names = [e.name for batch in states for s in batch for e in s.events]
+    assert names.count("turn_end") == 2
+
+
+def test_fine_in_distress_is_caught() -> None:
+    """ "I'm fine" in a sad voice is an incongruence of words and voice, with evidence and without the words."""
+    plan: list[Observation] = [sound(t, t < 3) for t in span(0, 4, 0.1)]
+    plan += [voice(t, "sad") for t in span(1, 3.2, 0.5)] + [words(3.4, "I'm fine, really"), end(3.5)]
+    state = run(People(), plan)[-1][0]
+    found = {i.between: i for i in state.incongruence}
+    assert found["words_voice"].strength > 0.5
+    assert "sad" in found["words_voice"].evidence
+    assert "fine" not in found["words_voice"].evidence
+
+
+def test_agreement_is_no_incongruence() -> None:
+    """Happy words, happy voice, happy face."""
+    plan: list[Observation] = [sound(t, True) for t in span(0, 4, 0.1)] + [face(t, "happy") for t in span(0, 4, 0.1)]
+    plan += [voice(t, "happy") for t in span(1, 4, 0.5)] + [words(3.5, "This is wonderful news")]
+    assert run(People(), plan)[-1][0].incongruence == ()
+
+
+def test_memory_is_bounded() -> None:
+    """Thousands of tracks and turns leave no more than the newest behind."""
+    people = People()
+    for i in range(3000):
+        t_s = i * 0.5
+        people.update([seen(t_s, i + 1, box=((i % 9) / 10, 0, 0.1, 0.1)), sound(t_s, i % 4 < 2), end(t_s)], t_s)
+    assert len(people._faces) < 10
+    assert len(people._persons) <= 64
+    assert len(people._events) <= 64
+    assert len(people.turns.history) <= 32
