@@ -77,8 +77,8 @@ def machine() -> str:
         lines = Path("/proc/cpuinfo").read_text().splitlines()
     except OSError:
         lines = []
-    fields = dict(line.split("\t: ", 1) if "\t: " in line else (line, "") for line in lines)
-    name = fields.get("model name", platform.processor() or platform.machine())
+    fields = {key.strip(): value for key, _, value in (line.partition(":") for line in lines)}
+    name = fields.get("model name") or platform.processor() or platform.machine()
     flags = fields.get("flags", "").split()
     vector = next((one for one in ("avx512_vnni", "avx512f", "avx2") if one in flags), platform.machine())
     cores = sum(line.startswith("processor") for line in lines) or 1

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -44,6 +45,15 @@ def temperature_c() -> float | None:
         return int(_HEAT.read_text()) / 1000
     except (OSError, ValueError):
         return None
+
+
+def age_s() -> float:
+    """How long ago this process was started, in seconds (proc(5): field 22 of stat); 0 where that is unknown."""
+    try:
+        ticks = int(Path("/proc/self/stat").read_text().rpartition(")")[2].split()[19])
+        return max(0.0, time.clock_gettime(time.CLOCK_BOOTTIME) - ticks / os.sysconf("SC_CLK_TCK"))
+    except (OSError, ValueError, AttributeError, IndexError):
+        return 0.0
 
 
 def cpu_s() -> float:

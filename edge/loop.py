@@ -26,7 +26,7 @@ from edge.rules import Rules
 from edge.sensors.supervise import Supervised
 from edge.slots import Slot
 from edge.summary import Summary
-from edge.types import AudioFrame, FaceSeen, Observation, SpeechActivity, VideoFrame
+from edge.types import AudioFrame, Observation, SpeechActivity, VideoFrame
 from edge.wire.envelope import Sealer
 from edge.worker import Worker
 
@@ -125,7 +125,7 @@ class Loop:
         for line in events.lines(moment):
             self._listen(line)
         if moment.observations:
-            self.summary.observed(clock.now_s(), any(isinstance(one, FaceSeen) for one in moment.observations))
+            self.summary.observed(clock.now_s())
 
     def _interrupt(self, moment: Moment) -> None:
         """Barge-in: the person speaks while the device does."""
@@ -194,7 +194,8 @@ class Loop:
             audio=self._hearing.latency,
             video=self._sight.latency,
             dropped=self._dropped(),
-            envelopes=self._forward.envelopes,
+            face_found_pct=100 * self._sight.faces / self._sight.frames if self._sight.frames else None,
+            envelopes_sent=self._forward.envelopes if self._config.link.bridges else None,
             bytes_sent=self._answer.bytes_sent,
             first_audio_ms=self._answer.first_audio_ms,
         )

@@ -13,8 +13,7 @@ class Summary:
     """Collects figures while the loop runs; `lines()` after `close()` gives them flat, units in the names."""
 
     def __init__(self) -> None:
-        self._begin_s = clock.now_s()
-        self._begin_cpu_s = health.cpu_s()
+        self._begin_s = clock.now_s() - health.age_s()
         self._first_s: float | None = None
         self._figures: dict[str, Any] = {}
 
@@ -36,7 +35,7 @@ class Summary:
             "video_p99_ms": video.quantile(0.99),
             "rss_mb": rss_mb,
             "peak_mb": peak_mb,
-            "cpu_pct_core": 100 * (health.cpu_s() - self._begin_cpu_s) / wall_s,
+            "cpu_pct_core": 100 * health.cpu_s() / wall_s,
             "dropped": dict(dropped),
             **figures,
         }

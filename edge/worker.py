@@ -10,12 +10,12 @@ from typing import Generic, Protocol, TypeVar
 from edge import clock
 from edge.meter import Latency
 from edge.slots import Slot
-from edge.types import AudioFrame, Observation, VideoFrame
+from edge.types import AudioFrame, FaceSeen, Observation, VideoFrame
 
 log = logging.getLogger(__name__)
 
-F = TypeVar("F", AudioFrame, VideoFrame)
-F_contra = TypeVar("F_contra", AudioFrame, VideoFrame, contravariant=True)
+F = TypeVar("F", bound=AudioFrame | VideoFrame)
+F_contra = TypeVar("F_contra", bound=AudioFrame | VideoFrame, contravariant=True)
 
 _PAUSE_S = 1.0  # after a fault: a detector that fails on every frame must not burn the board
 
@@ -49,7 +49,7 @@ class Worker(Generic[F]):
         self.name = name
         self.latency = Latency()
         self.frames = 0
-        self.with_result = 0
+        self.faces = 0  # frames that show one
         self.faults = 0
         self.failing: str | None = None
         self.ready = threading.Event()
@@ -100,7 +100,7 @@ class Worker(Generic[F]):
             observations = detector.feed(frame)
             self.failing = None
             self.frames += 1
-            self.with_result += bool(observations)
+            self.faces += any(isinstance(one, FaceSeen) for one in observations)
             end_s = frame.end_s if isinstance(frame, AudioFrame) else frame.t_s
             self.latency.add(max(0.0, clock.now_s() - end_s))
             self._found.put(observations)

@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import contextlib
+import os
+import sys
+import tempfile
+import threading
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -80,8 +85,9 @@ class _LiteRt:
     def __init__(self, file: Path, threads: int) -> None:
         interpreter = _litert_interpreter(file)
         try:
-            self._net = interpreter(model_path=str(file), num_threads=threads)
-            self._net.allocate_tensors()
+            with _without_greeting():
+                self._net = interpreter(model_path=str(file), num_threads=threads)
+                self._net.allocate_tensors()
         except (ValueError, RuntimeError) as error:
             raise ModelCorrupt(f"LiteRT cannot read {file}: {_first_line(error)}") from error
         self._in = self._net.get_input_details()
@@ -108,6 +114,26 @@ def _litert_interpreter(file: Path) -> Any:
         except ImportError as error:
             raise RuntimeMissing(f"{file.name} needs LiteRT: pip install 'mien[edge]'") from error
     return Interpreter
+
+
+_STDERR = threading.Lock()
+
+
+@contextlib.contextmanager
+def _without_greeting() -> Iterator[None]:
+    """LiteRT writes `INFO: Created … delegate` to standard error, past any logging; all else is passed on."""
+    with _STDERR, tempfile.TemporaryFile() as held:
+        sys.stderr.flush()
+        kept = os.dup(2)
+        os.dup2(held.fileno(), 2)
+        try:
+            yield
+        finally:
+            os.dup2(kept, 2)
+            os.close(kept)
+            held.seek(0)
+            other = b"".join(line for line in held if not line.startswith(b"INFO: "))
+            os.write(2, other)
 
 
 def _first_line(error: Exception) -> str:

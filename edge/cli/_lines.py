@@ -15,11 +15,17 @@ class Lines:
     def __init__(self) -> None:
         self._shown_s = float("-inf")
         self._failing: dict[str, str] = {}
+        self._words: str | None = None
 
     def __call__(self, text: str) -> None:
         """Show one line of the event stream."""
         line = json.loads(text)
         match line["type"]:
+            case "notice":
+                _print("notice", " — ".join(part for part in (line["text"], line["reason"]) if part))
+            case "state" if line["words"] and line["words"] != self._words:
+                self._words = line["words"]
+                _print("words", f"“{self._words}”")
             case "state" if line["t_s"] - self._shown_s >= _STATE_EVERY_S:
                 self._shown_s = line["t_s"]
                 _print("state", state_text(line))
@@ -59,8 +65,6 @@ def state_text(state: dict[str, Any]) -> str:
     """One state in one line."""
     parts = [f"{part} {affect_text(state[part])}" for part in ("face", "voice") if state.get(part)]
     parts.append(attention_text(state))
-    if state.get("words"):
-        parts.append(f"words “{state['words']}”")
     return " | ".join(part for part in parts if part != "—") or "someone is there"
 
 

@@ -25,7 +25,8 @@ class Screen:
     """Shows JSON lines of both processes; `device` and `bridge` may be called from any thread."""
 
     def __init__(self, clip: Path | None, out: Path) -> None:
-        self._console = Console(file=sys.stdout, highlight=False, soft_wrap=not sys.stdout.isatty())
+        # Where no terminal tells its width, lines are the reader's to wrap.
+        self._console = Console(highlight=False, width=None if sys.stdout.isatty() else 160)
         self._lock = threading.Lock()
         self._title = f"Mien · {clip.name}" if clip else "Mien · camera and microphone of this machine"
         self._out = out
@@ -36,6 +37,8 @@ class Screen:
         self._summary: dict[str, Any] = {}
         self._bridge: dict[str, Any] = {}
         self._state_shown_s = 0.0
+        self._failing: dict[str, str] = {}
+        self._words: str | None = None
         self._live = Live(console=self._console, refresh_per_second=8) if self._console.is_terminal else None
 
     def __enter__(self) -> Screen:
@@ -65,6 +68,9 @@ class Screen:
             match line.get("type"):
                 case "state":
                     self._state = line
+                    if line["words"] and line["words"] != self._words:
+                        self._words = line["words"]
+                        self._say(Text.assemble((f"{'words':>7} ", "bold"), f"“{self._words}”"))
                     if self._live is None and time.monotonic() - self._state_shown_s >= _STATE_EVERY_S:
                         self._state_shown_s = time.monotonic()
                         self._console.print(Text.assemble((f"{'state':>7} ", "bold"), state_text(line)))
@@ -78,8 +84,14 @@ class Screen:
                     self._say_reply(line)
                 case "health":
                     self._health = line
-                    for part, reason in line.get("failing", {}).items():
-                        self._say(Text(f"{part} gives nothing: {reason}", style="bold red"))
+                    for part, reason in line["failing"].items():
+                        if self._failing.get(part) != reason:
+                            self._say(Text(f"{'':7} {part} gives nothing: {reason}", style="red"))
+                    for part in self._failing.keys() - line["failing"].keys():
+                        self._say(Text(f"{'':7} {part} works again", style="green"))
+                    self._failing = line["failing"]
+                case "notice":
+                    self._say(Text.assemble((f"{'notice':>7} ", "bold"), line["text"]))
                 case "summary":
                     self._summary = line
 
@@ -103,8 +115,9 @@ class Screen:
 
     def _say_reply(self, line: dict[str, Any]) -> None:
         if text := line.get("text"):
-            mark = "answers" if not line.get("opening") else "opens"
-            self._say(Text.assemble((f"{mark:>7} ", "bold green"), text))
+            self._say(Text.assemble((f"{'answers':>7} ", "bold green"), text))
+        if failure := line.get("failure"):
+            self._say(Text(f"{'':7} no answer: {failure}", style="red"))
         if line.get("audio_start_ms") is not None:
             self._say(
                 Text(f"{'sound':>7} first reply sound {line['audio_start_ms']:.0f} ms after the last word", "green")
@@ -160,8 +173,8 @@ def _summary_rows(device: dict[str, Any], bridge: dict[str, Any], wall_s: float)
         ("device CPU", number("cpu_pct_core", "% of a core")),
         ("sent to the bridge", f"{number('bytes_sent', 'bytes')} in {number('envelopes_sent', 'envelopes')}"),
     ]
-    for name, value in sorted((bridge.get("timings") or {}).get("stages_ms", {}).items()):
-        rows.append((f"bridge: {name}", f"{value:.0f} ms"))
+    for name, value in sorted((bridge.get("timings") or {}).get("ms", {}).items()):
+        rows.append((f"bridge: {name.replace('_', ' ')}", f"{value:.0f} ms after the turn ended"))
     if model := bridge.get("llm"):
         rows.append(("bridge: language model, voice", f"{model}, {bridge.get('tts', '—')}"))
     rows.append(("demo, wall time", f"{wall_s:.1f} s"))

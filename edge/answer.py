@@ -1,0 +1,202 @@
+"""The way out and back: outbox, uplink, replies and outputs of one device, as the loop uses them."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from edge import clock, plugin
+from edge.config import Config, state_folder
+from edge.errors import ConfigError, OutputError
+from edge.outbox import Outbox
+from edge.outputs.base import Output
+from edge.replies import Replies
+from edge.transports.base import TlsFiles
+from edge.uplink import Uplink
+from edge.wire import mien_pb2
+from edge.wire.envelope import Sealer
+
+_ANSWER_S = 60.0  # at the end of the input, how long the answer to the last turn is waited for
+_CONNECT_S = 5.0
+
+Say = Callable[[str, Any], None]
+
+
+class Answer:
+    """Sends envelopes, plays and tells replies. Without a bridge in the settings it takes envelopes and drops them:
+    the device works alone.
+
+    `out`: a folder where the reply's sound is kept as `reply.wav`. Raises ConfigError, PluginError, OutboxError.
+    """
+
+    def __init__(self, config: Config, sealer: Sealer, say: Say, *, out: Path | None) -> None:
+        self._say = say
+        self._faults: dict[str, str] = {}
+        self._outputs = self._open_outputs([*config.outputs, *([f"wav:{out / 'reply.wav'}"] if out else [])])
+        self._replies = Replies([*self._outputs, _Teller(say)], self._other)
+        self._told_audio: set[int] = set()
+        self._expected_turn = 0
+        self._outbox: Outbox | None = None
+        self._uplink: Uplink | None = None
+        link = config.link
+        if not link.bridges:
+            return
+        path = link.outbox or state_folder() / f"outbox-{config.device}.sqlite"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        self._outbox = Outbox(path, link.outbox_mb << 20)
+        self._uplink = Uplink(
+            self._outbox,
+            link.bridges,
+            sealer.hello(f"mien {version('mien')}", _token(link.token_file)),
+            on_reply=self._reply,
+            tls=TlsFiles(link.ca, link.cert, link.key) if link.ca or link.cert else None,
+        )
+
+    def start(self) -> None:
+        """Connect in the background; wait a little, so that a clip's first words find the bridge there."""
+        if self._uplink is None:
+            return
+        self._uplink.start()
+        end_s = clock.now_s() + _CONNECT_S
+        while self._uplink.state.name == "connecting" and clock.now_s() < end_s:
+            threading.Event().wait(0.02)
+
+    def put(self, envelope: mien_pb2.Envelope) -> None:
+        """Send `envelope`; an alert is on disk when this returns. Raises OutboxError where there is no room."""
+        if self._outbox is None:
+            return
+        if envelope.priority == mien_pb2.ALERT:
+            self._outbox.put(envelope)
+        else:
+            self._outbox.offer(envelope)
+        if envelope.kind == mien_pb2.TURN_END:
+            self._expected_turn = envelope.turn
+            self._replies.turn_ended(envelope.turn, clock.now_s() - envelope.speech_end_age_ms / 1000)
+
+    def interrupt(self, turn: int) -> None:
+        """Barge-in: silence at once, here and at the bridge, for the replies to `turn` and before."""
+        self._replies.cancel(turn)
+        self._expected_turn = 0
+        if self._uplink is not None:
+            self._uplink.cancel(turn)
+
+    def wait(self, stop: threading.Event) -> None:
+        """Let the answer to the last turn come and be heard, or `stop` be set."""
+        if self._uplink is None:
+            return
+        end_s = clock.now_s() + _ANSWER_S
+        while not stop.wait(0.05) and clock.now_s() < end_s:
+            due = self._expected_turn and self._uplink.state.name in ("online", "connecting")
+            if not (due or self._replies.pending or self.speaking):
+                return
+
+    def close(self) -> None:
+        """Send what can still be sent, and let go of everything."""
+        if self._uplink is not None:
+            self._uplink.stop(drain_s=1.0)
+        if self._outbox is not None:
+            self._outbox.close()
+        for output in self._outputs:
+            output.close()
+
+    @property
+    def speaking(self) -> bool:
+        """Whether a reply is being played."""
+        found = self._replies.speaking
+        for turn, first_ms in list(self._replies.first_audio_ms.items()):
+            if turn not in self._told_audio:
+                self._told_audio.add(turn)
+                self._say("reply", {"turn": turn, "audio_start_ms": first_ms})
+        return found
+
+    @property
+    def link(self) -> str:
+        """`none`, or the uplink's state."""
+        return self._uplink.state.name if self._uplink else "none"
+
+    @property
+    def outbox_items(self) -> int:
+        """Envelopes that wait or fly."""
+        return len(self._outbox) if self._outbox is not None else 0
+
+    @property
+    def bytes_sent(self) -> int | None:
+        """Bytes sent to the bridge, packet headers estimated; None without one."""
+        return self._uplink.counts["bytes_up"] if self._uplink else None
+
+    @property
+    def first_audio_ms(self) -> float | None:
+        """From the end of the last answered turn's speech to the reply's first sound."""
+        found = self._replies.first_audio_ms
+        return found[max(found)] if found else None
+
+    @property
+    def dropped(self) -> int:
+        """Reply chunks that were not played: late, lost or too many."""
+        counts = self._replies.counts
+        return counts["late"] + counts["lost"] + counts["overflow"]
+
+    def failing(self) -> dict[str, str]:
+        """Parts that give nothing now, and why."""
+        failing = dict(self._faults)
+        if self._uplink is not None and self._uplink.state.name == "waiting":
+            failing["bridge"] = self._uplink.state.reason
+        return failing
+
+    def _reply(self, reply: mien_pb2.Reply) -> None:
+        if reply.final and reply.turn >= self._expected_turn:
+            self._expected_turn = 0
+        self._replies.accept(reply)
+
+    def _other(self, reply: mien_pb2.Reply) -> None:
+        match reply.WhichOneof("kind"):
+            case "failure":
+                self._say("reply", {"turn": reply.turn, "failure": reply.failure.reason})
+            case "visemes":
+                visemes = [[one.at_ms, one.duration_ms, one.viseme] for one in reply.visemes.viseme]
+                self._say("reply", {"turn": reply.turn, "visemes": visemes})
+            case "action":
+                self._say("reply", {"turn": reply.turn, "action": reply.action.name, **reply.action.arguments})
+
+    def _open_outputs(self, wanted: list[str]) -> list[Output]:
+        opened: list[Output] = []
+        for text in wanted:
+            name, _, target = text.partition(":")
+            output: Output = plugin.load("edge.outputs", name).create(target)
+            try:
+                output.open()
+            except OutputError as error:  # a missing speaker is shown; the text of the reply still comes
+                self._faults[name] = str(error)
+                continue
+            opened.append(output)
+        return opened
+
+
+class _Teller:
+    """Tells the reply's text to the event stream."""
+
+    def __init__(self, say: Say) -> None:
+        self._say = say
+
+    def play(self, audio: bytes, sample_rate: int) -> None:
+        """Sound is not told."""
+
+    def stop(self) -> None:
+        """Tell that the person interrupted."""
+        self._say("reply", {"interrupted": True})
+
+    def show(self, text: str, final: bool) -> None:
+        """Tell a sentence, or the end."""
+        self._say("reply", {"text": text, "final": final})
+
+
+def _token(file: Path | None) -> str:
+    if file is None:
+        return ""
+    try:
+        return file.read_text(encoding="utf-8").strip()
+    except OSError as error:
+        raise ConfigError(f"link.token_file {file} cannot be read: {error.strerror}") from error
