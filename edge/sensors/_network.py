@@ -11,8 +11,8 @@ from edge import clock
 from edge.errors import MediaError, SensorMissing
 from edge.sensors._blocks import Blocks
 from edge.sensors._liveclock import LiveClock
-from edge.sensors._picture import picture_stream, upright_bgr
 from edge.sensors._resample import Resampler
+from edge.sensors._streams import picture_stream, sound_stream, upright_bgr
 from edge.sensors.base import without_password
 from edge.types import Frame, VideoFrame
 
@@ -62,11 +62,11 @@ class NetworkCamera:
             ) from None  # its text holds the password
         self._container = container
         self._picture = picture_stream(container)
-        self._sound = container.streams.audio[0] if container.streams.audio else None
+        self._sound = sound_stream(container)
         self.has_audio, self.has_video = self._sound is not None, self._picture is not None
         streams = [one for one in (self._sound, self._picture) if one is not None]
         if not streams:
-            raise MediaError(f"{self.uri} holds neither sound nor picture: check its path")
+            raise MediaError(f"{self.uri} holds no sound or picture of a known kind: check its path")
         for one in streams:
             one.codec_context.thread_count = 1  # frame threads would add their number in frames of delay
         self._packets = container.demux(*streams)

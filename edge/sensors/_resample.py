@@ -12,6 +12,9 @@ from edge.types import SAMPLE_RATE
 
 Samples = npt.NDArray[np.float32]
 
+# swresample mixes surround sound to two channels as L + C/√2 + Ls/√2 (ITU-R BS.775), which may exceed full scale.
+_SURROUND_GAIN = 1 / (1 + 2**0.5)
+
 _NOTHING: Samples = np.zeros(0, np.float32)
 
 
@@ -21,6 +24,7 @@ class Resampler:
     def __init__(self) -> None:
         self._swr: av.AudioResampler | None = None
         self._shape: tuple[Any, ...] = ()
+        self._gain = 1.0
 
     def feed(self, frame: av.AudioFrame) -> Samples:
         """Samples (m,) float32 in [-1, 1] that `frame` completes. The format may change between two frames."""
@@ -32,9 +36,10 @@ class Resampler:
             layout = "mono" if frame.layout.nb_channels == 1 else "stereo"
             self._swr = av.AudioResampler(format="fltp", layout=layout, rate=SAMPLE_RATE)
             self._shape = shape
+            self._gain = _SURROUND_GAIN if frame.layout.nb_channels > 2 else 1.0
         assert self._swr is not None
         frame.pts = None  # time is kept by counting samples; swresample must not fill or cut by its own idea of it
-        return np.concatenate([rest, *map(_mono, self._swr.resample(frame))])
+        return np.concatenate([rest, *map(self._mono, self._swr.resample(frame))])
 
     def feed_array(self, samples: npt.NDArray[np.float32], rate: int) -> Samples:
         """The same for an array (n, channels) at `rate` Hz."""
@@ -49,11 +54,10 @@ class Resampler:
         """The filter's tail; afterwards the resampler is as new."""
         if self._swr is None:
             return _NOTHING
-        tail = [_mono(part) for part in self._swr.resample(None)]
+        tail = [self._mono(part) for part in self._swr.resample(None)]
         self._swr, self._shape = None, ()
         return np.concatenate([_NOTHING, *tail])
 
-
-def _mono(frame: av.AudioFrame) -> Samples:
-    mono: Samples = frame.to_ndarray().mean(axis=0, dtype=np.float32)
-    return np.clip(np.nan_to_num(mono), -1.0, 1.0)
+    def _mono(self, frame: av.AudioFrame) -> Samples:
+        mono: Samples = frame.to_ndarray().mean(axis=0, dtype=np.float32) * np.float32(self._gain)
+        return np.clip(np.nan_to_num(mono), -1.0, 1.0)

@@ -6,7 +6,7 @@ counts from 0.
 
 A damaged file gives everything that can be decoded. Packets that cannot are skipped and counted in `damaged`. Where
 the file ends before the length that its header states, or nothing of it could be decoded, one MediaError follows the
-last frame, and EndOfStream after it. (WAV, AVI and MPEG state no length: cut off, they are short files.)
+last frame, and EndOfStream after it. (WAV and MPEG state no length: cut off, they are short files.)
 """
 
 from __future__ import annotations
@@ -27,8 +27,8 @@ from edge import clock
 from edge.errors import MediaError, SensorMissing
 from edge.plugin import Uri
 from edge.sensors._blocks import Blocks
-from edge.sensors._picture import picture_stream, upright_bgr
 from edge.sensors._resample import Resampler
+from edge.sensors._streams import picture_stream, sound_stream, upright_bgr
 from edge.sensors.base import EndOfStream
 from edge.types import AudioFrame, Frame, VideoFrame
 
@@ -75,9 +75,11 @@ class FileSensor:
             self._frames = iter([self._still()])
             return
         container = self._container()
-        self.has_audio, self.has_video = bool(container.streams.audio), picture_stream(container) is not None
+        self.has_audio, self.has_video = sound_stream(container) is not None, picture_stream(container) is not None
         if not (self.has_audio or self.has_video):
-            raise MediaError(f"{self.path} holds neither sound nor picture: give a video, sound or picture file")
+            raise MediaError(
+                f"{self.path} holds no sound or picture of a known kind: give a video, sound or picture file"
+            )
         if container.duration is not None:
             self.duration_s = container.duration / av.time_base
         if container.format.name in _ESTIMATE_LENGTH:
@@ -161,7 +163,7 @@ class FileSensor:
 
     def _sound(self, container: Any) -> Iterator[Frame]:
         resampler, blocks = Resampler(), Blocks(self.uri)
-        for t_s, frame in self._decoded(container, container.streams.audio[0]):
+        for t_s, frame in self._decoded(container, sound_stream(container)):
             yield from blocks.feed(resampler.feed(frame), self._start_s + (t_s or 0.0))
         yield from blocks.feed(resampler.flush(), self._start_s)
         yield from blocks.flush()

@@ -1,4 +1,4 @@
-"""Decoded FFmpeg pictures → BGR pixels."""
+"""What FFmpeg found in a container, and its pictures as BGR pixels."""
 
 from __future__ import annotations
 
@@ -9,10 +9,16 @@ import numpy as np
 import numpy.typing as npt
 
 
+def sound_stream(container: Any) -> Any:
+    """The first sound stream of a codec that is known, or None."""
+    return next((one for one in container.streams.audio if one.codec_context is not None), None)
+
+
 def picture_stream(container: Any) -> Any:
-    """The video stream, but not the cover picture of a sound file; None without one."""
-    real = [one for one in container.streams.video if not one.disposition & av.stream.Disposition.attached_pic]
-    return real[0] if real else None
+    """The first video stream of a codec that is known, but not the cover picture of a sound file; or None."""
+    cover = av.stream.Disposition.attached_pic
+    known = (one for one in container.streams.video if one.codec_context is not None and not one.disposition & cover)
+    return next(known, None)
 
 
 def upright_bgr(picture: Any, aspect: float) -> npt.NDArray[np.uint8]:
