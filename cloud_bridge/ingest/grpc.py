@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import ipaddress
-import logging
 from collections.abc import AsyncIterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -16,13 +15,11 @@ from grpc_reflection.v1alpha import reflection
 from cloud_bridge.errors import ListenError, SettingError
 from cloud_bridge.ingest.base import Tls
 from cloud_bridge.ingest.identity import Rejected, admit
-from cloud_bridge.ingest.session import ApplicationFailed, Sessions
+from cloud_bridge.ingest.session import ApplicationFailed, Session, Sessions
 from edge.errors import WireError
 from edge.wire import mien_pb2
 from edge.wire.check import parse_uplink
 from edge.wire.limits import MAX_DOWNLINK, MAX_UPLINK
-
-log = logging.getLogger(__name__)
 
 _SERVICE = "mien.v1.Mien"
 _HELLO_S = 10.0  # a stream that says no hello in this time is closed
@@ -94,24 +91,25 @@ async def serve(
 class _Connection:
     """One stream of one device, as `session.Connection`."""
 
-    def __init__(self, context: grpc.aio.ServicerContext[Any, Any], task: asyncio.Task[Any]) -> None:
+    def __init__(self, context: grpc.aio.ServicerContext[Any, Any]) -> None:
         self._context = context
-        self._task = task
         self._writing = asyncio.Lock()
+        self.closed = asyncio.Event()
+        self.reason = "the device does not read"
 
     async def send(self, downlink: mien_pb2.Downlink) -> None:
         """See `session.Connection`."""
         try:
             async with asyncio.timeout(_STUCK_S), self._writing:
                 await self._context.write(downlink)
-        except (grpc.RpcError, asyncio.InvalidStateError, TimeoutError, grpc.aio.UsageError) as error:
-            self._task.cancel()
+        except Exception as error:  # grpc raises classes of its own that it does not name
+            self.closed.set()
             raise ConnectionError("the stream is gone or stuck") from error
 
     def close(self, reason: str) -> None:
         """See `session.Connection`."""
-        log.debug("a stream is closed: %s", reason)
-        self._task.cancel()
+        self.reason = reason
+        self.closed.set()
 
 
 class _Converse:
@@ -127,10 +125,9 @@ class _Converse:
     ) -> None:
         """Serve one stream."""
         code, why = grpc.StatusCode.OK, ""
-        task = asyncio.current_task()
-        assert task is not None
         try:
-            await self._converse(requests, context, task)
+            why = await self._converse(requests, context)
+            code = grpc.StatusCode.ABORTED if why else code
         except Rejected as error:
             self._sessions.counts["rejected"] += 1
             code, why = grpc.StatusCode.UNAUTHENTICATED, str(error)
@@ -148,8 +145,8 @@ class _Converse:
         self,
         requests: AsyncIterator[bytes],
         context: grpc.aio.ServicerContext[bytes, mien_pb2.Downlink],
-        task: asyncio.Task[Any],
-    ) -> None:
+    ) -> str:
+        """Serve until the device hangs up (returns "") or this end does (returns why)."""
         stream = aiter(requests)
         async with asyncio.timeout(_HELLO_S):
             first = parse_uplink(await anext(stream, b""))
@@ -157,13 +154,26 @@ class _Converse:
             raise WireError("the first packet must be a hello")
         names = [name.decode() for name in context.auth_context().get("x509_common_name", ())]
         admit(first.hello, names, self._tokens)
-        connection = _Connection(context, task)
+        connection = _Connection(context)
         session = await self._sessions.open(first.hello, self._tenant, connection)
+        reading = asyncio.create_task(_read(stream, session), name=f"read {first.hello.device}")
+        closing = asyncio.create_task(connection.closed.wait(), name="closed")
         try:
-            async for packet in stream:
-                await session.take(parse_uplink(packet))
+            await asyncio.wait((reading, closing), return_when=asyncio.FIRST_COMPLETED)
+            if reading.done():
+                reading.result()
+                return ""
+            return connection.reason
         finally:
             session.cut(connection)
+            for task in (reading, closing):
+                task.cancel()
+            await asyncio.gather(reading, closing, return_exceptions=True)
+
+
+async def _read(stream: AsyncIterator[bytes], session: Session) -> None:
+    async for packet in stream:
+        await session.take(parse_uplink(packet))
 
 
 def _credentials(tls: Tls) -> grpc.ServerCredentials:

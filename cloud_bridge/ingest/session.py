@@ -6,7 +6,7 @@ import asyncio
 import logging
 import time
 from collections import Counter, deque
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Protocol
 
@@ -134,7 +134,7 @@ class Session:
     async def begin(self) -> None:
         """Tell the application."""
         async with self._taking:
-            await self._all.handler.connected(self.device, self)
+            await self._tell(self._all.handler.connected(self.device, self))
 
     async def attach(self, hello: mien_pb2.Hello, connection: Connection) -> None:
         """Go on over `connection`; an older one is closed."""
@@ -173,7 +173,8 @@ class Session:
         """Handle one packet after the hello."""
         body = uplink.WhichOneof("body")
         if body == "envelope":
-            await self._take_envelope(uplink)
+            # What the application began it finishes and has recorded, even if the connection ends meanwhile.
+            await asyncio.shield(asyncio.ensure_future(self._take_envelope(uplink)))
         elif body == "cancel":
             await self.cancel(uplink.cancel.turn)
         elif body == "received":
@@ -190,7 +191,7 @@ class Session:
         self._held = deque(kept)
         self._held_bytes = sum(reply.ByteSize() for _, reply in kept)
         async with self._taking:
-            await self._all.handler.cancelled(self.device, turn)
+            await self._tell(self._all.handler.cancelled(self.device, turn))
 
     def cut(self, connection: Connection) -> None:
         """`connection` is gone; the session ends unless the device comes back in time."""
@@ -210,9 +211,17 @@ class Session:
             self._connection = None
         self._all.forget(self)
         async with self._taking:
-            await self._all.handler.disconnected(self.device)
+            await self._tell(self._all.handler.disconnected(self.device))
 
     # ------------------------------------------------------------ inside
+
+    async def _tell(self, call: Awaitable[None]) -> None:
+        """The application is not ours: its failure must not end the link, and its message may hold words."""
+        try:
+            await call
+        except Exception as error:
+            self._all.counts["handler_failed"] += 1
+            log.error("the application failed on a change of the link of %s: %s", self._who, type(error).__name__)
 
     async def _expire(self) -> None:
         await asyncio.sleep(0 if self._leaving else self._all.grace_s)
@@ -244,8 +253,8 @@ class Session:
                     if self._failures[boot, seq] < _POISON:
                         raise ApplicationFailed(f"the application failed ({cause}): send again") from None
                     await self._refuse(boot, seq, "poison")
-                    return
-                counts["taken"] += 1
+                else:
+                    counts["taken"] += 1
         self._all.dedupe.record(self._who, boot, seq, effect, self._then(boot, seq))
         if envelope.kind == mien_pb2.GOODBYE and boot == self.device.boot:
             self._leaving = True  # the device hangs up once it has the acknowledgement

@@ -60,6 +60,11 @@ def until(condition: Callable[[], bool], within_s: float = 10.0) -> None:
         time.sleep(0.005)
 
 
+def forever(step: Callable[[], object]) -> None:
+    while True:
+        step()
+
+
 @pytest.fixture
 def outbox(path: Path) -> Iterator[Outbox]:
     box = Outbox(path)
@@ -145,10 +150,9 @@ def test_a_full_outbox_refuses_the_new_and_keeps_the_old(path: Path, sealer: Sea
     """OutboxFull; alerts have room of their own; LOW is evicted for others; every case is counted."""
     box = Outbox(path, max_bytes=20_000)
     low = [box.put(sealer.health(rss_mb=i + 1)) for i in range(20)]
-    kept = []
+    kept: list[int] = []
     with pytest.raises(OutboxFull, match="look at the link"):
-        while True:
-            kept.append(box.put(turn(sealer)))
+        forever(lambda: kept.append(box.put(turn(sealer))))
     assert box.counts["evicted"] == len(low)
     assert box.counts["refused"] == 1
     first_alert = box.put(alert(sealer))
@@ -311,12 +315,10 @@ def test_a_full_disk_refuses_put_and_lets_offers_through(tmp_path: Path, sealer:
     try:
         box = Outbox(disk / "outbox.sqlite")
         kept = [box.put(turn(sealer)) for _ in range(20)]
-        with pytest.raises(OSError, match="No space"), (disk / "fill").open("wb", buffering=0) as fill:
-            while True:
-                fill.write(bytes(1_024))
+        with (disk / "fill").open("wb", buffering=0) as fill, pytest.raises(OSError, match="No space"):
+            forever(lambda: fill.write(bytes(1_024)))
         with pytest.raises(OutboxFull, match="free some space"):
-            while True:
-                kept.append(box.put(turn(sealer)))
+            forever(lambda: kept.append(box.put(turn(sealer))))
         offered = box.offer(live := turn(sealer), linger_s=0.0)
         with pytest.raises(OutboxFull):
             offered.result(10)

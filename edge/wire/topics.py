@@ -1,0 +1,46 @@
+"""MQTT topics. One device writes only under its own `up`, and reads only its own `down`.
+
+mien/v1/TENANT/DEVICE/up/hello | env | cancel | received     Uplink packets, to the bridge
+mien/v1/TENANT/DEVICE/down                                   Downlink packets, to the device
+mien/v1/TENANT/DEVICE/state                                  the last state, retained, as JSON for integrators
+mien/v1/TENANT/DEVICE/online                                 retained: "1", or "0" by the will
+"""
+
+from __future__ import annotations
+
+from edge.errors import WireError
+from edge.wire.check import check_device
+
+_ROOT = "mien/v1"
+
+UPLINKS = f"{_ROOT}/+/+/up/#"  # what a bridge subscribes to
+
+
+def up(tenant: str, device: str, body: str) -> str:
+    """Topic of an Uplink packet whose oneof is `body`: hello, env(elope), cancel, received."""
+    return f"{_ROOT}/{tenant}/{device}/up/{body}"
+
+
+def down(tenant: str, device: str) -> str:
+    """Topic of the Downlink packets for one device."""
+    return f"{_ROOT}/{tenant}/{device}/down"
+
+
+def state(tenant: str, device: str) -> str:
+    """Topic of the retained last state."""
+    return f"{_ROOT}/{tenant}/{device}/state"
+
+
+def online(tenant: str, device: str) -> str:
+    """Topic of the retained presence."""
+    return f"{_ROOT}/{tenant}/{device}/online"
+
+
+def parse_up(topic: str) -> tuple[str, str]:
+    """(tenant, device) of a topic under `UPLINKS`. Raises WireError."""
+    parts = topic.split("/")
+    if len(parts) != 6 or parts[:2] != _ROOT.split("/") or parts[4] != "up":
+        raise WireError("a packet came on a topic that is none of the contract's")
+    for part in parts[2:4]:
+        check_device(part)
+    return parts[2], parts[3]
