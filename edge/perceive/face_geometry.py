@@ -42,9 +42,7 @@ _PAIRS = {
 }
 _INDEX = np.array([*_MIDDLE, *(right for right, _ in _PAIRS), *(left for _, left in _PAIRS)], np.intp)
 _HEAD = np.array(
-    [(0.0, y, z) for y, z in _MIDDLE.values()]
-    + [(-x, y, z) for x, y, z in _PAIRS.values()]
-    + list(_PAIRS.values()),
+    [(0.0, y, z) for y, z in _MIDDLE.values()] + [(-x, y, z) for x, y, z in _PAIRS.values()] + list(_PAIRS.values()),
     np.float64,
 )
 

@@ -44,14 +44,13 @@ class Search:
         if known == 0 or self._count % 2:
             found = self._detector.detect(picture, quarter_turns=self._turns, threshold=_SURE)
         if not found and not lost:
-            parts = _parts(picture)
-            part = parts[self._count % len(parts)]
-            found = self._detector.detect(picture, region=part, quarter_turns=self._turns, threshold=_SURE_SMALL)
-        if not found and known == 0 and not lost:
-            turns = self._count % 4
-            found = self._detector.detect(picture, quarter_turns=turns, threshold=_SURE_SMALL)
-            if found:
-                self._turns = turns
+            if known or self._count % 2:
+                part = _parts(picture)[self._count // 2 % 6]
+                found = self._detector.detect(picture, region=part, quarter_turns=self._turns, threshold=_SURE_SMALL)
+            else:
+                turns = (self._turns + self._count // 2) % 4
+                found = self._detector.detect(picture, quarter_turns=turns, threshold=_SURE_SMALL)
+                self._turns = turns if found else self._turns
         for one in found:
             yield self._turns, one
 

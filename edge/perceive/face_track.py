@@ -14,7 +14,8 @@ from models.face_landmarks import LEFT_EYE_OUTER, RIGHT_EYE_OUTER, Face, Roi, ro
 
 _PATCH = 24  # pixels across the small grey picture that tells whether a face moved
 _EYES = (slice(5, 11), slice(4, 20))  # where the eyes are in it
-_MOVED, _EYES_MOVED = 3.5, 4.5  # mean grey levels
+_MOVED, _EYES_MOVED = 0.10, 0.06  # mean change, of the face's contrast; a blink changes the eyes by 0.08 and more
+_NOISE = 1.2  # grey levels that a camera's noise may change
 
 Box = tuple[float, float, float, float]
 
@@ -26,7 +27,9 @@ class FaceTrack:
         self.person = person
         self.turns = turns
         self.seen_s = t_s  # when the face was last seen for sure
-        self.affect_s = float("-inf")
+        self.affect_s = float("-inf")  # when the expression was last read
+        self.movements: dict[str, float] = {}  # action units
+        self.movements_s = float("-inf")
         self._eyes = EyeState()
         self._target = GazeTarget()
         self._emitted = FaceSeen(t_s=t_s, box=(0.0, 0.0, 0.0, 0.0), presence=0.0)
@@ -46,7 +49,9 @@ class FaceTrack:
         """Whether the face or its eyes look other than when the landmarks were last read: far cheaper than reading
         them again."""
         change = np.abs(_patch(picture, self.roi) - self._patch)
-        return bool(change.mean() > _MOVED or change[_EYES].mean() > _EYES_MOVED)
+        contrast = float(self._patch.std())
+        face, eyes = float(change.mean()), float(change[_EYES].mean())
+        return face > max(_MOVED * contrast, _NOISE) or eyes > max(_EYES_MOVED * contrast, _NOISE)
 
     @property
     def eye_distance(self) -> float:

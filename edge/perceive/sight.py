@@ -7,13 +7,13 @@ closely when it moved, and now and then when it did not.
 from __future__ import annotations
 
 import logging
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import cv2
 import numpy as np
 
 from edge.perceive.face_action_units import action_units
+from edge.perceive.face_geometry import Points
 from edge.perceive.face_search import Search
 from edge.perceive.face_track import FaceTrack
 from edge.types import FaceAffect, FaceLost, Observation, VideoFrame
@@ -30,14 +30,8 @@ _log = logging.getLogger(__name__)
 _PRESENT = 0.5  # of the landmark net, to go on with a face
 _NEW = 0.8  # to believe in a new one
 _LOST_AFTER_S = 0.6
-_STILL_HZ = 8.0  # how often a face is looked at that does not move
+_STILL_HZ = 6.0  # how often a face is looked at that does not move
 _FACE_SHARE = 1.0 / 1.5  # of the landmarks' square
-
-
-@dataclass(frozen=True, slots=True)
-class _Light:
-    mean: float
-    contrast: float
 
 
 class Sight:
@@ -58,6 +52,7 @@ class Sight:
         self._frame_hz: float | None = None
         self._expression_hz = 8.0
         self._on = True
+        self._still_hz = _STILL_HZ
         self._next_person = 1
         self._last_s = float("-inf")
         self.tracks: list[FaceTrack] = []
@@ -68,19 +63,31 @@ class Sight:
 
             self._expression = ExpressionNet()
             self._blendshapes = Blendshapes()
-        except (ModelError, ImportError) as error:
+        except ModelError as error:
             _log.warning("expressions are not read: %s", error)
 
-    def set_rate(self, *, frame_hz: float | None = None, expression_hz: float = 8.0, on: bool = True) -> None:
+    def set_rate(
+        self,
+        *,
+        frame_hz: float | None = None,
+        expression_hz: float = 8.0,
+        on: bool = True,
+        still_hz: float = _STILL_HZ,
+    ) -> None:
         """The governor's wish: at most `frame_hz` pictures a second (None: all), expressions at `expression_hz`, or
-        nothing at all (`on` false; faces are then lost)."""
-        self._frame_hz, self._expression_hz, self._on = frame_hz, expression_hz, on
+        nothing at all (`on` false; faces are then lost). A face that does not move is looked at `still_hz` times a
+        second; at the camera's rate or above, landmarks are read from every picture."""
+        self._frame_hz, self._expression_hz, self._on, self._still_hz = frame_hz, expression_hz, on, still_hz
 
     def reset(self) -> None:
         """Forget everybody; the next picture may be of another scene."""
         self.tracks = []
         self._search.reset()
         self._last_s = float("-inf")
+
+    def landmarks(self) -> dict[int, Points]:
+        """The 478 points of everybody in view, float32 (478, 3) in pixels, by person; for overlays."""
+        return {one.person: one.face.points for one in self.tracks if one.present}
 
     def feed(self, frame: VideoFrame) -> list[Observation]:
         """Observations of one picture, in order of time. Raises models.errors.InputError for a malformed one."""
@@ -95,13 +102,15 @@ class Sight:
             for track in self.tracks:
                 found += self._follow(track, picture, t_s)
             found += self._find(picture, t_s)
+            for track in self.tracks:
+                found += self._feel(track, picture, t_s)
         for track in [one for one in self.tracks if t_s - one.seen_s > (_LOST_AFTER_S if self._on else 0.0)]:
             self.tracks.remove(track)
             found.append(FaceLost(t_s=t_s, person=track.person))
         return found
 
     def _follow(self, track: FaceTrack, picture: Picture, t_s: float) -> list[Observation]:
-        if track.present and t_s - track.looked_s < 0.95 / _STILL_HZ and not track.moved(picture):
+        if track.present and t_s - track.looked_s < 0.95 / self._still_hz and not track.moved(picture):
             return [track.still(t_s)]
         face = self._read(picture, track.roi)
         track.present = face is not None and face.presence >= _PRESENT
@@ -151,36 +160,37 @@ class Sight:
 
     def _observe(self, track: FaceTrack, picture: Picture) -> list[Observation]:
         height, width = picture.shape[:2]
-        crop = _crop(picture, track.roi, 48)
-        light = _Light(float(crop.mean()), float(crop.std()))
-        quality = _quality(track.eye_distance, light)
-        found = track.observe(width, height, quality)
-        if self._expression is not None and track.looked_s - track.affect_s >= 0.95 / self._expression_hz:
-            track.affect_s = track.looked_s
-            affect = self._affect(track, picture, quality)
-            if affect is not None:
-                found.append(affect)
-        return found
+        return track.observe(width, height, _quality(track.eye_distance, _crop(picture, track.roi, 48)))
 
-    def _affect(self, track: FaceTrack, picture: Picture, quality: float) -> FaceAffect | None:
+    def _feel(self, track: FaceTrack, picture: Picture, t_s: float) -> list[Observation]:
+        """The expression, if it is time and the face can be read at all. A face that has not moved since its landmarks
+        were read is cut out by them."""
+        if self._expression is None or track.seen_s < t_s or t_s - track.affect_s < 0.95 / self._expression_hz:
+            return []
+        track.affect_s = t_s
         height, width = picture.shape[:2]
+        crop = _crop(picture, track.roi, self._expression.INPUT_SIZE)
+        quality = _quality(track.eye_distance, crop)
         if quality < 0.25 or track.partial(width, height):
-            return None
-        assert self._expression is not None
+            return []
         assert self._blendshapes is not None
-        movements = self._blendshapes.read(track.face.points)
-        read = self._expression.read(_crop(picture, track.roi, self._expression.INPUT_SIZE))
-        return FaceAffect(
-            t_s=track.looked_s,
-            person=track.person,
-            quality=quality,
-            confidence=read.confidence,
-            probs=read.probs,
-            valence=read.valence,
-            arousal=read.arousal,
-            unclear=read.unclear,
-            action_units=action_units(movements),
-        )
+        if track.movements_s < track.looked_s:
+            track.movements = action_units(self._blendshapes.read(track.face.points))
+            track.movements_s = track.looked_s
+        read = self._expression.read(crop)
+        return [
+            FaceAffect(
+                t_s=t_s,
+                person=track.person,
+                quality=quality,
+                confidence=read.confidence,
+                probs=read.probs,
+                valence=read.valence,
+                arousal=read.arousal,
+                unclear=read.unclear,
+                action_units=track.movements,
+            )
+        ]
 
 
 def _crop(picture: Picture, roi: Roi, size: int) -> Picture:
@@ -190,8 +200,9 @@ def _crop(picture: Picture, roi: Roi, size: int) -> Picture:
     return np.asarray(crop if crop.ndim == 2 else cv2.cvtColor(crop, cv2.COLOR_BGR2GRAY), np.uint8)
 
 
-def _quality(eye_distance: float, light: _Light) -> float:
+def _quality(eye_distance: float, crop: Picture) -> float:
     """0–1: how well a face of this size and light can be read."""
+    mean, contrast = float(crop.mean()), float(crop.std())
     size = np.clip((eye_distance - 12.0) / 30.0, 0.0, 1.0)
-    bright = np.clip((light.mean - 12.0) / 40.0, 0.0, 1.0) * np.clip((252.0 - light.mean) / 30.0, 0.0, 1.0)
-    return float(size * bright * np.clip(light.contrast / 20.0, 0.0, 1.0))
+    bright = np.clip((mean - 12.0) / 40.0, 0.0, 1.0) * np.clip((252.0 - mean) / 30.0, 0.0, 1.0)
+    return float(size * bright * np.clip(contrast / 20.0, 0.0, 1.0))
