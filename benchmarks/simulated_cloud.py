@@ -1,4 +1,4 @@
-"""A SIMULATED cloud: a language model and a voice with set delays, for measuring the bridge itself. Nothing real answers.
+"""A SIMULATED cloud: a language model and a voice with set delays, to measure the bridge itself. Nothing real answers.
 
 PROTOCOL's cloud: 40 ms round trip, first token after 200 ms, first sound after 100 ms.
 """
@@ -33,6 +33,9 @@ class SimulatedModel:
 
     async def start(self) -> None:
         """Nothing to load."""
+
+    async def prime(self, messages: Sequence[Message], *, lasting: bool = False) -> None:
+        """Nothing to compute."""
 
     async def stream(self, messages: Sequence[Message], max_tokens: int) -> AsyncGenerator[str, None]:
         """The words, in their time."""

@@ -47,6 +47,7 @@ class Plan:
 
     turn: int
     words: str
+    question: str  # the words with their tone, as the model is asked
     tone: Tone
     opening: str
     messages: Sequence[Message]
@@ -147,7 +148,7 @@ class Answer:
         if not self.plan.messages:  # fixed words only
             await out.put(None)
             return
-        cutter = Sentences()
+        cutter = Sentences(eager=True)
         count = 0
         try:
             if not breaker.closed():

@@ -6,10 +6,12 @@ import asyncio
 import time
 from collections import deque
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 
 from cloud_bridge import opening, prompt, tone
 from cloud_bridge.answer import Answer, Plan, Report, Tools
+from cloud_bridge.errors import BridgeError
 from cloud_bridge.ingest.base import Device, Link
 from cloud_bridge.sessions import Memories, Session
 from edge.wire import mien_pb2
@@ -41,6 +43,7 @@ class Conversation:
         self._speculate = speculate
         self._memories = Memories()
         self._sessions: dict[Device, Session] = {}
+        self._priming: set[asyncio.Task[None]] = set()
 
     # ------------------------------------------------------------ called by the ingest
 
@@ -63,6 +66,7 @@ class Conversation:
         match envelope.kind:
             case mien_pb2.SPEECH_START:
                 await self._drop_guess(session)
+                self._prime(session)
             case mien_pb2.TURN_MAYBE if self._speculate:
                 await self._guess(session, envelope)
             case mien_pb2.TURN_END:
@@ -85,6 +89,8 @@ class Conversation:
 
     async def close(self) -> None:
         """Stop every answer."""
+        for task in self._priming:
+            task.cancel()
         await asyncio.gather(*(self._drop(session) for session in self._sessions.values()))
 
     def forget(self, device: Device) -> None:
@@ -133,7 +139,23 @@ class Conversation:
             return
         await self._drop_guess(session)
         session.proactive_s = now_s
-        self._begin(session, Plan(envelope.turn, "", chosen, chosen.fallback, ()), speculative=False).release()
+        self._begin(session, Plan(envelope.turn, "", "", chosen, chosen.fallback, ()), speculative=False).release()
+
+    def _prime(self, session: Session) -> None:
+        """While the person speaks: let a model of this machine read what the question will begin with."""
+        if not self._tools.model.continues or session.answer is not None:
+            return
+        chosen = tone.decide(session.state, session.recent_events(time.monotonic()))
+        question = prompt.asked("", chosen, None, small=True)
+        chat = prompt.messages(session.memory.exchanges, question, "", continues=True)
+
+        async def prime() -> None:
+            with suppress(BridgeError):  # the answer itself will meet the same trouble, and tell it
+                await self._tools.model.prime(chat)
+
+        task = asyncio.create_task(prime(), name="prime")
+        self._priming.add(task)
+        task.add_done_callback(self._priming.discard)
 
     def _plan(self, session: Session, envelope: mien_pb2.Envelope) -> Plan:
         words = prompt.clean(envelope.words, prompt.WORDS_LIMIT)
@@ -141,8 +163,8 @@ class Conversation:
         first = opening.pick(chosen.name, words, session.memory.openings, envelope.turn)
         model = self._tools.model
         question = prompt.asked(words, chosen, session.description, small=model.small)
-        chat = prompt.messages(list(session.memory.exchanges), question, first, continues=model.continues)
-        return Plan(envelope.turn, words, chosen, first, chat)
+        chat = prompt.messages(session.memory.exchanges, question, first, continues=model.continues)
+        return Plan(envelope.turn, words, question, chosen, first, chat)
 
     def _begin(self, session: Session, plan: Plan, *, speculative: bool) -> Answer:
         def done(answer: Answer) -> None:
@@ -161,8 +183,8 @@ class Conversation:
         self.counts.answers += 1
         self.counts.fallbacks += report.outcome == "fallback"
         self.counts.cancelled += report.outcome == "cancelled"
-        if answer.said:
-            session.memory.add(answer.plan.words, " ".join(answer.said))
+        if answer.said and answer.plan.question:
+            session.memory.add(answer.plan.question, " ".join(answer.said))
         self.reports.append((session.device, report))
         self._told(session.device, report)
 

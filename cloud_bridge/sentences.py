@@ -11,14 +11,19 @@ _FENCED = re.compile(r"```.*?```", re.DOTALL)
 _MARKUP = re.compile(r"```.*?(?:```|$)|[*_`#>|~]+|^\s*(?:[-•]|\d+\.)\s+|https?://\S+", re.DOTALL | re.MULTILINE)
 _UNSPOKEN = re.compile(r"[^\w\s.,;:!?…'\"“”‘’()\-–—%€$£°&/+=@]")
 _LONG = 160  # characters: beyond this, cut at a clause, then at a word
+_CLAUSE_AT = 18  # characters: a first clause is at least so long
 _SHORT = 3  # characters: less is not spoken alone
 
 
 class Sentences:
-    """Feed pieces of text, take whole sentences. Markup and emoji are left out: they cannot be spoken."""
+    """Feed pieces of text, take whole sentences. Markup and emoji are left out: they cannot be spoken.
 
-    def __init__(self) -> None:
+    `eager`: the first piece may end at a clause, so that speaking begins sooner.
+    """
+
+    def __init__(self, *, eager: bool = False) -> None:
         self._text = ""
+        self._eager = eager
 
     def feed(self, piece: str) -> list[str]:
         """The sentences that `piece` completes."""
@@ -28,6 +33,7 @@ class Sentences:
             sentence, self._text = self._text[:cut], self._text[cut:]
             if spoken := clean(sentence):
                 done.append(spoken)
+                self._eager = False
         return done
 
     def flush(self) -> list[str]:
@@ -46,12 +52,16 @@ class Sentences:
             head = text[: match.end()].strip()
             if len(head) >= _SHORT and not _ABBREVIATION.search(head):
                 return match.end()
-        if len(text) <= _LONG or fence >= 0:
+        if fence >= 0:
             return None
-        clauses = [match.end() for match in _CLAUSE.finditer(self._text, 40, _LONG)]
+        if self._eager and (clause := _CLAUSE.search(text, _CLAUSE_AT)):
+            return clause.end()
+        if len(text) <= _LONG:
+            return None
+        clauses = [match.end() for match in _CLAUSE.finditer(text, 40, _LONG)]
         if clauses:
             return clauses[-1]
-        space = self._text.rfind(" ", 40, _LONG)
+        space = text.rfind(" ", 40, _LONG)
         return space if space > 0 else _LONG
 
 

@@ -88,10 +88,7 @@ async def _load(model: LanguageModel, speech: Speech | None) -> None:
 
 async def _warm(model: LanguageModel) -> None:
     await model.start()
-    if model.continues:  # runs here: compute the fixed part of the prompt once; a hosted one would bill it
-        chat = prompt.messages((), prompt.asked("Hello.", TONES["plain"], None, small=True), "", continues=True)
-        async for _ in model.stream(chat, 1):
-            pass
+    await model.prime(prompt.fixed(), lasting=True)
 
 
 async def _first_words(speech: Speech) -> None:

@@ -10,8 +10,8 @@ from cloud_bridge.answer import Answer
 from cloud_bridge.ingest.base import Device, Link
 from edge.wire import mien_pb2
 
-REMEMBERED_EXCHANGES = 6
-REMEMBERED_CHARACTERS = 300  # of each side of an exchange
+REMEMBERED_EXCHANGES = 8  # when there are more, half go at once: what stays keeps its place in a prompt cache
+REMEMBERED_CHARACTERS = 400  # of an answer; a question is bounded by its making
 FORGET_S = 30 * 60.0
 MOST_MEMORIES = 10_000
 
@@ -20,13 +20,15 @@ MOST_MEMORIES = 10_000
 class Memory:
     """What outlives a reconnect: the last exchanges and the openings used."""
 
-    exchanges: deque[tuple[str, str]] = field(default_factory=lambda: deque(maxlen=REMEMBERED_EXCHANGES))
+    exchanges: list[tuple[str, str]] = field(default_factory=list)
     openings: deque[str] = field(default_factory=lambda: deque(maxlen=8))
     touched_s: float = field(default_factory=time.monotonic)
 
-    def add(self, said: str, answered: str) -> None:
-        """Keep one exchange. `said` is empty where consent does not allow words."""
-        self.exchanges.append((said[:REMEMBERED_CHARACTERS], answered[:REMEMBERED_CHARACTERS]))
+    def add(self, question: str, answered: str) -> None:
+        """Keep one exchange. The question holds the person's words only where consent let the device send them."""
+        if len(self.exchanges) >= REMEMBERED_EXCHANGES:
+            del self.exchanges[: REMEMBERED_EXCHANGES // 2]
+        self.exchanges.append((question, answered[:REMEMBERED_CHARACTERS]))
 
 
 @dataclass(slots=True)

@@ -33,6 +33,9 @@ class Anthropic:
     async def start(self) -> None:
         """Nothing to load; the connection opens with the first request."""
 
+    async def prime(self, messages: Sequence[Message], *, lasting: bool = False) -> None:
+        """Nothing: the vendor keeps its own cache, and bills."""
+
     async def stream(self, messages: Sequence[Message], max_tokens: int) -> AsyncGenerator[str, None]:
         """Pieces of the answer as they come."""
         system = "\n\n".join(message.text for message in messages if message.role == "system")

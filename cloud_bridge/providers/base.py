@@ -38,6 +38,10 @@ class LanguageModel(Protocol):
     async def start(self) -> None:
         """Make ready (load, connect). Raises ModelAbsent or ProviderError."""
 
+    async def prime(self, messages: Sequence[Message], *, lasting: bool = False) -> None:
+        """Compute a prompt ahead that answers will begin with; `lasting`: it is the same at every start. Does nothing
+        where that would be billed. Raises ProviderError."""
+
     def stream(self, messages: Sequence[Message], max_tokens: int) -> AsyncGenerator[str, None]:
         """Pieces of the answer as they come. Closing the iterator stops the model. Raises ProviderError."""
 

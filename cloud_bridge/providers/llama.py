@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import hashlib
 import json
 import os
 import secrets
 import sys
 from collections.abc import AsyncGenerator, Sequence
 from pathlib import Path
+
+import httpx
 
 from cloud_bridge.errors import ModelAbsent, ProviderBusy
 from cloud_bridge.providers.base import Message, Usage
@@ -35,7 +38,7 @@ class Llama:
         self.name = f"{file.stem} on this machine"
         self.usage = Usage()
         self._file = file
-        self._threads = threads or max(1, min(4, os.cpu_count() or 1))
+        self._threads = threads or max(1, min(4, len(os.sched_getaffinity(0))))
         self._worker: asyncio.subprocess.Process | None = None
         self._http: OpenAI | None = None
         self._starting = asyncio.Lock()
@@ -54,6 +57,7 @@ class Llama:
                 str(self._file),
                 str(_CONTEXT),
                 str(self._threads),
+                str(_cache_folder()),
                 stdin=asyncio.subprocess.PIPE,
                 stdout=asyncio.subprocess.PIPE,
                 stderr=asyncio.subprocess.PIPE,
@@ -85,6 +89,27 @@ class Llama:
             )
             self._http.usage = self.usage
 
+    async def prime(self, messages: Sequence[Message], *, lasting: bool = False) -> None:
+        """Compute `messages` into the model's cache; a lasting prompt is kept on disk for the next start."""
+        text = json.dumps([_CONTEXT, [[one.role, one.text] for one in messages]])
+        name = f"{self._file.stem}-{hashlib.sha256(text.encode()).hexdigest()[:16]}.kv"
+        kept = lasting and await self._slot("restore", name)
+        async with contextlib.aclosing(self.stream(messages, 1)) as pieces:
+            async for _ in pieces:
+                pass
+        if lasting and not kept:
+            await self._slot("save", name)
+
+    async def _slot(self, action: str, name: str) -> bool:
+        """Save or restore the computed prompt. A cache that cannot be used costs time, not function."""
+        if self._http is None or (action == "restore" and not (_cache_folder() / name).is_file()):
+            return False
+        try:
+            answer = await self._http.http.post(f"../slots/0?action={action}", json={"filename": name})
+        except httpx.HTTPError:
+            return False
+        return answer.status_code == 200
+
     async def stream(self, messages: Sequence[Message], max_tokens: int) -> AsyncGenerator[str, None]:
         """Pieces of the answer as they come."""
         if self._worker is None or self._worker.returncode is not None:
@@ -107,6 +132,14 @@ class Llama:
                 worker.kill()  # it holds nothing that is worth an orderly end
         await worker.wait()
         await self._drain
+
+
+def _cache_folder() -> Path:
+    """Where computed prompts lie: the user's cache folder."""
+    folder = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "mien" / "prompts"
+    with contextlib.suppress(OSError):
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    return folder
 
 
 async def _tail(stream: asyncio.StreamReader) -> str:

@@ -1,6 +1,6 @@
 """The process that runs a GGUF model: llama.cpp's server inside `xllamacpp`, on a free port of this machine alone.
 
-Run as `python llama_worker.py MODEL CONTEXT THREADS`; the API key comes in MIEN_LLAMA_KEY. Prints the address as one
+Run as `python llama_worker.py MODEL CONTEXT THREADS CACHE_FOLDER`; the API key comes in MIEN_LLAMA_KEY. Prints the address as one
 JSON line when it serves, and ends when its standard input closes, so that it never outlives the bridge.
 """
 
@@ -16,6 +16,7 @@ def main() -> None:
     import xllamacpp
 
     model, context, threads = sys.argv[1], int(sys.argv[2]), int(sys.argv[3])
+    cache = sys.argv[4]
     params = xllamacpp.CommonParams()
     params.model.path = model
     params.n_ctx = context
@@ -30,6 +31,8 @@ def main() -> None:
     params.hostnames = ["127.0.0.1"]
     params.port = 0
     params.api_keys = [os.environ["MIEN_LLAMA_KEY"]]
+    if os.path.isdir(cache):
+        params.slot_save_path = cache + os.sep
     params.ui = False
     params.verbosity = 0
     # llama.cpp writes its log to standard output, which here speaks to the parent: keep the pipe, send the log away.

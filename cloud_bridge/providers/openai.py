@@ -34,10 +34,13 @@ class OpenAI:
         self.usage = Usage()
         self._model = model
         self._extra = dict(extra or {})
-        self._http = sse.client(base_url, {"Authorization": f"Bearer {key}"} if key else {}, silence_s)
+        self.http = sse.client(base_url, {"Authorization": f"Bearer {key}"} if key else {}, silence_s)
 
     async def start(self) -> None:
         """Nothing to load; the connection opens with the first request."""
+
+    async def prime(self, messages: Sequence[Message], *, lasting: bool = False) -> None:
+        """Nothing: the vendor keeps its own cache, and bills."""
 
     async def stream(self, messages: Sequence[Message], max_tokens: int) -> AsyncGenerator[str, None]:
         """Pieces of the answer as they come."""
@@ -52,7 +55,7 @@ class OpenAI:
         self.usage.requests += 1
         counted = whole = False
         try:
-            async with sse.posted(self._http, "chat/completions", body, self.name) as answer:
+            async with sse.posted(self.http, "chat/completions", body, self.name) as answer:
                 async for _, data in sse.events(answer):
                     if data == "[DONE]":
                         whole = True
@@ -82,4 +85,4 @@ class OpenAI:
 
     async def close(self) -> None:
         """Close the connections."""
-        await self._http.aclose()
+        await self.http.aclose()

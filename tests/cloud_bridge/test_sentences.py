@@ -22,6 +22,14 @@ def test_a_sentence_leaves_before_the_next_is_whole() -> None:
     assert cutter.flush() == ["That must be hard."]
 
 
+def test_the_first_clause_may_leave_early() -> None:
+    """An eager cutter lets a first clause go, and no other."""
+    cutter = Sentences(eager=True)
+    assert cutter.feed("Well, if it rains tomorrow, we stay in, and") == ["Well, if it rains tomorrow,"]
+    assert cutter.feed(" read, and sleep.") == []
+    assert cutter.flush() == ["we stay in, and read, and sleep."]
+
+
 def test_points_that_end_nothing() -> None:
     """Abbreviations, decimals and initials do not cut."""
     assert cut("Dr. Lee said 3.5 mg at 8 a.m. on Monday. Then J. called.") == [

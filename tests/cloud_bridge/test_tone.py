@@ -20,8 +20,8 @@ def apart(between: int, strength: int = 70) -> pb.Incongruence:
     return pb.Incongruence(between=between, strength_pct=strength, evidence="…")
 
 
-I = pb.Incongruence
-D = pb.Drowsiness
+Apart = pb.Incongruence
+Sleepy = pb.Drowsiness
 
 TABLE = {
     "nothing known": (pb.State(), [], "plain"),
@@ -37,12 +37,12 @@ TABLE = {
     "distress event": (pb.State(fused=affect("neutral")), ["user_distress"], "distress"),
     "good surprise": (pb.State(fused=affect("surprise", 60)), [], "happy"),
     "plain surprise": (pb.State(fused=affect("surprise", 0)), [], "surprised"),
-    "drowsy": (pb.State(fused=affect("happy", 60), drowsiness=D(level=D.DROWSY)), [], "drowsy"),
+    "drowsy": (pb.State(fused=affect("happy", 60), drowsiness=Sleepy(level=Sleepy.DROWSY)), [], "drowsy"),
     "drowsy event": (pb.State(), ["drowsy"], "drowsy"),
-    "tired": (pb.State(fused=affect("neutral"), drowsiness=D(level=D.TIRED)), [], "tired"),
-    "tired and sad": (pb.State(fused=affect("sad", -50), drowsiness=D(level=D.TIRED)), [], "sad"),
+    "tired": (pb.State(fused=affect("neutral"), drowsiness=Sleepy(level=Sleepy.TIRED)), [], "tired"),
+    "tired and sad": (pb.State(fused=affect("sad", -50), drowsiness=Sleepy(level=Sleepy.TIRED)), [], "sad"),
     "fine words, low voice": (
-        pb.State(fused=affect("neutral"), voice=affect("sad", -50), incongruence=[apart(I.WORDS_VOICE)]),
+        pb.State(fused=affect("neutral"), voice=affect("sad", -50), incongruence=[apart(Apart.WORDS_VOICE)]),
         [],
         "masking",
     ),
@@ -51,18 +51,18 @@ TABLE = {
             fused=affect("happy", 40),
             face=affect("happy", 70),
             voice=affect("sad", -40),
-            incongruence=[apart(I.VOICE_FACE)],
+            incongruence=[apart(Apart.VOICE_FACE)],
         ),
         [],
         "masking",
     ),
     "dark words, bright voice": (
-        pb.State(fused=affect("happy", 50), voice=affect("happy", 60), incongruence=[apart(I.WORDS_VOICE)]),
+        pb.State(fused=affect("happy", 50), voice=affect("happy", 60), incongruence=[apart(Apart.WORDS_VOICE)]),
         [],
         "mixed",
     ),
     "weak disagreement": (
-        pb.State(fused=affect("happy", 50), voice=affect("sad", -50), incongruence=[apart(I.WORDS_VOICE, 30)]),
+        pb.State(fused=affect("happy", 50), voice=affect("sad", -50), incongruence=[apart(Apart.WORDS_VOICE, 30)]),
         [],
         "happy",
     ),

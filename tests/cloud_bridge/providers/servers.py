@@ -62,7 +62,7 @@ async def server(script: Script) -> AsyncIterator[Seen]:
             writer.close()
 
     listening = await asyncio.start_server(serve, "127.0.0.1", 0)
-    seen.url = "http://127.0.0.1:{}".format(listening.sockets[0].getsockname()[1])
+    seen.url = f"http://127.0.0.1:{listening.sockets[0].getsockname()[1]}"
     try:
         yield seen
     finally:

@@ -1,4 +1,4 @@
-"""Contract with Anthropic's Messages format, against a local server that speaks it. Not run against the live service."""
+"""Contract with Anthropic's Messages format, against a local server. Not run against the live service."""
 
 from __future__ import annotations
 
