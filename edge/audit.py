@@ -7,11 +7,14 @@ import hashlib
 import json
 import os
 from pathlib import Path
+from typing import BinaryIO
 
 from edge import clock
 from edge.errors import PolicyError
 
 _FIRST = "0" * 64
+_TEXT_MAX = 400  # characters of one fact; a longer justification belongs into a file that it names
+_TAIL = 16_384  # bytes that surely hold the last line
 
 
 class Audit:
@@ -24,7 +27,8 @@ class Audit:
         if path is not None:
             try:
                 path.parent.mkdir(parents=True, exist_ok=True)
-                path.open("ab").close()
+                with path.open("ab+") as handle:
+                    _mend_tail(handle)
             except OSError as error:
                 raise PolicyError(f"the audit log {path} cannot be written: {error.strerror}; name another") from error
             verify(path)
@@ -36,9 +40,9 @@ class Audit:
         try:
             with self._path.open("rb+") as handle:
                 fcntl.flock(handle, fcntl.LOCK_EX)
-                before = _last_hash(handle.read())
-                line = {"utc_ms": clock.utc_ms(), "clock_synced": clock.clock_synced(), "what": what, **facts}
-                line["before"] = before
+                short = {k: v[:_TEXT_MAX] if isinstance(v, str) else v for k, v in facts.items()}
+                line = {"utc_ms": clock.utc_ms(), "clock_synced": clock.clock_synced(), "what": what, **short}
+                line["before"] = _last_hash(handle)
                 handle.seek(0, os.SEEK_END)
                 handle.write(json.dumps(line, ensure_ascii=False).encode() + b"\n")
                 handle.flush()
@@ -48,22 +52,44 @@ class Audit:
 
 
 def verify(path: Path) -> int:
-    """Number of lines. Raises PolicyError naming the first line that was changed, removed or cut."""
-    expected = _FIRST
+    """Number of lines. Raises PolicyError naming the line before which something was changed or removed.
+
+    A line that a power cut left torn is passed over where the next one is chained to it.
+    """
+    expected, torn = _FIRST, False
     lines = path.read_bytes().splitlines(keepends=True)
     for number, line in enumerate(lines, 1):
         try:
             before = json.loads(line)["before"]
         except (ValueError, KeyError, TypeError) as error:
-            raise PolicyError(
-                f"audit log {path}, line {number} is damaged: keep it aside and start a new one"
-            ) from error
-        if before != expected or not line.endswith(b"\n"):
-            raise PolicyError(f"audit log {path} was changed before line {number}: keep it aside and start a new one")
+            if torn:
+                raise PolicyError(_CHANGED.format(path, number)) from error
+            torn = True
+            expected = hashlib.sha256(line).hexdigest()
+            continue
+        if before != expected:
+            raise PolicyError(_CHANGED.format(path, number))
+        torn = False
         expected = hashlib.sha256(line).hexdigest()
     return len(lines)
 
 
-def _last_hash(content: bytes) -> str:
-    lines = content.splitlines(keepends=True)
+_CHANGED = "the audit log {} was changed before line {}: keep it aside as evidence and start a new one"
+
+
+def _mend_tail(handle: BinaryIO) -> None:
+    """End a torn last line, so that the next one begins on its own."""
+    size = handle.seek(0, os.SEEK_END)
+    if size == 0:
+        return
+    handle.seek(size - 1)
+    if handle.read(1) != b"\n":
+        handle.seek(0, os.SEEK_END)
+        handle.write(b"\n")
+
+
+def _last_hash(handle: BinaryIO) -> str:
+    size = handle.seek(0, os.SEEK_END)
+    handle.seek(max(0, size - _TAIL))
+    lines = handle.read().splitlines(keepends=True)
     return hashlib.sha256(lines[-1]).hexdigest() if lines else _FIRST

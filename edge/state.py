@@ -324,9 +324,10 @@ class People:
             return fused
         newest_s = (voice.affect.t_s if voice else -math.inf, face.affect.t_s if face else -math.inf)
         then, limit = self._sure.get(person, (None, 1.0))
-        if then == newest_s and fused.confidence > limit:
-            fused = replace(fused, confidence=limit)
-        self._sure[person] = (newest_s, min(limit, fused.confidence) if then == newest_s else fused.confidence)
+        sure = min(fused.confidence, limit) if then == newest_s else fused.confidence
+        self._sure[person] = (newest_s, sure)
+        if sure < fused.confidence:
+            return replace(fused, confidence=sure)
         return fused
 
     def _disagreement(

@@ -82,7 +82,7 @@ class Fusion:
         return joint
 
     def gap_strength(self, opposition: float) -> float:
-        """How unusual an opposition of two channels, in [-1, 1], is among sincere clips: 0–1 (2 % of them reach 0.5)."""
+        """How unusual an opposition of two channels (-1 … 1) is among sincere clips: 0–1; 2 % of them reach 0.5."""
         return 1 / (1 + math.exp(-(self._slope * opposition + self._offset)))
 
 

@@ -1,0 +1,236 @@
+"""The gate: purpose, consent, disclosure, withdrawal, audit; what is not clearly allowed is refused."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from edge.audit import Audit, verify
+from edge.config import Purpose
+from edge.errors import PolicyError
+from edge.policy import CONTEXTS, MODES, Policy
+from edge.types import (
+    Affect,
+    FaceAffect,
+    FaceSeen,
+    Observation,
+    PersonState,
+    Prosody,
+    SpeechActivity,
+    VoiceAffect,
+)
+
+FACE = FaceAffect(t_s=1.0, person=1, probs={"happy": 1.0}, valence=0.5, arousal=0.5, unclear=False)
+VOICE = VoiceAffect(t_s=1.0, probs={"happy": 1.0}, valence=0.5, arousal=0.5, listened_s=1, unclear=False)
+PROSODY = Prosody(
+    t_s=1.0,
+    window_s=1,
+    pitch_hz=None,
+    pitch_slope_st_s=None,
+    pitch_range_st=None,
+    energy_db=-20,
+    rate_hz=None,
+    pause_fraction=0,
+    voiced_fraction=0,
+)
+SEEN = FaceSeen(t_s=1.0, person=1, box=(0, 0, 1, 1), presence=0.9)
+SOUND = SpeechActivity(t_s=1.0, probability=1, speaking=True, speech_s=1)
+FEELING: list[Observation] = [FACE, VOICE, PROSODY]
+PLAIN: list[Observation] = [SEEN, SOUND]
+AFFECT = Affect(probs={"happy": 1.0}, label="happy", valence=1, arousal=0, confidence=1, unclear=False, age_ms=0)
+STATE = PersonState(
+    person=1,
+    t_s=1.0,
+    turn=1,
+    speaking=True,
+    face=AFFECT,
+    voice=AFFECT,
+    fused=AFFECT,
+    cues={"masking": 1},
+    words="hello",
+    face_box=(0, 0, 1, 1),
+    trend="frustration rising over 3 turns",
+    action_units={"smile": 1},
+    prosody=PROSODY,
+)
+
+
+def told(*args: object, **kwargs: object) -> Policy:
+    policy = Policy(*args, **kwargs)  # type: ignore[arg-type]
+    policy.disclose(lambda _text: None)
+    return policy
+
+
+@pytest.mark.parametrize("context", ["workplace", "education"])
+def test_work_and_education_refuse_affect(context: str) -> None:
+    """Consent does not help there; attention stays possible; the reason is told."""
+    policy = told("affect", context=context, consent=True)
+    assert policy.mode == "attention_only"
+    assert policy.reason is not None
+    assert context in policy.reason
+    assert policy.filter(FEELING + PLAIN) == PLAIN
+
+
+@pytest.mark.parametrize("exemption", ["medical", "safety"])
+def test_an_exemption_needs_a_justification(exemption: str) -> None:
+    """With a reason it opens the gate, without (or with blanks) it does not."""
+    wished = {"context": "workplace", "consent": True, "exemption": exemption}
+    assert told("affect", **wished).mode == "attention_only"
+    assert told("affect", **wished, justification="  ").mode == "attention_only"
+    assert told("affect", **wished, justification="crane operators' distress call, DPIA 7").mode == "affect"
+
+
+@given(
+    st.sampled_from(MODES),
+    st.sampled_from(CONTEXTS),
+    st.sampled_from([None, "medical", "safety"]),
+    st.booleans(),
+    st.booleans(),
+)
+def test_affect_needs_consent_everywhere_and_disclosure_always(
+    mode: str, context: str, exemption: str | None, consent: bool, tell: bool
+) -> None:
+    """No combination lets a feeling through without both; none lets anything through untold."""
+    policy = Policy(mode, context=context, exemption=exemption, justification="because", consent=consent)  # type: ignore[arg-type]
+    if tell:
+        policy.disclose(lambda _text: None)
+    feelings, plain = policy.filter(FEELING), policy.filter(PLAIN)
+    if feelings:
+        assert mode == "affect"
+        assert consent
+        assert tell
+        assert context not in ("workplace", "education") or exemption
+    if plain:
+        assert tell
+        assert mode != "off"
+
+
+def test_a_failed_disclosure_allows_nothing() -> None:
+    """When the notice cannot be shown, perception does not begin."""
+    policy = Policy("affect", context="personal", consent=True)
+
+    def broken(_text: str) -> None:
+        raise OSError("no screen")
+
+    with pytest.raises(OSError, match="no screen"):
+        policy.disclose(broken)
+    assert policy.filter(FEELING + PLAIN) == []
+
+
+def test_the_notice_says_what_is_done() -> None:
+    """The text follows the mode in force, not the one wished."""
+    shown: list[str] = []
+    Policy("affect", context="workplace", consent=True).disclose(shown.append)
+    assert "does not read feelings" in shown[0]
+
+
+def test_withdrawal_stops_capture_at_once() -> None:
+    """Every device is closed before `withdraw` returns, even when one fails to; nothing is allowed any more."""
+    policy = told("affect", context="personal", consent=True)
+    closed: list[str] = []
+
+    def stuck() -> None:
+        raise RuntimeError("busy")
+
+    policy.on_stop += [stuck, lambda: closed.append("camera"), lambda: closed.append("mic")]
+    with pytest.raises(PolicyError, match="unplug"):
+        policy.withdraw()
+    assert closed == ["camera", "mic"]
+    assert policy.mode == "off"
+    assert policy.filter(FEELING + PLAIN) == []
+    assert policy.redact(STATE) is None
+
+
+def test_new_consent_after_withdrawal_needs_a_new_notice() -> None:
+    """What was told before does not count again."""
+    policy = told("affect", context="personal", consent=True)
+    policy.withdraw()
+    policy.consent()
+    assert policy.filter(PLAIN) == []
+    policy.disclose(lambda _text: None)
+    assert policy.filter(FEELING) == FEELING
+
+
+def test_one_person_may_withdraw() -> None:
+    """Everything of that person is dropped, nothing of the others."""
+    policy = told("affect", context="personal", consent=True)
+    policy.withdraw(1)
+    other = FaceSeen(t_s=1.0, person=2, box=(0, 0, 1, 1), presence=0.9)
+    assert policy.filter([FACE, SEEN, other]) == [other]
+    assert policy.redact(STATE) is None
+
+
+def test_attention_only_states_hold_no_feeling() -> None:
+    """Even a state that was made before the mode changed."""
+    state = told("attention_only", context="personal").redact(STATE)
+    assert state is not None
+    assert (state.face, state.voice, state.fused, state.prosody, state.trend) == (None,) * 5
+    assert not state.cues
+    assert not state.action_units
+    assert state.face_box is not None
+
+
+def test_unknown_words_are_refused() -> None:
+    """A typing error does not open the gate."""
+    with pytest.raises(PolicyError, match="no context 'home'"):
+        Policy("affect", context="home")
+    with pytest.raises(PolicyError, match="no mode 'all'"):
+        Policy("all", context="personal")  # type: ignore[arg-type]
+
+
+def test_settings_become_a_policy(tmp_path: Path) -> None:
+    """The [purpose] section says it all, and its start is logged."""
+    log = tmp_path / "audit.jsonl"
+    Policy.from_config(Purpose(context="workplace", consent=True, audit_log=log))
+    entry = json.loads(log.read_text())
+    assert (entry["what"], entry["asked"], entry["mode"]) == ("start", "affect", "attention_only")
+
+
+# ---------------------------------------------------------------- audit log
+
+
+def test_the_log_is_chained_and_holds_no_content(tmp_path: Path) -> None:
+    """Decisions only; changing or removing a line is found."""
+    log = tmp_path / "audit.jsonl"
+    policy = told("affect", context="personal", consent=True, audit=Audit(log))
+    policy.withdraw(1)
+    policy.filter([FACE, VOICE])
+    assert verify(log) == 3
+    assert "happy" not in log.read_text()
+    lines = log.read_bytes().splitlines(keepends=True)
+    log.write_bytes(lines[0] + lines[2])
+    with pytest.raises(PolicyError, match="changed before line 2"):
+        Audit(log)
+    log.write_bytes(lines[0].replace(b"personal", b"vehicle!") + b"".join(lines[1:]))
+    with pytest.raises(PolicyError, match="changed before line 2"):
+        verify(log)
+
+
+def test_a_torn_last_line_is_kept_and_gone_on_from(tmp_path: Path) -> None:
+    """A power cut in mid-write must not keep the device from starting."""
+    log = tmp_path / "audit.jsonl"
+    Audit(log).write("start")
+    with log.open("ab") as handle:
+        handle.write(b'{"utc_ms": 17')
+    Audit(log).write("start")
+    assert verify(log) == 3
+
+
+def test_a_log_that_cannot_be_written_closes_the_gate(tmp_path: Path) -> None:
+    """At the start it is an error; later the mode falls to off."""
+    (tmp_path / "folder").mkdir()
+    with pytest.raises(PolicyError, match="cannot be written"):
+        Audit(tmp_path / "folder")
+    log = tmp_path / "audit.jsonl"
+    policy = told("affect", context="personal", consent=True, audit=Audit(log))
+    log.unlink()
+    log.mkdir()
+    policy.withdraw(3)
+    assert policy.mode == "off"
+    assert policy.reason is not None
+    assert "audit log" in policy.reason
+    assert policy.filter(PLAIN) == []
