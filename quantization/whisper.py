@@ -49,9 +49,7 @@ class _Graph:
 
     def op(self, kind: str, inputs: list[str], name: str, **attributes: object) -> str:
         domain = str(attributes.pop("domain", ""))
-        self.nodes.append(
-            helper.make_node(kind, inputs, [name], name=name, domain=domain, **attributes)
-        )
+        self.nodes.append(helper.make_node(kind, inputs, [name], name=name, domain=domain, **attributes))
         return name
 
     def shape(self, name: str, dims: list[int]) -> str:

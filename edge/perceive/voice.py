@@ -1,0 +1,127 @@
+"""How something is said: a new estimate of the voice's affect per 250 ms of speech.
+
+Only speech reaches the encoder. Silence gives nothing; a pause of a second or more ends the passage, and the
+next one is listened to afresh: what is remembered of a mood belongs to the state, not here.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+
+import numpy as np
+import numpy.typing as npt
+
+from edge.perceive.speech import CHUNK_S, SpeechGate
+from edge.types import SAMPLE_RATE, AudioFrame, VoiceAffect
+from models.logmel import check_rate
+from models.speech_activity import SpeechActivityNet
+from models.voice_head import VoiceEstimate, VoiceHead
+from models.whisper_encoder import FRAME_S, WhisperEncoder
+
+Array = npt.NDArray[np.float32]
+
+_HOP_S = 0.25  # of speech, between two estimates
+_FIRST_S = 0.5  # of speech, before the first one
+_WINDOW_FRAMES = round(3.0 / FRAME_S)
+_PAUSE_S = 1.0  # of silence, after which what was said before is another passage
+_SPEECH = 0.35  # probability under which a chunk waits for speech to go on before it is heard
+_MARGIN = 3  # chunks of 32 ms kept from before the speech
+
+
+class VoiceReader:
+    """One stream's voice affect. Raises ModelError where the encoder or the head is missing."""
+
+    def __init__(self) -> None:
+        self._encoder = WhisperEncoder()
+        self._head = VoiceHead()
+        self._done: deque[Array] = deque(maxlen=3)  # encoded chunks of one second
+        self.reset()
+
+    def reset(self) -> None:
+        """Forget the stream; call it also when the device itself begins to speak."""
+        self._waiting: deque[Array] = deque()
+        self._last_speech_s: float | None = None
+        self._forget()
+
+    def _forget(self) -> None:
+        self._encoder.reset()
+        self._done.clear()
+        self._heard_s = 0.0
+        self._next_s = _FIRST_S
+
+    def feed(self, samples: Array, t_s: float, probability: float, speaking: bool) -> VoiceAffect | None:
+        """Hear the next chunk of sound (mono, 16 kHz, from capture time `t_s`), judged by speech activity.
+
+        Returns an estimate when 250 ms of speech came in since the last, and at least half a second in all.
+        """
+        end_s = t_s + len(samples) / SAMPLE_RATE
+        if self._last_speech_s is not None and t_s - self._last_speech_s >= _PAUSE_S:
+            self._forget()
+            self._last_speech_s = None
+        self._waiting.append(samples)
+        if not speaking:
+            while len(self._waiting) > _MARGIN:
+                self._waiting.popleft()
+            return None
+        if probability < _SPEECH:
+            return None
+        speech = np.concatenate(self._waiting)
+        self._waiting.clear()
+        self._last_speech_s = end_s
+        self._heard_s += len(speech) / SAMPLE_RATE
+        self._done.extend(self._encoder.feed(speech))
+        if self._heard_s < self._next_s:
+            return None
+        self._next_s = self._heard_s + _HOP_S
+        estimate = self._head.estimate(self._window())
+        return None if estimate is None else _observation(estimate, end_s)
+
+    def _window(self) -> Array:
+        window = np.concatenate([*self._done, self._encoder.tail()])
+        return window[-_WINDOW_FRAMES:]
+
+
+def speech_of(samples: Array, net: SpeechActivityNet | None = None) -> Array:
+    """The speech in a whole recording (mono, 16 kHz), joined; what a stream would have let through."""
+    gate, kept, waiting = SpeechGate(net or SpeechActivityNet()), [np.zeros(0, dtype=np.float32)], deque[Array]()
+    padded = np.pad(samples, (0, -len(samples) % round(CHUNK_S * SAMPLE_RATE))).astype(np.float32, copy=False)
+    for chunk in gate.feed(AudioFrame("recording", 0, 0.0, padded)):
+        waiting.append(chunk.samples)
+        if not chunk.activity.speaking:
+            while len(waiting) > _MARGIN:
+                waiting.popleft()
+        elif chunk.activity.probability >= _SPEECH:
+            kept.extend(waiting)
+            waiting.clear()
+    return np.concatenate(kept)
+
+
+def analyze(samples: Array, sample_rate_hz: int = SAMPLE_RATE) -> VoiceAffect | None:
+    """The best single estimate of a whole recording; None where it holds under half a second of speech.
+
+    Windows of up to three seconds are read one by one and averaged. `t_s` is the recording's length.
+    Raises SampleRateError unless the rate is 16 kHz, and ModelError where a model is missing.
+    """
+    check_rate(sample_rate_hz)
+    speech = speech_of(samples)
+    if len(speech) < _FIRST_S * SAMPLE_RATE:
+        return None
+    head, encoder = VoiceHead(), WhisperEncoder()
+    frames = np.concatenate([*encoder.feed(speech), encoder.tail()])
+    count = -(-len(frames) // _WINDOW_FRAMES)
+    estimate = head.judge(np.array_split(frames, count))
+    return None if estimate is None else _observation(estimate, len(samples) / SAMPLE_RATE)
+
+
+def _observation(estimate: VoiceEstimate, t_s: float) -> VoiceAffect:
+    return VoiceAffect(
+        t_s=t_s,
+        confidence=estimate.confidence,
+        probs=estimate.probs,
+        valence=estimate.valence,
+        arousal=estimate.arousal,
+        listened_s=estimate.listened_s,
+        unclear=estimate.unclear,
+        fine=estimate.fine,
+        bursts=estimate.bursts,
+    )
