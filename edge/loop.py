@@ -29,6 +29,7 @@ from edge.summary import Summary
 from edge.types import AudioFrame, Observation, SpeechActivity, VideoFrame
 from edge.wire.envelope import Sealer
 from edge.worker import Worker
+from models.errors import ModelError
 
 _AUDIO_BLOCKS = 320  # about ten seconds of sound may wait while a turn's words are read
 _FOUND = 512
@@ -68,6 +69,7 @@ class Loop:
             language=config.perceive.language,
             describe_every_s=describe_every_s,
         )
+        self._left_out: dict[str, str] = {}
         self._slow = ThreadPoolExecutor(1, "words")  # judging a pause must not hold up the sound that follows it
         self._sealer = Sealer(config.device)
         self._answer = Answer(config, self._sealer, self._say, out=out)
@@ -120,10 +122,10 @@ class Loop:
     def _consider(self, observations: Iterable[Observation]) -> None:
         moment = self._path.step(observations, clock.now_s())
         self._interrupt(moment)
+        for line in events.lines(moment):  # before it is sent, so that no answer is shown before its question
+            self._listen(line)
         self._forward.moment(moment)
         self._watch(moment)
-        for line in events.lines(moment):
-            self._listen(line)
         if moment.observations:
             self.summary.observed(clock.now_s())
 
@@ -154,7 +156,7 @@ class Loop:
         step = self._governor.update(now_s, late_s=late_s, rss_mb=rss_mb, temperature_c=health.temperature_c())
         failing = {one.uri: one.reason or one.state for one in self._sensors if one.state == "failing"}
         failing |= {one.name: one.failing for one in (self._hearing, self._sight) if one.failing}
-        failing |= self._answer.failing()
+        failing |= self._left_out | self._answer.failing()
         report = Health(
             t_s=now_s,
             level=step.name,
@@ -209,13 +211,22 @@ class Loop:
         return Supervised(lambda: make(uri), audio=self._audio, video=self._video)
 
     def _make_hearing(self) -> Hearing:
+        """Hearing with all that was asked for; where a model of a part is missing, that part is left out, visibly."""
         perceive = self._config.perceive
-        return Hearing(
-            affect=self._policy.affect,
-            words=bool(perceive.words),
-            language=perceive.language,
-            slow=self._slow.submit,
-        )
+        affect, words = self._policy.affect, bool(perceive.words)
+        tries = ((affect, words, ""), (affect, False, "words"), (False, words, "voice"), (False, False, "voice, words"))
+        for wants_affect, wants_words, left_out in tries:
+            try:
+                hearing = Hearing(
+                    affect=wants_affect, words=wants_words, language=perceive.language, slow=self._slow.submit
+                )
+            except ModelError as error:
+                reason = error
+                continue
+            if left_out:
+                self._left_out[left_out] = str(reason)
+            return hearing
+        raise reason
 
     def _make_sight(self) -> Sight:
         return Sight(affect=self._policy.affect, max_people=self._config.perceive.max_people)

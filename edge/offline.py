@@ -15,7 +15,7 @@ from edge.events import plain
 from edge.path import Path
 from edge.perceive.hearing import Hearing
 from edge.perceive.sight import Sight
-from edge.perceive.voice import VoiceReader
+from edge.perceive.voice import RecordingReader
 from edge.policy import Policy
 from edge.rules import Rules
 from edge.sensors.base import EndOfStream
@@ -46,7 +46,7 @@ class Analyzer:
 
     def __init__(self, *, words: bool, language: str = "en", max_people: int = 3, look: Look | None = None) -> None:
         self._hearing = Hearing(affect=True, words=words, language=language)
-        self._voice = VoiceReader()
+        self._voice = RecordingReader()
         self._sight = Sight(affect=True, max_people=max_people)
         self._path = Path(policy=Policy.for_recordings(), rules=Rules.load(None), language=language)
         self._look = look
@@ -99,7 +99,7 @@ class Analyzer:
             kept.moment(self._path.step(last, end_s).states, last)
         if damage is not None and not (found or sound):
             raise MediaError(damage)
-        voice = self._voice.clip(np.concatenate(sound)) if sound else None
+        voice = self._voice.read(np.concatenate(sound)) if sound else None
         state = kept.state
         description = self._path.describe(state) if state is not None else None
         answer = {

@@ -81,9 +81,35 @@ class VoiceReader:
         return window[-_WINDOW_FRAMES:]
 
 
-def speech_of(samples: Array, net: SpeechActivityNet | None = None) -> Array:
+class RecordingReader:
+    """Whole recordings, one after another. Raises ModelError where a model is missing."""
+
+    def __init__(self) -> None:
+        self._net = SpeechActivityNet()
+        self._encoder = WhisperEncoder()
+        self._head = VoiceHead()
+
+    def read(self, samples: Array, sample_rate_hz: int = SAMPLE_RATE) -> VoiceAffect | None:
+        """The best single estimate of a whole recording; None where it holds under half a second of speech.
+
+        Windows of up to three seconds are read one by one and averaged. `t_s` is the recording's length.
+        Raises SampleRateError unless the rate is 16 kHz.
+        """
+        check_rate(sample_rate_hz)
+        self._net.reset()
+        self._encoder.reset()
+        speech = speech_of(samples, self._net)
+        if len(speech) < _FIRST_S * SAMPLE_RATE:
+            return None
+        frames = np.concatenate([*self._encoder.feed(speech), self._encoder.tail()])
+        count = -(-len(frames) // _WINDOW_FRAMES)
+        estimate = self._head.judge(np.array_split(frames, count))
+        return None if estimate is None else _observation(estimate, len(samples) / SAMPLE_RATE)
+
+
+def speech_of(samples: Array, net: SpeechActivityNet) -> Array:
     """The speech in a whole recording (mono, 16 kHz), joined; what a stream would have let through."""
-    gate, kept, waiting = SpeechGate(net or SpeechActivityNet()), [np.zeros(0, dtype=np.float32)], deque[Array]()
+    gate, kept, waiting = SpeechGate(net), [np.zeros(0, dtype=np.float32)], deque[Array]()
     padded = np.pad(samples, (0, -len(samples) % round(CHUNK_S * SAMPLE_RATE))).astype(np.float32, copy=False)
     for chunk in gate.feed(AudioFrame("recording", 0, 0.0, padded)):
         waiting.append(chunk.samples)
@@ -94,23 +120,6 @@ def speech_of(samples: Array, net: SpeechActivityNet | None = None) -> Array:
             kept.extend(waiting)
             waiting.clear()
     return np.concatenate(kept)
-
-
-def analyze(samples: Array, sample_rate_hz: int = SAMPLE_RATE) -> VoiceAffect | None:
-    """The best single estimate of a whole recording; None where it holds under half a second of speech.
-
-    Windows of up to three seconds are read one by one and averaged. `t_s` is the recording's length.
-    Raises SampleRateError unless the rate is 16 kHz, and ModelError where a model is missing.
-    """
-    check_rate(sample_rate_hz)
-    speech = speech_of(samples)
-    if len(speech) < _FIRST_S * SAMPLE_RATE:
-        return None
-    head, encoder = VoiceHead(), WhisperEncoder()
-    frames = np.concatenate([*encoder.feed(speech), encoder.tail()])
-    count = -(-len(frames) // _WINDOW_FRAMES)
-    estimate = head.judge(np.array_split(frames, count))
-    return None if estimate is None else _observation(estimate, len(samples) / SAMPLE_RATE)
 
 
 def _observation(estimate: VoiceEstimate, t_s: float) -> VoiceAffect:

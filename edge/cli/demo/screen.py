@@ -173,8 +173,10 @@ def _summary_rows(device: dict[str, Any], bridge: dict[str, Any], wall_s: float)
         ("device CPU", number("cpu_pct_core", "% of a core")),
         ("sent to the bridge", f"{number('bytes_sent', 'bytes')} in {number('envelopes_sent', 'envelopes')}"),
     ]
-    for name, value in sorted((bridge.get("timings") or {}).get("ms", {}).items()):
-        rows.append((f"bridge: {name.replace('_', ' ')}", f"{value:.0f} ms after the turn ended"))
+    stages = (bridge.get("timings") or {}).get("ms", {})
+    for name, value in sorted(stages.items(), key=lambda stage: stage[1]):
+        if value > 0:
+            rows.append((f"bridge: turn's end → {name.replace('_', ' ')}", f"{value:.0f} ms"))
     if model := bridge.get("llm"):
         rows.append(("bridge: language model, voice", f"{model}, {bridge.get('tts', '—')}"))
     rows.append(("demo, wall time", f"{wall_s:.1f} s"))
