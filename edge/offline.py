@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path as File
 from typing import Any, TypeVar
 
@@ -38,7 +38,8 @@ from edge.types import (
 
 _VOICE_S = 120.0  # of a longer recording, the voice as a whole is read from this much speech
 O = TypeVar("O", bound=Observation)  # noqa: E741
-Look = Callable[[VideoFrame, Sequence[Observation]], None]
+Look = Callable[[VideoFrame, Sequence[Observation], Mapping[int, npt.NDArray[np.float32]]], None]
+"""Called with each picture, what was observed in it, and everybody's landmarks."""
 
 
 class Analyzer:
@@ -86,7 +87,7 @@ class Analyzer:
                     end_s = frame.t_s
                     observations = self._sight.feed(frame)
                     if self._look is not None:
-                        self._look(frame, observations)
+                        self._look(frame, observations, self._sight.landmarks())
                 else:
                     continue
                 found += observations

@@ -49,7 +49,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         words = all(store.state(card) == "present" for card in cards.in_set("words"))
     look = None
     if args.overlay is not None:
-        from edge.perceive.overlay import Pictures
+        from edge.cli._overlay import Pictures
 
         look = Pictures(args.overlay, args.overlay_every)
     analyzer = Analyzer(words=words, language=args.language, look=look)
