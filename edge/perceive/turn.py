@@ -24,7 +24,7 @@ By = Literal["model", "silence", "end_of_input"]
 Sound = npt.NDArray[np.float32]
 T = TypeVar("T")
 
-_FINISHED = 0.5  # probability from which the network's verdict is "complete"
+_FINISHED = 0.4  # probability from which the verdict is "complete": 3 in 4 whole sentences pass, 1 in 5 cut ones
 _FINAL_S = 0.5  # silence that makes a likely end final
 _SILENCE_S = 1.6  # silence that ends any turn
 _OVERDUE_S = 2.0  # how much longer a turn waits for an answer that is still being computed
