@@ -28,7 +28,7 @@ class Scene:
 
 
 def parse(script: str) -> list[Scene]:
-    """Scenes of a script such as `neutral:2,smile+talk:3,closed`; a last one without a time never ends.
+    """Scenes of a script such as `neutral:2,smile-talk:3,closed`; a last one without a time never ends.
 
     Raises ConfigError, naming the looks there are.
     """
@@ -36,16 +36,16 @@ def parse(script: str) -> list[Scene]:
     parts = script.split(",")
     for index, part in enumerate(parts):
         name, colon, seconds = part.strip().partition(":")
-        look, plus, talk = name.partition("+")
-        if look not in LOOKS or (plus and talk != "talk"):
-            raise ConfigError(f"script '{script}': '{name}' is not LOOK or LOOK+talk, LOOK being {', '.join(LOOKS)}")
+        look, dash, talk = name.partition("-")
+        if look not in LOOKS or (dash and talk != "talk"):
+            raise ConfigError(f"script '{script}': '{name}' is not LOOK or LOOK-talk, LOOK being {', '.join(LOOKS)}")
         try:
             length_s = float(seconds) if colon else float("inf")
         except ValueError:
             length_s = 0.0
         if not length_s > 0 or (not colon and index < len(parts) - 1):
             raise ConfigError(f"script '{script}': '{part}' needs a time in seconds, as in {look}:2.5")
-        scenes.append(Scene(LOOKS[look], length_s, bool(plus)))
+        scenes.append(Scene(LOOKS[look], length_s, bool(dash)))
     return scenes
 
 

@@ -83,7 +83,9 @@ class NetworkCamera:
             except StopIteration:
                 raise SensorMissing(f"{self.uri} ended its stream: is the camera on?") from None
             except av.FFmpegError as error:
-                raise SensorMissing(f"{self.uri} fell silent ({_words(error)}): is the camera on?") from None
+                # FFmpeg's word for "your time-out interrupted me" is ExitError.
+                what = "fell silent" if isinstance(error, av.ExitError) else f"broke off ({_words(error)})"
+                raise SensorMissing(f"{self.uri} {what}: is the camera on?") from None
             try:
                 decoded = packet.decode()
             except av.FFmpegError:

@@ -6,9 +6,8 @@ It is opened at 16 kHz mono where the device can, else at its own rate and resam
 from __future__ import annotations
 
 import queue
-import time
 from collections import deque
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -21,6 +20,9 @@ from edge.sensors._blocks import Blocks
 from edge.sensors._liveclock import LiveClock
 from edge.sensors.base import BLOCK, options
 from edge.types import SAMPLE_RATE, AudioFrame
+
+if TYPE_CHECKING:
+    from edge.sensors._resample import Resampler
 
 _MOST_WAITING = 64  # blocks (2 s) between PortAudio's thread and the reader; then sound is lost, and counted
 
@@ -49,8 +51,7 @@ class Microphone:
         self.damaged = 0  # stretches of sound that the driver lost, or the reader was too late for
         self._device = device
         self._stream: Any = None
-        self._waiting: queue.Queue[_Heard] = queue.Queue(_MOST_WAITING)
-        self._ready: deque[AudioFrame] = deque()
+        self._begin(SAMPLE_RATE)
 
     def open(self) -> None:
         """Open the microphone. Raises SensorMissing: no PortAudio, no such device, in use, no permission."""
@@ -97,19 +98,11 @@ class Microphone:
         except (ValueError, sounddevice.PortAudioError) as error:
             raise SensorMissing(f"{self.uri} is not there; {_microphones(sounddevice)}") from error
         try:
-            self._rate, channels = _format(sounddevice, info)
-            self._resampler = None
-            if self._rate != SAMPLE_RATE:
-                from edge.sensors._resample import Resampler  # FFmpeg is loaded only where it is needed
-
-                self._resampler = Resampler()
-            self._blocks = Blocks(self.uri, live=True)
-            self._clock, self._heard_s = LiveClock(), 0.0
-            self._lost = False
-            self._waiting = queue.Queue(_MOST_WAITING)
+            rate, channels = _format(sounddevice, info)
+            self._begin(rate)
             stream = sounddevice.InputStream(
-                samplerate=self._rate,
-                blocksize=BLOCK * self._rate // SAMPLE_RATE,
+                samplerate=rate,
+                blocksize=BLOCK * rate // SAMPLE_RATE,
                 device=info["index"],
                 channels=channels,
                 dtype="float32",
@@ -124,11 +117,25 @@ class Microphone:
             ) from error
         return stream
 
+    def _begin(self, rate: int) -> None:
+        """Forget what was heard before; sound comes at `rate` Hz."""
+        self._rate = rate
+        self._resampler: Resampler | None = None
+        if rate != SAMPLE_RATE:
+            from edge.sensors._resample import Resampler  # FFmpeg is loaded only where it is needed
+
+            self._resampler = Resampler()
+        self._blocks = Blocks(self.uri, live=True)
+        self._clock, self._heard_s = LiveClock(), 0.0
+        self._lost = False
+        self._waiting: queue.Queue[_Heard] = queue.Queue(_MOST_WAITING)
+        self._ready: deque[AudioFrame] = deque()
+
     def _heard(self, samples: npt.NDArray[np.float32], count: int, times: Any, status: Any) -> None:
         """PortAudio's own thread: copy and leave."""
         age_s = times.currentTime - times.inputBufferAdcTime  # since the block's first sample was captured
         length_s = count / self._rate
-        t_s = time.monotonic() - (age_s if length_s / 2 < age_s < 1 else length_s)  # some back ends leave it 0
+        t_s = now_s() - (age_s if length_s / 2 < age_s < 1 else length_s)  # some back ends leave it 0
         self._lost |= bool(status)
         try:
             self._waiting.put_nowait((t_s, samples.copy(), self._lost))

@@ -1,7 +1,7 @@
 """`synthetic://`: a drawn face that follows a script, with a made-up or a given voice. It says what it is: no camera.
 
-Options: `?script=neutral:2,smile+talk:3,closed` (looks: neutral, smile, sad, angry, surprise, closed; the made-up voice
-hums vowels in scenes marked `+talk`), `audio=PATH` (this sound instead; the mouth follows it, and its end is the end),
+Options: `?script=neutral:2,smile-talk:3,closed` (looks: neutral, smile, sad, angry, surprise, closed; the made-up voice
+hums vowels in scenes marked `-talk`), `audio=PATH` (this sound instead; the mouth follows it, and its end is the end),
 `width=640&height=480&fps=25`. Unpaced, it gives frames as fast as they are asked for, counting time from 0.
 """
 
@@ -23,7 +23,7 @@ from edge.types import SAMPLE_RATE, AudioFrame, Frame, VideoFrame
 def from_uri(uri: Uri, *, paced: bool = True) -> Synthetic:
     """The drawn face that `uri` describes. Raises ConfigError."""
     chosen = options(
-        uri, script="neutral:2,neutral+talk:4,smile+talk:4,neutral", audio="", width="640", height="480", fps="25"
+        uri, script="neutral:2,neutral-talk:4,smile-talk:4,neutral", audio="", width="640", height="480", fps="25"
     )
     width, height, fps = (positive(uri, key, chosen[key]) for key in ("width", "height", "fps"))
     actor = Actor(parse(chosen["script"]))
