@@ -9,6 +9,7 @@ from collections.abc import Iterable
 _WINDOW_S = 1.6
 _MOVING = 0.02  # standard deviation of mouth_open (gap / width): a still mouth stays under 0.01, talk is 0.05–0.15
 _CLEARLY = 1.6  # another face must move this much more than the bound one to take the voice
+_EVERY_S = 0.1  # a decision holds this long
 _ENOUGH = 4  # samples of a mouth before anything is said of it
 
 
@@ -22,6 +23,8 @@ class Binder:
     def __init__(self) -> None:
         self._speech: deque[tuple[float, bool]] = deque(maxlen=128)
         self._mouths: dict[int, deque[tuple[float, float]]] = {}
+        self._faces: list[int] = []
+        self._decided_s = -math.inf
         self.bound = 0
         self.evidence: float | None = None  # 0–1: lips move with the voice; None: not known
 
@@ -46,6 +49,9 @@ class Binder:
             self.bound, self.evidence = 0, None
         if not faces:
             return 0
+        if faces == self._faces and 0 <= now_s - self._decided_s < _EVERY_S:
+            return self.bound
+        self._faces, self._decided_s = faces, now_s
         speech_s = [t_s for t_s, speaking in self._speech if speaking and now_s - t_s <= _WINDOW_S]
         motion = {person: self._motion(person, min(speech_s), max(speech_s)) for person in faces} if speech_s else {}
         if len(faces) == 1:

@@ -61,7 +61,7 @@ def _masking(units: Mapping[str, float], slope_st_s: float, voice: Affect | None
     """A smile that the eyes do not join (Ekman: AU12 without AU6), while the pitch falls or the voice is unhappy."""
     smile = _ramp(units.get("smile", 0.0), 0.25, 0.6)
     eyes = _ramp(units.get("cheek_raise", 0.0), 0.15, 0.5)
-    low = _ramp(-slope_st_s, 1.0, 6.0)
+    low = _ramp(-slope_st_s, 4.0, 12.0)  # a plain statement falls too, by a few semitones a second
     if voice is not None and not voice.unclear:
         low = max(low, voice.probs.get("sad", 0.0) + voice.probs.get("angry", 0.0) + voice.probs.get("fear", 0.0))
     return smile * (1 - eyes) * min(low, 1.0)

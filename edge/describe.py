@@ -21,7 +21,7 @@ from edge.types import Affect, Attention, Description, PersonState, Prosody
 
 MAX_TOKENS = 32
 _SURE, _LIKELY = 0.75, 0.5
-_CUE_FROM = 0.5
+_CUE_FROM = {"interest": 0.7}  # told from 0.5 on, but for those that are common
 _CUES = ("masking", "uncertainty", "frustration", "confusion", "interest")
 _UNIT_FROM = 0.45
 _KEEP = 16
@@ -185,7 +185,7 @@ def _joint(state: PersonState, words: ModuleType) -> _Phrase | None:
         gap = _gap(worst.between, worst.evidence, state, words)
         heads = [template.format(gap) for template in words.INCONGRUENCE[worst.between]]
         return _Phrase(heads, (), (), (worst.between, gap))
-    strong = [name for name in _CUES if state.cues.get(name, 0.0) >= _CUE_FROM]
+    strong = [name for name in _CUES if state.cues.get(name, 0.0) >= _CUE_FROM.get(name, 0.5)]
     if state.trend is not None and (match := re.fullmatch(r"(\w+) (\w+) over (\d+) turns", state.trend)):
         told = words.trend(match[1], match[2], int(match[3]))
         heads = [f"{head} {told}" for head in words.CUES[strong[0]]] if strong else [told]
@@ -215,7 +215,7 @@ def _prosody(prosody: Prosody | None) -> list[str]:
     if prosody.rate_hz is not None:
         found += ["slow"] if prosody.rate_hz < 2.8 else ["fast"] if prosody.rate_hz > 5.5 else []
     if prosody.pitch_slope_st_s is not None:
-        found += ["falling"] if prosody.pitch_slope_st_s < -3 else ["rising"] if prosody.pitch_slope_st_s > 3 else []
+        found += ["falling"] if prosody.pitch_slope_st_s < -5 else ["rising"] if prosody.pitch_slope_st_s > 5 else []
     if prosody.pitch_range_st is not None:
         found += ["flat"] if prosody.pitch_range_st < 2.5 else ["lively"] if prosody.pitch_range_st > 9 else []
     return found

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections import OrderedDict, deque
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
 from edge import sentiment
@@ -103,6 +103,7 @@ class People:
         self._sound: SpeechActivity | None = None
         self._spoke_s = -math.inf
         self._ended_s = -math.inf
+        self._joint: dict[int, tuple[Mapping[str, float], Mapping[str, float], Affect]] = {}  # the last one's inputs
         self._sure: dict[int, tuple[tuple[float, float], float]] = {}  # newest evidence, confidence then
         self._events: dict[int, list[Event]] = {}
 
@@ -235,9 +236,10 @@ class People:
         for person, voice in list(self._voices.items()):
             if person != self.binder.bound and now_s - voice.newest_s > WORDS_S:
                 del self._voices[person]
-        for kept in (self._gaps, self._sure):
-            for person in [p for p in kept if p not in self._faces and p not in self._voices]:
-                del kept[person]
+        for person in [p for p in self._gaps if p not in self._faces and p not in self._voices]:
+            del self._gaps[person]
+            self._sure.pop(person, None)
+            self._joint.pop(person, None)
 
     def _lose(self, person: int, t_s: float) -> None:
         face = self._faces.pop(person)
@@ -318,7 +320,17 @@ class People:
         self, person: int, heard: Affect | None, shown: Affect | None, voice: _Voice | None, face: _Face | None
     ) -> Affect | None:
         """The joint affect. With nothing new its confidence may only fall: an old doubt that fades proves nothing."""
-        fused = fuse(heard, shown)
+        if heard is None or shown is None:
+            self._joint.pop(person, None)
+            fused = fuse(heard, shown)
+        else:
+            before = self._joint.get(person)
+            if before is not None and before[0] is heard.probs and before[1] is shown.probs:
+                fused = replace(before[2], age_ms=min(heard.age_ms, shown.age_ms))  # nothing new, nothing faded
+            else:
+                fused = fuse(heard, shown)
+                assert fused is not None
+                self._joint[person] = (heard.probs, shown.probs, fused)
         if fused is None or fused.confidence is None:
             self._sure.pop(person, None)
             return fused

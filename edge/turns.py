@@ -81,6 +81,7 @@ class Turns:
         self._running: _Running | None = None
         self._baselines: OrderedDict[int, Baseline] = OrderedDict()
         self._session: dict[str, tuple[int, float]] = {}
+        self._trends: dict[int, tuple[tuple[int, bool], str | None]] = {}  # as of (turn, whether it has ended)
 
     @property
     def running(self) -> bool:
@@ -173,6 +174,14 @@ class Turns:
 
     def trend(self, person: int) -> str | None:
         """The most telling trend in words, e.g. `frustration rising over 3 turns`."""
+        at = self.count, self.running
+        if self._trends.get(person, (None, None))[0] != at:
+            self._trends[person] = (at, self._trend(person))
+            while len(self._trends) > _KEEP_PEOPLE:
+                del self._trends[next(iter(self._trends))]
+        return self._trends[person][1]
+
+    def _trend(self, person: int) -> str | None:
         for name, wanted in (
             ("frustration", "rising"),
             ("uncertainty", "rising"),

@@ -1,0 +1,69 @@
+"""Disagreement of channels: opposed, lasting, and of one person."""
+
+from __future__ import annotations
+
+import pytest
+
+from edge.fuse import valence_arousal
+from edge.incongruence import Disagreement, opposition, pleasantness
+from edge.types import EMOTIONS, Affect, Incongruence
+
+
+def affect(label: str, p: float = 0.85, unclear: bool = False) -> Affect:
+    probs = {name: p if name == label else (1 - p) / 7 for name in EMOTIONS}
+    valence, arousal = valence_arousal(probs)
+    return Affect(probs=probs, label=label, valence=valence, arousal=arousal, confidence=p, unclear=unclear, age_ms=0)
+
+
+def lasting(seconds: float, **channels: object) -> tuple[Incongruence, ...]:
+    gap, found = Disagreement(), ()
+    full: dict[str, object] = {"voice": None, "face": None, "words": None, **channels}
+    for i in range(int(seconds * 10) + 1):
+        found = gap.step(i / 10, **full)  # type: ignore[arg-type,assignment]
+    return found
+
+
+@pytest.mark.parametrize("voice", ["happy", "sad", "angry", "neutral"])
+@pytest.mark.parametrize("face", ["happy", "sad", "angry", "neutral"])
+def test_only_opposite_sides_disagree(voice: str, face: str) -> None:
+    """Pleasant against unpleasant; two kinds of unpleasant are no contradiction, nor is a neutral side."""
+    strong = any(i.strength > 0.5 for i in lasting(3, voice=affect(voice), face=affect(face)))
+    assert strong is ((voice == "happy") != (face == "happy") and "neutral" not in (voice, face))
+
+
+def test_it_must_last() -> None:
+    """A glimpse of 0.2 s is nothing; three seconds are."""
+    channels = {"voice": affect("sad"), "face": affect("happy")}
+    assert max((i.strength for i in lasting(0.2, **channels)), default=0) < 0.3
+    assert max(i.strength for i in lasting(3, **channels)) > 0.5
+
+
+def test_words_count_at_once() -> None:
+    """Words come once, whole: what they say need not be waited for."""
+    (item,) = lasting(0, words=0.6, voice=affect("sad"))
+    assert item.between == "words_voice"
+    assert item.strength > 0.5
+    assert item.evidence == "pleasant words, but the voice sounds sad"
+
+
+def test_an_unclear_channel_contradicts_nobody() -> None:
+    """What is not understood is no evidence."""
+    assert lasting(3, voice=affect("sad", unclear=True), face=affect("happy"), words=None) == ()
+
+
+def test_a_voice_from_elsewhere_contradicts_no_face() -> None:
+    """Still lips: the voice is likely not this person's."""
+    assert lasting(3, voice=affect("sad"), face=affect("happy"), same_person=0.0) == ()
+
+
+def test_evidence_names_both_sides() -> None:
+    """In everyday words."""
+    (item,) = (i for i in lasting(3, voice=affect("angry"), face=affect("happy")) if i.between == "voice_face")
+    assert item.evidence == "the voice sounds angry while the face smiles"
+
+
+def test_opposition_is_signed() -> None:
+    """Agreement is below zero, nothing is zero."""
+    assert opposition(pleasantness(affect("happy")), pleasantness(affect("sad"))) > 0.4
+    assert opposition(pleasantness(affect("happy")), pleasantness(affect("happy"))) < -0.4
+    assert abs(opposition(0.0, 1.0)) == 0
