@@ -92,6 +92,7 @@ class Loop:
                 start()
             for worker in (self._hearing, self._sight):  # a clip must not play to models that still load
                 worker.ready.wait(30.0)
+            self.summary.ready()
             for sensor in self._sensors:
                 sensor.start()
             watchdog.notify("READY=1")
@@ -198,6 +199,7 @@ class Loop:
             dropped=self._dropped(),
             face_found_pct=100 * self._sight.faces / self._sight.frames if self._sight.frames else None,
             envelopes_sent=self._forward.envelopes if self._config.link.bridges else None,
+            envelope_bytes=self._forward.bytes,
             bytes_sent=self._answer.bytes_sent,
             first_audio_ms=self._answer.first_audio_ms,
         )

@@ -1,0 +1,153 @@
+"""The command line: it teaches, it fails in one line that names cause and mend, it speaks JSON to machines."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+
+MIEN = [sys.executable, "-m", "edge.cli"]
+
+
+def mien(*words: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [*MIEN, *words], capture_output=True, text=True, timeout=240, check=False, env={**os.environ, **environment}
+    )
+
+
+def test_help_lists_every_command_with_what_it_does() -> None:
+    """A newcomer finds the way from `mien --help`."""
+    done = mien("--help")
+    assert done.returncode == 0
+    for command in ("demo", "run", "replay", "describe", "analyze", "doctor", "models", "bridge", "bench", "train"):
+        line = next(line for line in done.stdout.splitlines() if line.startswith(f"  {command} "))
+        assert "needs" not in line, line
+        assert len(line.split(maxsplit=1)[1]) > 20
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        (("anlyze",), "no command 'anlyze'"),
+        (("replay", "none.mp4"), "no file at none.mp4"),
+        (("run", "--sensor", "pigeon://1"), "no 'pigeon' among the sensors"),
+        (("run", "--config", "none.toml"), "no settings file at none.toml"),
+        (("replay", "LICENSE", "--bridge", "carrier://x"), "no 'carrier' among the transports"),
+        (("models", "pull", "nonesuch"), "no card for model 'nonesuch'"),
+    ],
+)
+def test_what_cannot_work_is_said_in_one_line(words: tuple[str, ...], says: str) -> None:
+    """No traceback; the cause, and what there is instead."""
+    done = mien(*words)
+    assert done.returncode in (1, 2)
+    assert says in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_a_missing_model_is_one_line_that_names_the_command(tmp_path: Path) -> None:
+    """An empty store is no riddle."""
+    sound = tmp_path / "silence.wav"
+    soundfile.write(sound, np.zeros(16_000, np.float32), 16_000)
+    done = mien("analyze", str(sound), "--no-words", MIEN_MODELS=str(tmp_path / "empty"))
+    assert done.returncode == 1
+    assert "mien models pull" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_a_corrupt_model_is_refused(tmp_path: Path) -> None:
+    """A changed byte is found before the network runs."""
+    from models import card as cards
+    from models import store
+
+    folder = tmp_path / "models"
+    folder.mkdir()
+    for card in cards.in_set("device"):
+        source = store.location(card)
+        if source.parent == store.folder():
+            (folder / source.name).symlink_to(source)
+    broken = folder / cards.read("speech_activity").file
+    broken.unlink()
+    broken.write_bytes(b"not a network")
+    sound = tmp_path / "silence.wav"
+    soundfile.write(sound, np.zeros(16_000, np.float32), 16_000)
+    done = mien("analyze", str(sound), "--no-words", MIEN_MODELS=str(folder))
+    assert done.returncode == 1
+    assert "is not the file that the card of 'speech_activity' names" in done.stderr
+
+
+def test_analyze_gives_one_object_per_file_whatever_the_file(tmp_path: Path, clips: list[Path]) -> None:
+    """Sound only, picture only, broken and whole: a line each, null where nothing was perceived."""
+    soundfile.write(tmp_path / "a_silence.wav", np.zeros(32_000, np.float32), 16_000)
+    (tmp_path / "b_broken.mp4").write_bytes(b"\x00\x00\x00\x18ftypmp42" + bytes(2000))
+    whole = clips[0].read_bytes()
+    (tmp_path / "c_cut.mpg").write_bytes(whole[: len(whole) // 2])
+    (tmp_path / "ignored.txt").write_text("no recording")
+    done = mien("analyze", str(tmp_path), "--jsonl", "--no-words")
+    assert done.returncode == 1, "one file could not be read"
+    assert "Traceback" not in done.stderr
+    lines = [json.loads(line) for line in done.stdout.splitlines()]
+    silence, broken, cut = lines
+    assert silence["voice"] is None
+    assert silence["face"] is None
+    assert silence["state"] is None
+    assert "error" in broken
+    assert cut["face"]["pictures"] > 10
+    assert cut["words"] is None, "words were not asked for"
+
+
+def test_without_consent_no_feeling_is_read(clips: list[Path], tmp_path: Path) -> None:
+    """Fail closed: no affect in any line, and the notice says so."""
+    done = mien("replay", str(clips[0]), "--json", "--no-words", MIEN_STATE=str(tmp_path))
+    lines = [json.loads(line) for line in done.stdout.splitlines()]
+    notice = next(line for line in lines if line["type"] == "notice")
+    assert "does not read feelings" in notice["text"]
+    states = [line for line in lines if line["type"] == "state"]
+    assert states
+    for state in states:
+        assert state["face"] is state["voice"] is state["fused"] is None
+        assert not state["action_units"]
+
+
+def test_a_bridge_that_is_down_is_told_and_the_loop_goes_on(clips: list[Path], tmp_path: Path) -> None:
+    """Perception needs no bridge; the health lines say what is wrong with the link."""
+    done = mien(
+        "replay", str(clips[0]), "--json", "--no-words", "--bridge", "grpc://127.0.0.1:9", MIEN_STATE=str(tmp_path)
+    )
+    assert done.returncode == 0
+    lines = [json.loads(line) for line in done.stdout.splitlines()]
+    assert any("bridge" in line["failing"] for line in lines if line["type"] == "health")
+    assert sum(line["type"] == "state" for line in lines) > 20
+
+
+def test_the_words_stand_beside_the_clips_true_sentences(clips: list[Path]) -> None:
+    """On four real people: the recognizer is right in most words, and silent rather than wrong in the rest."""
+    done = mien("analyze", *map(str, clips), "--jsonl", "--words")
+    right = total = 0
+    for line in done.stdout.splitlines():
+        found = json.loads(line)
+        true = _sentence(Path(found["path"]).stem)
+        heard = set((found["words"] or "").lower().strip(".").split())
+        right += sum(word in heard for word in true)
+        total += len(true) if found["words"] else 0
+        assert found["face"]["pictures"] >= 74, "face found in nearly every picture"
+    assert total >= 12, "words were heard in most clips"
+    assert right / total >= 0.7
+
+
+def _sentence(stem: str) -> list[str]:
+    """The sentence that a GRID clip's name encodes (Cooke et al. 2006)."""
+    tables = (
+        {"b": "bin", "l": "lay", "p": "place", "s": "set"},
+        {"b": "blue", "g": "green", "r": "red", "w": "white"},
+        {"a": "at", "b": "by", "i": "in", "w": "with"},
+        {},
+        dict(zip("z123456789", ["zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine"], strict=True)),
+        {"a": "again", "n": "now", "p": "please", "s": "soon"},
+    )
+    return [table.get(letter, letter) for table, letter in zip(tables, stem, strict=True)]
