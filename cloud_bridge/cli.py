@@ -6,6 +6,7 @@ import argparse
 import asyncio
 import json
 import logging
+import os
 import signal
 import sys
 from collections.abc import Sequence
@@ -13,7 +14,6 @@ from typing import Any
 
 from cloud_bridge import choose
 from cloud_bridge.errors import BridgeError, SettingError
-from cloud_bridge.serve import serve
 from cloud_bridge.settings import Settings, read
 
 _EPILOG = f"""\
@@ -75,6 +75,9 @@ def _parser() -> argparse.ArgumentParser:
 
 
 async def _run(settings: Settings, *, pull: bool, as_json: bool) -> int:
+    os.environ.setdefault("GRPC_VERBOSITY", "NONE")  # our own error says it; read when gRPC is first imported
+    from cloud_bridge.serve import serve
+
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):

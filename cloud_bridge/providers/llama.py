@@ -46,7 +46,7 @@ class Llama:
     async def start(self) -> None:
         """Load the model. Raises ModelAbsent where the engine is not installed or cannot read the file."""
         async with self._starting:
-            if self._worker is not None and self._worker.returncode is None:
+            if self._serving():
                 return
             await self.close()
             key = secrets.token_hex(16)
@@ -89,6 +89,9 @@ class Llama:
             )
             self._http.usage = self.usage
 
+    def _serving(self) -> bool:
+        return self._http is not None and self._worker is not None and self._worker.returncode is None
+
     async def prime(self, messages: Sequence[Message], *, lasting: bool = False) -> None:
         """Compute `messages` into the model's cache; a lasting prompt is kept on disk for the next start."""
         text = json.dumps([_CONTEXT, [[one.role, one.text] for one in messages]])
@@ -112,7 +115,7 @@ class Llama:
 
     async def stream(self, messages: Sequence[Message], max_tokens: int) -> AsyncGenerator[str, None]:
         """Pieces of the answer as they come."""
-        if self._worker is None or self._worker.returncode is not None:
+        if not self._serving():
             await self.start()
         assert self._http is not None
         async with contextlib.aclosing(self._http.stream(messages, max_tokens)) as pieces:

@@ -33,12 +33,13 @@ class Piper:
         self._tasks: list[asyncio.Task[None]] = []
         self._waiting: dict[int, asyncio.Queue[dict[str, Any] | None]] = {}
         self._starting = asyncio.Lock()
+        self._alive = False  # its pipe still speaks; known before the process is reaped
         self._complaint = ""
 
     async def start(self) -> None:
         """Load the voice. Raises ModelAbsent where the engine is not installed or cannot read the file."""
         async with self._starting:
-            if self._worker is not None and self._worker.returncode is None:
+            if self._alive:
                 return
             await self.close()
             worker = await asyncio.create_subprocess_exec(
@@ -64,11 +65,12 @@ class Piper:
                 if "No module named 'piper'" in self._complaint:
                     raise ModelAbsent("the voice needs Piper: pip install 'mien[local-tts]', or choose --tts espeak")
                 raise ModelAbsent(f"Piper cannot speak with {self._command[3]}: {self._complaint[-300:].strip()}")
+            self._alive = True
             self._tasks.append(asyncio.create_task(self._deliver(worker)))
 
     async def speak(self, text: str, pace: float = 1.0) -> AsyncGenerator[Sound, None]:
         """The sentence as sound, with its mouth shapes."""
-        if self._worker is None or self._worker.returncode is not None:
+        if not self._alive:
             await self.start()
         order = next(self._ids)
         parts: asyncio.Queue[dict[str, Any] | None] = asyncio.Queue()
@@ -94,9 +96,8 @@ class Piper:
                 self._tell({"stop": order})
 
     def _tell(self, order: dict[str, Any]) -> None:
-        if self._worker is None or self._worker.stdin is None or self._worker.stdin.is_closing():
-            raise ProviderError("the voice failed: its process ended")
-        self._worker.stdin.write(json.dumps(order).encode() + b"\n")
+        if self._alive and self._worker is not None and self._worker.stdin is not None:
+            self._worker.stdin.write(json.dumps(order).encode() + b"\n")
 
     async def _deliver(self, worker: asyncio.subprocess.Process) -> None:
         assert worker.stdout is not None
@@ -109,6 +110,7 @@ class Piper:
                     parts.put_nowait(part)
         except (asyncio.IncompleteReadError, json.JSONDecodeError):
             pass  # it died in the middle of a part
+        self._alive = False
         for parts in self._waiting.values():
             parts.put_nowait(None)
 
@@ -119,7 +121,7 @@ class Piper:
 
     async def close(self) -> None:
         """End the worker."""
-        worker, self._worker = self._worker, None
+        worker, self._worker, self._alive = self._worker, None, False
         if worker is None:
             return
         if worker.returncode is None:

@@ -1,0 +1,91 @@
+"""The real, smallest local model, in its own process. Skips where its file or engine is not installed."""
+
+from __future__ import annotations
+
+import asyncio
+import importlib.util
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from cloud_bridge import prompt
+from cloud_bridge.errors import ModelAbsent
+from cloud_bridge.providers.base import Message
+from cloud_bridge.providers.llama import Llama
+from models import store
+from models.errors import ModelError
+
+pytestmark = pytest.mark.skipif(importlib.util.find_spec("xllamacpp") is None, reason="xllamacpp is not installed")
+CHAT = [Message("system", "Be kind."), Message("user", "Say hello."), Message("assistant", "Hello,")]
+
+
+@pytest.fixture
+async def llama(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Llama]:
+    try:
+        file = store.path("llm_tiny")
+    except ModelError as error:
+        pytest.skip(f"the model is not here: {error}")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    model = Llama(file, threads=1)
+    yield model
+    await model.close()
+
+
+async def test_it_goes_on_and_counts(llama: Llama) -> None:
+    """It continues the words that it was given as its own, within the limit, and counts tokens."""
+    text = "".join([piece async for piece in llama.stream(CHAT, 12)])
+    assert text
+    assert not text.lstrip().startswith("Hello,")
+    assert 0 < llama.usage.output_tokens <= 12
+    assert llama.usage.input_tokens > 5
+
+
+async def test_a_primed_prompt_is_not_computed_again(llama: Llama) -> None:
+    """After `prime`, the answer computes only what is new; and so it is after a restart, from the disk."""
+    question = prompt.messages((), "Hello.", "", continues=True)
+    fixed = prompt.fixed()
+    for start in (1, 2):
+        await llama.prime(fixed, lasting=True)
+        if start == 2:
+            break
+        before = llama.usage.cached_tokens
+        async for _ in llama.stream(question, 2):
+            pass
+        assert llama.usage.cached_tokens - before > 200
+        await llama.close()
+    assert llama.usage.cached_tokens - before > 400
+
+
+async def test_leaving_stops_it(llama: Llama) -> None:
+    """Barge-in: once the stream is closed, the next answer does not wait for the rest of the last."""
+    stream = llama.stream([Message("user", "Count from 1 to 1000.")], 2000)
+    await anext(stream)
+    await stream.aclose()
+    pieces = [piece async for piece in llama.stream(CHAT, 3)]
+    assert pieces
+    assert llama.usage.output_tokens <= 3  # the abandoned answer was never finished
+
+
+async def test_it_comes_back_after_its_process_died(llama: Llama) -> None:
+    """A worker that is gone is started again by the next answer."""
+    await llama.start()
+    assert llama._worker is not None
+    llama._worker.kill()
+    await llama._worker.wait()
+    assert [piece async for piece in llama.stream(CHAT, 3)]
+
+
+async def test_leaving_while_it_loads(llama: Llama) -> None:
+    """Barge-in while the worker starts leaves nothing half begun."""
+    with pytest.raises(TimeoutError):
+        await asyncio.wait_for(llama.start(), 0.05)
+    assert [piece async for piece in llama.stream(CHAT, 3)]
+
+
+async def test_a_file_that_is_no_model_is_named(tmp_path: Path) -> None:
+    """A broken file is told at the start."""
+    file = tmp_path / "broken.gguf"
+    file.write_bytes(b"not a model")
+    with pytest.raises(ModelAbsent, match=r"broken\.gguf"):
+        await Llama(file, threads=1).start()
