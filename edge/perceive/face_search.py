@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable
 
 from models.face_detector import Detection, FaceDetector, Picture
 
@@ -24,10 +24,12 @@ class Search:
         self._last_s = float("-inf")
         self._count = 0
         self._thorough = True
-        self._turns = 0
+        self._turns = 0  # the detector is blind to faces upside down
 
-    def look(self, picture: Picture, t_s: float, *, known: int, lost: bool) -> Iterator[tuple[int, Detection]]:
-        """Faces found in `picture`, if it is time to look at all, each with the quarter turns that set it upright.
+    def look(
+        self, picture: Picture, t_s: float, accept: Callable[[Detection], bool], *, known: int, lost: bool
+    ) -> None:
+        """Hand faces in `picture` to `accept`, if it is time to look at all; it tells whether one was a face.
 
         `known`: faces that are being followed; `lost`: one was, until just now.
         """
@@ -38,32 +40,20 @@ class Search:
         self._count += 1
         if self._thorough:  # the first picture, perhaps the only one: look everywhere
             self._thorough = False
-            yield from self._everywhere(picture)
-            return
-        found = []
-        if known == 0 or self._count % 2:
-            found = self._detector.detect(picture, quarter_turns=self._turns, threshold=_SURE)
-        if not found and not lost:
-            if known or self._count % 2:
-                part = _parts(picture)[self._count // 2 % 6]
-                found = self._detector.detect(picture, region=part, quarter_turns=self._turns, threshold=_SURE_SMALL)
-            else:
-                turns = (self._turns + self._count // 2) % 4
-                found = self._detector.detect(picture, quarter_turns=turns, threshold=_SURE_SMALL)
-                self._turns = turns if found else self._turns
-        for one in found:
-            yield self._turns, one
-
-    def _everywhere(self, picture: Picture) -> Iterator[tuple[int, Detection]]:
-        for turns in (0, 1, 3, 2):
-            found = self._detector.detect(picture, quarter_turns=turns, threshold=_SURE if turns == 0 else _SURE_SMALL)
-            if not found and turns == 0:
-                for part in _parts(picture):
-                    found += self._detector.detect(picture, region=part, threshold=_SURE_SMALL)
-            if found:
+            looks = [(None, 0), *((part, 0) for part in _parts(picture)), (None, 2), (None, 1), (None, 3)]
+        elif lost:
+            looks = [(None, self._turns)]
+        elif known:
+            looks = [(None if self._count % 2 else _parts(picture)[self._count // 2 % 6], self._turns)]
+        elif self._count % 2:
+            looks = [(None, self._turns), (_parts(picture)[self._count // 2 % 6], self._turns)]
+        else:
+            looks = [(None, self._turns), (None, (self._turns + self._count // 2) % 4)]
+        for region, turns in looks:
+            threshold = _SURE if region is None and turns == self._turns else _SURE_SMALL
+            found = self._detector.detect(picture, region=region, quarter_turns=turns, threshold=threshold)
+            if any([accept(one) for one in found]):
                 self._turns = turns
-                for one in found:
-                    yield turns, one
                 return
 
 

@@ -61,8 +61,7 @@ class FaceTrack:
     @property
     def box(self) -> Box:
         """x, y, w, h in pixels, around the landmarks."""
-        low, high = self.face.points[:, :2].min(axis=0), self.face.points[:, :2].max(axis=0)
-        return float(low[0]), float(low[1]), float(high[0] - low[0]), float(high[1] - low[1])
+        return box_of(self.face)
 
     def partial(self, width: int, height: int) -> bool:
         """Whether half the face is out of the picture, or turned too far to read an expression."""
@@ -148,6 +147,12 @@ class FaceTrack:
         size, other = max(w, h), max(other_w, other_h)
         off = float(np.hypot(x + w / 2 - other_x - other_w / 2, y + h / 2 - other_y - other_h / 2))
         return off < 0.5 * max(size, other) and 0.4 < size / max(other, 1e-6) < 2.5
+
+
+def box_of(face: Face) -> Box:
+    """x, y, w, h in pixels, around a face's landmarks."""
+    low, high = face.points[:, :2].min(axis=0), face.points[:, :2].max(axis=0)
+    return float(low[0]), float(low[1]), float(high[0] - low[0]), float(high[1] - low[1])
 
 
 def _patch(picture: Picture, roi: Roi) -> npt.NDArray[np.float32]:

@@ -15,11 +15,11 @@ import numpy as np
 from edge.perceive.face_action_units import action_units
 from edge.perceive.face_geometry import Points
 from edge.perceive.face_search import Search
-from edge.perceive.face_track import FaceTrack
+from edge.perceive.face_track import FaceTrack, box_of
 from edge.types import FaceAffect, FaceLost, Observation, VideoFrame
 from models.blendshapes import Blendshapes
 from models.errors import ModelError
-from models.face_detector import FaceDetector, Picture
+from models.face_detector import Detection, FaceDetector, Picture
 from models.face_landmarks import Face, FaceLandmarks, Roi, roi_from_detection, roi_from_landmarks
 
 if TYPE_CHECKING:
@@ -54,6 +54,7 @@ class Sight:
         self._on = True
         self._still_hz = _STILL_HZ
         self._next_person = 1
+        self._turns = 0  # counter-clockwise quarter turns that set the camera's pictures upright
         self._last_s = float("-inf")
         self.tracks: list[FaceTrack] = []
 
@@ -123,28 +124,47 @@ class Sight:
         lost = [one for one in self.tracks if not one.present]
         if not lost and len(self.tracks) >= self._max_people:
             return []
-        found: list[Observation] = []
-        for turns, detection in self._search.look(picture, t_s, known=len(self.tracks) - len(lost), lost=bool(lost)):
+        fresh: list[FaceTrack] = []
+
+        def accept(detection: Detection) -> bool:
             if any(one.covers(detection.box) for one in self.tracks if one.present):
-                continue
-            first = self._read(picture, roi_from_detection(detection))
-            if first is None or first.presence < _PRESENT:
-                continue
-            face = self._read(picture, roi_from_landmarks(first.points))  # the detector's square is a rough one
-            if face is None or face.presence < _NEW:
-                continue
-            track = next((one for one in lost if one.covers(detection.box) and not one.present), None)
+                return True
+            face = self._believe(picture, detection)
+            if face is None:
+                return False
+            if any(one.covers(box_of(face)) for one in self.tracks if one.present):
+                return True  # a part of the picture had shown a part of a face that is known
+            track = next((one for one in lost if one.covers(box_of(face)) and not one.present), None)
             if track is not None:
                 track.take(face, t_s, picture)
             elif len(self.tracks) < self._max_people:
-                track = FaceTrack(self._next_person, face, t_s, picture, turns)
-                self._next_person += 1
-                self.tracks.append(track)
+                track = self._begin(face, t_s, picture)
             else:
-                continue
-            found += self._observe(track, picture)
+                return False
+            fresh.append(track)
+            return True
+
+        self._search.look(picture, t_s, accept, known=len(self.tracks) - len(lost), lost=bool(lost))
+        found = [one for track in fresh for one in self._observe(track, picture)]
         self._merge()
         return found
+
+    def _believe(self, picture: Picture, detection: Detection) -> Face | None:
+        """The face of a detection, if the landmark net agrees that it is one."""
+        first = self._read(picture, roi_from_detection(detection))
+        if first is None or first.presence < _PRESENT:
+            return None
+        face = self._read(picture, roi_from_landmarks(first.points))  # the detector's square is a rough one
+        return None if face is None or face.presence < _NEW else face
+
+    def _begin(self, face: Face, t_s: float, picture: Picture) -> FaceTrack:
+        if not self.tracks:  # who comes alone and lies on the side tells how the camera is mounted
+            angle = np.degrees(face.roi.angle)
+            self._turns = round(angle / 90.0) % 4 if abs(angle) > 60.0 else 0
+        track = FaceTrack(self._next_person, face, t_s, picture, self._turns)
+        self._next_person += 1
+        self.tracks.append(track)
+        return track
 
     def _merge(self) -> None:
         """Two tracks that have come to follow one face are one: the older."""

@@ -47,7 +47,8 @@ def turn(yaw: float, pitch: float, roll: float) -> Floats:
     about_y = np.array([[np.cos(a), 0, np.sin(a)], [0, 1, 0], [-np.sin(a), 0, np.cos(a)]])
     about_x = np.array([[1, 0, 0], [0, np.cos(b), np.sin(b)], [0, -np.sin(b), np.cos(b)]])
     about_z = np.array([[np.cos(c), -np.sin(c), 0], [np.sin(c), np.cos(c), 0], [0, 0, 1]])
-    return about_y @ about_x @ about_z
+    rotation: Floats = about_y @ about_x @ about_z
+    return rotation
 
 
 def direction(yaw: float, pitch: float) -> Floats:
@@ -82,10 +83,8 @@ def draw(
     x, y, c = u[order].astype(np.intp), v[order].astype(np.intp), colour[order].astype(np.uint8)
     for dx, dy in ((1, 1), (1, 0), (0, 1), (0, 0)):
         picture[y + dy, x + dx] = c
-    picture = cv2.medianBlur(picture, 3)
-    if over > 1:
-        picture = cv2.resize(picture, size, interpolation=cv2.INTER_AREA)
-    return picture
+    smooth = cv2.medianBlur(picture, 3)
+    return np.asarray(smooth if over == 1 else cv2.resize(smooth, size, interpolation=cv2.INTER_AREA), np.uint8)
 
 
 def _shoulders(picture: npt.NDArray[np.uint8], x: float, y: float, scale: float) -> None:
@@ -99,7 +98,7 @@ def _shoulders(picture: npt.NDArray[np.uint8], x: float, y: float, scale: float)
 
 def _ellipsoid(p: Floats, centre: tuple[float, float, float], radii: tuple[float, float, float]) -> Floats:
     q = (p - np.array(centre)) / np.array(radii)
-    return (np.linalg.norm(q, axis=-1) - 1.0) * min(radii)
+    return np.asarray((np.linalg.norm(q, axis=-1) - 1.0) * min(radii))
 
 
 def _join(a: Floats, b: Floats, blend: float) -> Floats:
@@ -108,7 +107,7 @@ def _join(a: Floats, b: Floats, blend: float) -> Floats:
 
 
 def _carve(a: Floats, b: Floats, blend: float) -> Floats:
-    return -_join(-a, b, blend)
+    return np.asarray(-_join(-a, b, blend))
 
 
 def _surface(points: Floats) -> Floats:
@@ -129,7 +128,7 @@ def _surface(points: Floats) -> Floats:
     d = _join(d, _ellipsoid(p, (0, -3.65, 5.2), (2.1, 0.42, 0.5)), 0.35)  # lips
     d = _join(d, _ellipsoid(p, (0, -4.65, 5.1), (1.8, 0.5, 0.5)), 0.35)
     d = _join(d, _ellipsoid(p, (7.5, 1.0, -3.0), (0.7, 2.9, 1.7)), 0.4)  # ear
-    return np.minimum(d, (np.linalg.norm((p - _EYES[1]) / _EYE_SHAPE, axis=-1) - 1) * _EYE_R)
+    return np.asarray(np.minimum(d, (np.linalg.norm((p - _EYES[1]) / _EYE_SHAPE, axis=-1) - 1) * _EYE_R))
 
 
 @cache
@@ -160,7 +159,7 @@ def _sampled() -> tuple[Floats, Floats]:
 
 
 def _degrees(*ranges: tuple[float, float, int]) -> Floats:
-    return np.radians(np.concatenate([np.linspace(*one) for one in ranges]))
+    return np.asarray(np.radians(np.concatenate([np.linspace(*one) for one in ranges])))
 
 
 def _rays(azimuth: Floats, elevation: Floats) -> Floats:
