@@ -11,12 +11,12 @@ import logging
 import random
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Literal, TypeVar
 
 from edge.clock import now_s
-from edge.errors import MienError
-from edge.sensors.base import EndOfStream, Sensor, without_password
+from edge.sensors._life import READ_S, Life, Limits
+from edge.sensors.base import Sensor, without_password
 from edge.slots import Slot
 from edge.types import AudioFrame, Frame, VideoFrame
 
@@ -25,7 +25,6 @@ log = logging.getLogger(__name__)
 T = TypeVar("T")
 State = Literal["starting", "running", "failing", "stopped", "muted"]
 
-_READ_S = 0.1  # how long one read may wait: the longest that muting waits for a device that works
 _CLOSE_S = 2.0  # how long closing may take before the device counts as hung
 _STABLE_S = 5.0  # a device that has given frames for so long has recovered: pauses start small again
 _MOST_HUNG = 4  # threads left behind that still hang: each holds memory, so no more are started
@@ -44,21 +43,6 @@ class SensorHealth:
     stalled: int
     abandoned: int
     damaged: int
-
-
-@dataclass(eq=False, slots=True)
-class _Life:
-    """One opening of the sensor, on one thread. Only its own thread touches the sensor."""
-
-    sensor: Sensor
-    stop: threading.Event = field(default_factory=threading.Event)
-    done: threading.Event = field(default_factory=threading.Event)
-    opened: bool = False
-    # When the running device call must have come back; None while no device call runs.
-    call_deadline_s: float | None = None
-    first_frame_s: float | None = None
-    fault: str | None = None  # why it ended, or what was wrong with the file
-    ended: bool = False  # by the end of its input
 
 
 class Supervised:
@@ -92,12 +76,12 @@ class Supervised:
         self._damaged_before = 0  # in openings that are over
         self.has_audio, self.has_video = self._first.has_audio, self._first.has_video
         self._audio, self._video, self._lossless = audio, video, lossless
-        self._stall_s, self._open_s = stall_s, open_s
+        self._limits = Limits(open_s, stall_s)
         self._pause_s, self._longest_pause_s = pause_s, longest_pause_s
         self._on_state = on_state
         self._lock = threading.Lock()
-        self._life: _Life | None = None
-        self._hung: list[_Life] = []
+        self._life: Life | None = None
+        self._hung: list[Life] = []
         self._last_frame_s: float | None = None
         self._wake = threading.Condition()
         self._stopping = self._muted = False
@@ -195,39 +179,40 @@ class Supervised:
                 return
             if fault is None:  # asked to stop or to mute
                 continue
-            failures = 1 if _lived_s(life) > _STABLE_S else failures + 1
+            failures = 1 if life.lived_s > _STABLE_S else failures + 1
             self._become("failing", fault)
             most_s = min(self._longest_pause_s, self._pause_s * 2 ** min(failures - 1, 16))
             self._sleep(random.uniform(0, most_s), until=lambda: self._muted)  # noqa: S311 - spreads load, hides nothing
             self.reopened += 1
         self._become("stopped", None)
 
-    def _begin(self) -> _Life:
+    def _begin(self) -> Life:
         sensor, self._first = self._first or self._make(), None
-        life = _Life(sensor)
+        life = Life(sensor, self._limits, self._deliver)
         with self._lock:
             self._life = life
         if self.state != "failing":
             self._become("starting", None)
-        threading.Thread(target=self._live, args=(life,), name=f"read {self.uri}", daemon=True).start()
+        life.start()
         return life
 
-    def _follow(self, life: _Life) -> str | None:
+    def _follow(self, life: Life) -> str | None:
         """Watch one life until it ends; why it did, or None when asked to."""
         while not (life.done.wait(0.05) or self._stopping or self._muted):
             if life.first_frame_s is not None and self.state != "running":
                 self._become("running", life.fault)
-            deadline_s = life.call_deadline_s
-            if deadline_s is not None and now_s() > deadline_s:
+            if life.hung:
                 return "the device does not answer: unplug it and plug it in again"
         return life.fault
 
-    def _end(self, life: _Life) -> None:
+    def _end(self, life: Life) -> None:
         life.stop.set()
-        done = life.done.wait(_READ_S + _CLOSE_S)
+        self.stalled += life.stalled
+        done = life.done.wait(READ_S + _CLOSE_S)
         with self._lock:
             self._life = None
             self._damaged_before += life.sensor.damaged
+            self._hung = [one for one in self._hung if not one.done.is_set()]
             if not done:
                 self._hung.append(life)
                 self.abandoned += 1
@@ -256,73 +241,25 @@ class Supervised:
             except Exception:
                 log.exception("the listener to %s failed", self.uri)
 
-    # ------------------------------------------------------------ the sensor's own thread
+    # ------------------------------------------------------------ called on the sensor's own thread
 
-    def _live(self, life: _Life) -> None:
-        try:
-            self._capture(life)
-        except EndOfStream:
-            life.ended = True
-            if life.fault is None and life.sensor.damaged:
-                life.fault = f"{life.sensor.damaged} parts of it could not be decoded"
-        except MienError as error:
-            life.fault = without_password(str(error))
-        except Exception as error:
-            log.exception("%s failed", self.uri)
-            life.fault = f"internal fault: {type(error).__name__}: {error}"
-        finally:
-            try:
-                life.call_deadline_s = now_s() + self._stall_s
-                life.sensor.close()
-            except Exception:
-                log.exception("%s cannot be closed", self.uri)
-            life.done.set()
-
-    def _capture(self, life: _Life) -> None:
-        sensor = life.sensor
-        life.call_deadline_s = now_s() + self._open_s
-        sensor.open()
-        self.has_audio, self.has_video = sensor.has_audio, sensor.has_video
-        frame_due_s = now_s() + self._open_s
-        while not life.stop.is_set():
-            life.call_deadline_s = now_s() + _READ_S + (self._stall_s if life.first_frame_s else self._open_s)
-            try:
-                frame = sensor.read(_READ_S)
-            except MienError as error:
-                if self.live or life.fault is not None:
-                    raise
-                life.fault = str(error)  # a broken file: what follows is its end
-                continue
-            life.call_deadline_s = None
-            if frame is not None:
-                frame_due_s = now_s() + self._stall_s
-                life.first_frame_s = life.first_frame_s or now_s()
-                self._deliver(life, frame)
-            elif self.live and now_s() > frame_due_s:
-                self.stalled += 1
-                life.fault = "no frame comes from the device: check its cable"
-                return
-
-    def _deliver(self, life: _Life, frame: Frame) -> None:
+    def _deliver(self, life: Life, frame: Frame) -> None:
         with self._lock:
             if life is not self._life or life.stop.is_set():
                 return  # abandoned or muted meanwhile
             self.frames += 1
+            self.has_audio, self.has_video = life.sensor.has_audio, life.sensor.has_video
             self._last_frame_s = now_s()
         if isinstance(frame, AudioFrame):
             self._put(life, self._audio, frame)
         else:
             self._put(life, self._video, frame)
 
-    def _put(self, life: _Life, slot: Slot[T] | None, frame: T) -> None:
+    def _put(self, life: Life, slot: Slot[T] | None, frame: T) -> None:
         if slot is None:
             return
         if not self._lossless:
             slot.put(frame)
             return
-        while not (life.stop.is_set() or slot.closed or slot.put_wait(frame, _READ_S)):
+        while not (life.stop.is_set() or slot.closed or slot.put_wait(frame, READ_S)):
             pass
-
-
-def _lived_s(life: _Life) -> float:
-    return 0.0 if life.first_frame_s is None else now_s() - life.first_frame_s

@@ -35,6 +35,9 @@ def make(
         if video:
             pictures = container.add_stream(video, rate=FPS)
             pictures.width, pictures.height = size
+            pictures.codec_context.thread_count = 1
+            if video == "libvpx":
+                pictures.options = {"deadline": "realtime", "cpu-used": "8"}
             pictures.pix_fmt = "yuvj420p" if video == "mjpeg" else "yuv420p"
             if aspect is not None:
                 pictures.codec_context.sample_aspect_ratio = aspect

@@ -44,8 +44,7 @@ def test_sound_and_picture_share_one_clock(
     tmp_path: Path, name: str, video: str, audio: str, rate: int, layout: str
 ) -> None:
     """Any container, codec, rate and channel count: both in time order, 16 kHz mono, and of the same length."""
-    options = {"quality": "realtime"} if video == "libvpx" else {}
-    sensor = opened(make(tmp_path / name, video=video, audio=audio, rate=rate, layout=layout, options=options))
+    sensor = opened(make(tmp_path / name, video=video, audio=audio, rate=rate, layout=layout))
     heard, seen, errors = drain(sensor)
     assert (sensor.has_audio, sensor.has_video, sensor.damaged, errors) == (True, True, 0, [])
     assert sensor.duration_s == pytest.approx(2.0, abs=0.15)
@@ -143,7 +142,7 @@ def test_oblong_pixels_become_square(tmp_path: Path) -> None:
 def test_a_file_that_breaks_off_gives_what_it_has_and_then_one_error(tmp_path: Path, name: str) -> None:
     """Truncated video: frames up to the break, one MediaError that says so, then the end."""
     codecs = ("libvpx", "libopus") if name.endswith("webm") else ("libx264", "aac")
-    options = {"movflags": "faststart"} if name.endswith("mp4") else {"quality": "realtime"}
+    options = {"movflags": "faststart"} if name.endswith("mp4") else {}
     whole = make(tmp_path / name, seconds=4, video=codecs[0], audio=codecs[1], options=options)
     whole.write_bytes(whole.read_bytes()[: whole.stat().st_size * 6 // 10])
     sensor = opened(whole)

@@ -12,6 +12,7 @@ import pytest
 import soundfile
 
 from edge.errors import ConfigError
+from edge.sensors import supervise
 from edge.sensors.base import EndOfStream, from_text
 from edge.sensors.file import FileSensor
 from edge.sensors.supervise import Supervised
@@ -108,8 +109,9 @@ def test_a_hung_read_is_abandoned_and_the_device_reopened(
     assert supervised.state == "running"
 
 
-def test_hung_threads_are_bounded(device: FakeDevice) -> None:
+def test_hung_threads_are_bounded(device: FakeDevice, monkeypatch: pytest.MonkeyPatch) -> None:
     """A driver that hangs every time does not fill the memory with threads."""
+    monkeypatch.setattr(supervise, "_CLOSE_S", 0.1)
     device.hang_reads = 1000
     supervised = Supervised(device.sensor, stall_s=0.02, open_s=0.02, pause_s=0.01, longest_pause_s=0.01)
     supervised.start()
