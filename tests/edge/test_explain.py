@@ -1,0 +1,108 @@
+"""The picture of a session: every row shows its channel, and only where there was something."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+import pytest
+
+from edge.errors import OutputError
+from edge.explain import _FACE, _GAP, _ROW, _SPEECH, _VOICE, Timeline
+from edge.fuse import valence_arousal
+from edge.moment import Moment
+from edge.types import (
+    EMOTIONS,
+    Affect,
+    Attention,
+    AudioFrame,
+    Description,
+    Event,
+    Incongruence,
+    PersonState,
+    SpeechActivity,
+)
+
+Picture = npt.NDArray[np.uint8]
+
+
+def affect(label: str) -> Affect:
+    probs = {name: float(name == label) for name in EMOTIONS}
+    valence, arousal = valence_arousal(probs)
+    return Affect(probs=probs, label=label, valence=valence, arousal=arousal, confidence=1, unclear=False, age_ms=0)
+
+
+def session(*, face: bool = True) -> Timeline:
+    timeline = Timeline()
+    rng = np.random.default_rng(0)
+    for i in range(40):
+        t_s = 100 + i / 10
+        timeline.sound(AudioFrame("t", i, t_s, rng.uniform(-0.5, 0.5, 1600).astype(np.float32)))
+        state = PersonState(
+            person=1,
+            t_s=t_s,
+            turn=1,
+            speaking=i > 10,
+            voice=affect("sad") if i > 10 else None,
+            face=affect("happy") if face else None,
+            fused=affect("happy") if face else None,
+            attention=Attention(head_pose_deg=None, gaze_deg=(10, -5), on_target=True, away_s=0, age_ms=0),
+            incongruence=(Incongruence(between="voice_face", strength=0.8, evidence="…"),) if i > 20 and face else (),
+        )
+        activity = SpeechActivity(t_s=t_s, probability=1, speaking=i > 10, speech_s=0)
+        said = Description(person=1, t_s=t_s, turn=1, audio="The tone seems low.", visual=None, joint=None)
+        timeline.moment(
+            Moment(
+                t_s=t_s,
+                observations=(activity,),
+                states=(state,),
+                events=(Event(t_s=t_s, name="incongruent", person=1, priority="alert"),) if i == 25 else (),
+                descriptions=(said,) if i == 30 else (),
+            )
+        )
+    return timeline
+
+
+def row(picture: Picture, index: int) -> Picture:
+    top = _GAP + index * (_ROW + _GAP)
+    return picture[top + 1 : top + _ROW, 151:1478]
+
+
+def has(part: Picture, colour: tuple[int, int, int]) -> bool:
+    return bool((part == np.array(colour, np.uint8)).all(axis=2).any())
+
+
+def test_every_channel_is_drawn_where_it_was() -> None:
+    """Speech is shaded in its time only; voice and face lines stand in the valence row."""
+    picture = session().draw()
+    sound = row(picture, 0)
+    assert has(sound, _VOICE)
+    assert not has(sound[:, :250], _SPEECH)
+    assert has(sound[:, 600:], _SPEECH)
+    valence = row(picture, 1)
+    assert has(valence, _FACE)
+    assert has(valence[:, 600:], _VOICE)
+    assert not has(valence[:, :250], _VOICE)
+
+
+def test_what_was_not_perceived_is_not_drawn() -> None:
+    """No face, no face line."""
+    assert not has(row(session(face=False).draw(), 1), _FACE)
+
+
+def test_an_empty_session_is_an_empty_sheet() -> None:
+    """Nothing perceived is still a picture."""
+    assert Timeline().draw().ndim == 3
+
+
+def test_saving(tmp_path: Path) -> None:
+    """A picture file, or one clear error."""
+    file = tmp_path / "why.png"
+    session().save(file)
+    assert cv2.imread(str(file)) is not None
+    with pytest.raises(OutputError, match=r"ends in \.png"):
+        session().save(tmp_path / "why.xyz")
+    with pytest.raises(OutputError, match="writable"):
+        session().save(tmp_path / "no" / "why.png")
