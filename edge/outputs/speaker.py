@@ -145,7 +145,9 @@ class Speaker:
                 try:
                     info = sounddevice.query_devices(self._device, "output")
                 except (ValueError, sounddevice.PortAudioError) as error:
-                    raise OutputError(f"no speaker '{self._device or 'default'}': {_speakers(sounddevice)}") from error
+                    raise OutputError(
+                        f"no speaker '{self._device or 'default'}' here; {_speakers(sounddevice)}"
+                    ) from error
                 rate = _rate(sounddevice, info, sample_rate)
                 try:
                     stream = sounddevice.RawOutputStream(

@@ -26,6 +26,7 @@ from edge.doctor import memory as memory_check
 from edge.doctor import microphone as microphone_check
 from edge.doctor import models as models_check
 from edge.doctor import python as python_check
+from edge.doctor import speaker as speaker_check
 from tests.edge.sensors.sound_server import sound_server
 
 
@@ -38,7 +39,13 @@ def test_every_check_gives_findings_with_a_mend(tmp_path: Path, monkeypatch: pyt
     """One check, one file; whatever is not well says what to do about it."""
     monkeypatch.setenv("MIEN_MODELS", str(tmp_path))
     found = list(
-        run_all(Config(sensors=["camera://97", "mic://?device=nothing"], link={"bridges": ["grpc://[::1]:1"]}))
+        run_all(
+            Config(
+                sensors=["camera://97", "mic://?device=nothing"],
+                outputs=["speaker:nothing"],
+                link={"bridges": ["grpc://[::1]:1"]},
+            )
+        )
     )
     assert {one.name for one in found} == set(plugin.names("edge.doctor"))
     assert all(one.mend for one in found if one.state != "ok")
@@ -102,6 +109,16 @@ def test_a_muted_microphone_is_a_warning(monkeypatch: pytest.MonkeyPatch) -> Non
     with sound_server(monkeypatch):
         found = only(microphone_check.check(Config(sensors=["mic://default"])))
     assert (found.state, "unmute" in (found.mend or "")) == ("warn", True)
+
+
+def test_a_speaker(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whether replies can be heard is known before the first one; a device without a speaker has nothing to check."""
+    pytest.importorskip("sounddevice", exc_type=OSError, reason="PortAudio is not installed")
+    found = only(speaker_check.check(Config(outputs=["stdout", "speaker:no such thing"])))
+    assert (found.state, "no speaker 'no such thing'" in found.what) == ("fail", True)
+    assert speaker_check.check(Config(outputs=["stdout"])) == []
+    with sound_server(monkeypatch):
+        assert only(speaker_check.check(Config(outputs=["speaker"]))).state == "ok"
 
 
 def test_missing_and_corrupt_models(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
