@@ -17,19 +17,14 @@ from edge.moment import Moment
 from edge.types import Description, Event, PersonState
 
 
-def lines(moment: Moment) -> Iterator[str]:
-    """The stream's lines for one moment."""
-    for state in moment.states:
-        yield state_line(state)
+def lines(moment: Moment, *, states: bool = True) -> Iterator[str]:
+    """The stream's lines for one moment, with or without its states."""
+    for state in moment.states if states else ():
+        yield line("state", state)
     for event in moment.events:
         yield line("event", event)
     for description in moment.descriptions:
         yield line("description", description)
-
-
-def state_line(state: PersonState) -> str:
-    """A `state` line."""
-    return line("state", state)
 
 
 def line(kind: str, value: Description | Event | Health | PersonState | Mapping[str, Any]) -> str:

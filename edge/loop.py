@@ -34,6 +34,7 @@ from models.errors import ModelError
 _AUDIO_BLOCKS = 320  # about ten seconds of sound may wait while a turn's words are read
 _FOUND = 512
 _TICK_S = 0.1
+_TELL_S = 0.1  # the event stream tells states ten times a second, and whenever something happens
 _HEALTH_S = 1.0
 
 
@@ -70,6 +71,7 @@ class Loop:
             describe_every_s=describe_every_s,
         )
         self._left_out: dict[str, str] = {}
+        self._told_s = 0.0
         self._slow = ThreadPoolExecutor(1, "words")  # judging a pause must not hold up the sound that follows it
         self._sealer = Sealer(config.device)
         self._answer = Answer(config, self._sealer, self._say, out=out)
@@ -123,7 +125,10 @@ class Loop:
     def _consider(self, observations: Iterable[Observation]) -> None:
         moment = self._path.step(observations, clock.now_s())
         self._interrupt(moment)
-        for line in events.lines(moment):  # before it is sent, so that no answer is shown before its question
+        due = bool(moment.events) or moment.t_s - self._told_s >= _TELL_S
+        if due:
+            self._told_s = moment.t_s
+        for line in events.lines(moment, states=due):  # before it is sent: no answer is shown before its question
             self._listen(line)
         self._forward.moment(moment)
         self._watch(moment)

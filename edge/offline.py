@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path as File
 from typing import Any, TypeVar
 
+import cv2
 import numpy as np
 import numpy.typing as npt
 
@@ -85,9 +87,7 @@ class Analyzer:
                     observations = self._hearing.feed(frame)
                 elif isinstance(frame, VideoFrame):
                     end_s = frame.t_s
-                    observations = self._sight.feed(frame)
-                    if self._look is not None:
-                        self._look(frame, observations, self._sight.landmarks())
+                    observations = list(self._see(frame, alone=not sensor.has_audio and sensor.duration_s is None))
                 else:
                     continue
                 found += observations
@@ -112,6 +112,35 @@ class Analyzer:
             "description": plain(description),
         }
         return answer if damage is None else {**answer, "damage": damage}
+
+    def _see(self, frame: VideoFrame, *, alone: bool) -> Sequence[Observation]:
+        observations: Sequence[Observation] = self._sight.feed(frame)
+        if alone and not observations:  # a portrait cut so close that the detector misses the outline of the head
+            self._sight.reset()
+            wide = replace(frame, pixels=_framed(frame.pixels))
+            observations = [_unframed(one) for one in self._sight.feed(wide)]
+        elif self._look is not None:
+            self._look(frame, observations, self._sight.landmarks())
+        return observations
+
+
+_FRAME = 0.4  # of each side, on every side
+
+
+def _framed(pixels: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
+    rows, columns = (round(_FRAME * side) for side in pixels.shape[:2])
+    grey = (127, 127, 127)
+    return np.asarray(
+        cv2.copyMakeBorder(pixels, rows, rows, columns, columns, cv2.BORDER_CONSTANT, value=grey), np.uint8
+    )
+
+
+def _unframed(one: Observation) -> Observation:
+    if not isinstance(one, FaceSeen):
+        return one
+    x, y, width, height = one.box
+    whole = 1 + 2 * _FRAME
+    return replace(one, box=(x * whole - _FRAME, y * whole - _FRAME, width * whole, height * whole))
 
 
 class _Kept:

@@ -147,7 +147,7 @@ def _sentence(stem: str) -> list[str]:
         {"b": "blue", "g": "green", "r": "red", "w": "white"},
         {"a": "at", "b": "by", "i": "in", "w": "with"},
         {},
-        dict(zip("z123456789", ["zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine"], strict=True)),
+        {"z": "zero", "1": "one", "2": "two", "3": "three", "4": "four", "5": "five", "6": "six", "7": "seven"},
         {"a": "again", "n": "now", "p": "please", "s": "soon"},
     )
     return [table.get(letter, letter) for table, letter in zip(tables, stem, strict=True)]
