@@ -6,7 +6,7 @@ import sys
 from collections.abc import Sequence
 from importlib.metadata import EntryPoint, entry_points
 
-_ORDER = ("demo", "run", "replay", "describe", "analyze", "doctor", "models", "bridge", "bench", "train")
+_ORDER = ("demo", "run", "replay", "describe", "analyze", "explain", "doctor", "models", "bridge", "bench", "train")
 
 
 def main(argv: Sequence[str] | None = None) -> int:
