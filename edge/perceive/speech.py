@@ -12,12 +12,12 @@ from edge.types import SAMPLE_RATE, AudioFrame, SpeechActivity
 
 CHUNK = 512  # samples, 32 ms: what the network hears at once
 CHUNK_S = CHUNK / SAMPLE_RATE
+GAP_S = 0.1  # a jump of the clock by more than this is lost sound; by less, a microphone's trembling
 
 _BEGINS = 0.5  # probability from which speech may begin …
 _LASTS = 0.35  # … and down to which it goes on
-_BEGIN_S = 2 * CHUNK_S  # one chunk may be a click; a third one would cost a barge-in 32 ms
+_BEGIN_S = 1.5 * CHUNK_S  # two chunks: one may be a click; a third one would cost a barge-in 32 ms
 _PAUSE_S = 0.2  # shorter gaps are stop consonants and breath inside an utterance
-_GAP_S = 0.1  # a jump of the clock by more than this is lost sound
 
 
 class SpeechNet(Protocol):
@@ -68,7 +68,7 @@ class SpeechGate:
 
     def feed(self, frame: AudioFrame) -> list[Chunk]:
         """The chunks that `frame` completes, oldest first; what is left waits for the next frame."""
-        if self._next_s is not None and abs(frame.t_s - self._next_s) > _GAP_S:
+        if self._next_s is not None and abs(frame.t_s - self._next_s) > GAP_S:
             self._after_gap(frame.t_s)
         self._next_s = frame.end_s
         t_s = frame.t_s - self._carry.size / SAMPLE_RATE
@@ -108,6 +108,6 @@ class SpeechGate:
             return
         if self._candidate_s is None:
             self._candidate_s = t_s
-        if end_s - self._candidate_s >= _BEGIN_S - 1e-6:
+        if end_s - self._candidate_s >= _BEGIN_S:
             self._start_s, self._speech_s = self._candidate_s, end_s - self._candidate_s
             self._last_speech_s, self._candidate_s = end_s, None

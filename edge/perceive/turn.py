@@ -16,7 +16,7 @@ from typing import Literal, Protocol, TypeVar
 import numpy as np
 import numpy.typing as npt
 
-from edge.perceive.speech import Chunk
+from edge.perceive.speech import GAP_S, Chunk
 from edge.types import SAMPLE_RATE, TurnEnd, Words
 from models.asr import Transcript
 
@@ -79,8 +79,8 @@ class TurnTaking:
 
     def reset(self) -> None:
         """Forget the running turn and its sound."""
-        self._sound: list[Sound] = []  # without gaps …
-        self._sound_s = 0.0  # … from here
+        self._sound: list[Sound] = []  # without gaps
+        self._samples = 0  # in it
         self._sound_end_s = 0.0
         self._end_turn()
 
@@ -203,15 +203,21 @@ class TurnTaking:
     # ------------------------------------------------------------ the sound
 
     def _keep(self, chunk: Chunk) -> None:
-        if abs(chunk.t_s - self._sound_end_s) > 1 / SAMPLE_RATE:  # sound was lost: do not join over the gap
-            self._sound, self._sound_s = [], chunk.t_s
+        if abs(chunk.t_s - self._sound_end_s) > GAP_S:  # sound was lost: do not join over the gap
+            self._sound, self._samples = [], 0
             self._stretch_s = max(self._stretch_s, chunk.t_s)
         self._sound.append(chunk.samples)
+        self._samples += chunk.samples.size
         self._sound_end_s = chunk.end_s
+
+    @property
+    def _sound_s(self) -> float:
+        """Begin of the kept sound; counted from its end, for a microphone's clock trembles."""
+        return self._sound_end_s - self._samples / SAMPLE_RATE
 
     def _forget_before(self, t_s: float) -> None:
         while self._sound and self._sound_s + self._sound[0].size / SAMPLE_RATE <= t_s:
-            self._sound_s += self._sound.pop(0).size / SAMPLE_RATE
+            self._samples -= self._sound.pop(0).size
 
     def _cut(self, start_s: float, end_s: float) -> Sound:
         first = max(0, round((start_s - self._sound_s) * SAMPLE_RATE))

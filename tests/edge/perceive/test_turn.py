@@ -7,11 +7,12 @@ from concurrent.futures import Future
 import numpy as np
 import pytest
 
-from edge.perceive.speech import CHUNK, Chunk
+from edge.perceive.speech import CHUNK, Chunk, SpeechGate
 from edge.perceive.turn import TurnTaking, at_once
-from edge.types import TurnEnd, Words
+from edge.types import AudioFrame, TurnEnd, Words
 from models.asr import Transcript
-from tests.edge.perceive.test_speech import scripted
+from tests.edge.perceive.test_speech import LoudIsSpeech, scripted
+from tests.sounds import frames
 
 SPEECH, SILENCE = [0.9], [0.0]
 
@@ -184,3 +185,15 @@ def test_overheard_speech_begins_the_turn():
     assert found[-1].final
     assert next(one for one in found if isinstance(one, Words)).start_s == pytest.approx(1.0, abs=0.04)
     assert len(ear.heard[0]) / 16_000 == pytest.approx(2.7, abs=0.1)
+
+
+def test_a_trembling_clock_loses_no_sound():
+    """A microphone stamps its blocks some milliseconds early or late; the turn's sound is heard whole all the same."""
+    ear, rng = Ear(0.9), np.random.default_rng(0)
+    sound = np.repeat(np.array([*seconds(SILENCE, 1), *seconds(SPEECH, 3), *seconds(SILENCE, 1)], np.float32), CHUNK)
+    gate, taking = SpeechGate(LoudIsSpeech()), turns(ear)
+    late_s = rng.uniform(0, 0.03, len(sound))
+    trembling = [AudioFrame("test", n, one.t_s + late_s[n], one.samples) for n, one in enumerate(frames(sound))]
+    found = heard(taking, [chunk for frame in trembling for chunk in gate.feed(frame)])
+    assert [one.final for one in found if isinstance(one, TurnEnd)] == [False, True]
+    assert len(ear.heard[0]) / 16_000 == pytest.approx(3.7, abs=0.1)
