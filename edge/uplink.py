@@ -17,11 +17,11 @@ from dataclasses import dataclass
 from typing import Literal, TypeVar
 
 from edge import clock, plugin
-from edge.backoff import Backoff
 from edge.errors import MienError, TransportError
 from edge.outbox import Outbox
 from edge.transports.base import TlsFiles, Transport
 from edge.wire import mien_pb2
+from edge.wire.backoff import Backoff
 
 log = logging.getLogger(__name__)
 

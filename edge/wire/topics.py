@@ -13,7 +13,7 @@ from edge.wire.check import check_device
 
 _ROOT = "mien/v1"
 
-UPLINKS = f"{_ROOT}/+/+/up/#"  # what a bridge subscribes to
+UPLINKS = (f"{_ROOT}/+/+/up/#", f"{_ROOT}/+/+/online")  # what a bridge subscribes to
 
 
 def up(tenant: str, device: str, body: str) -> str:
@@ -36,11 +36,11 @@ def online(tenant: str, device: str) -> str:
     return f"{_ROOT}/{tenant}/{device}/online"
 
 
-def parse_up(topic: str) -> tuple[str, str]:
-    """(tenant, device) of a topic under `UPLINKS`. Raises WireError."""
+def parse_up(topic: str) -> tuple[str, str, str]:
+    """(tenant, device, leaf) of a topic under `UPLINKS`; the leaf is hello, env …, or online. Raises WireError."""
     parts = topic.split("/")
-    if len(parts) != 6 or parts[:2] != _ROOT.split("/") or parts[4] != "up":
+    if parts[:2] != _ROOT.split("/") or not ((parts[4:5] == ["up"] and len(parts) == 6) or parts[4:] == ["online"]):
         raise WireError("a packet came on a topic that is none of the contract's")
     for part in parts[2:4]:
         check_device(part)
-    return parts[2], parts[3]
+    return parts[2], parts[3], parts[-1]

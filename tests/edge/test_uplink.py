@@ -11,12 +11,12 @@ from pathlib import Path
 
 import pytest
 
-from edge.backoff import Backoff
 from edge.errors import PluginError
 from edge.outbox import Outbox
 from edge.replies import Replies
 from edge.uplink import Budget, Uplink
 from edge.wire import mien_pb2
+from edge.wire.backoff import Backoff
 from edge.wire.envelope import Sealer
 from tests.sim.bridge import Bridge, say
 from tests.sim.chaos import Chaos

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from edge.backoff import Backoff
+from edge.wire.backoff import Backoff
 
 
 def ceilings(backoff: Backoff, count: int, lasted_s: float = 0.0) -> list[float]:

@@ -1,0 +1,229 @@
+"""The MQTT ingest: joins a broker, and gives each device that says hello there to the sessions.
+
+Who a device is, the broker must make sure of (deploy/mosquitto): the topic names it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import ssl
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from cloud_bridge.errors import SettingError
+from cloud_bridge.ingest.identity import Rejected, admit
+from cloud_bridge.ingest.session import ApplicationFailed, Session, Sessions
+from edge.errors import WireError
+from edge.wire import mien_pb2, topics
+from edge.wire.backoff import Backoff
+from edge.wire.check import parse_uplink
+from edge.wire.limits import MAX_UPLINK
+from edge.wire.mqtt import Message, Mqtt, MqttError
+
+log = logging.getLogger(__name__)
+
+_CONNECT_S = 10.0
+_SESSION_S = 60  # the broker queues for a bridge that is away so long
+_REJOIN_S = 5.0  # a packet for a device waits so long for the broker to come back
+_QUEUED = 1_024  # packets of one device that wait for the application
+
+
+@dataclass(frozen=True, slots=True)
+class Broker:
+    """Where and as whom to join. `name` is the MQTT client id: one per bridge."""
+
+    host: str = "127.0.0.1"
+    port: int = 1_883
+    name: str = "mien-bridge"
+    username: str = ""
+    password: str = ""
+    ca: Path | None = None
+    certificate: Path | None = None
+    key: Path | None = None
+    tls: bool = False
+
+
+class Server:
+    """An ingest that keeps itself joined. `reason` tells why it is not, or None."""
+
+    def __init__(self, sessions: Sessions, broker: Broker, tokens: Mapping[str, str] | None) -> None:
+        self.reason: str | None = "not joined yet"
+        self.joined = asyncio.Event()
+        self._sessions = sessions
+        self._broker = broker
+        self._tls = _context(broker) if broker.tls else None
+        self._tokens = tokens
+        self._devices: dict[tuple[str, str], _Remote] = {}
+        self._task = asyncio.create_task(self._run(), name="mqtt ingest")
+
+    async def stop(self) -> None:
+        """Leave the broker and end."""
+        self._task.cancel()
+        await asyncio.gather(self._task, return_exceptions=True)
+        for remote in list(self._devices.values()):
+            remote.close("the bridge ends")
+
+    async def _run(self) -> None:
+        backoff = Backoff()
+        while True:
+            began_s = asyncio.get_running_loop().time()
+            joined = False
+            try:
+                joined = await self._serve()
+            except (MqttError, TimeoutError) as error:
+                self.reason = f"the broker at {self._broker.host}:{self._broker.port} {error or 'does not answer'}"
+                joined = self.joined.is_set()
+                log.warning("%s; trying again", self.reason)
+            except Exception as error:  # its message may hold words
+                self.reason = f"the ingest failed: {type(error).__name__}"
+                log.error(self.reason)
+            self.joined.clear()
+            lasted_s = asyncio.get_running_loop().time() - began_s if joined else 0.0
+            await asyncio.sleep(backoff.next_s(lasted_s))
+
+    async def _serve(self) -> bool:
+        b = self._broker
+        mqtt = Mqtt(
+            b.host, b.port, b.name, username=b.username, password=b.password, tls=self._tls, session_s=_SESSION_S
+        )
+        try:
+            async with asyncio.timeout(_CONNECT_S):
+                await mqtt.connect()
+                await mqtt.subscribe(*topics.UPLINKS)
+            for remote in self._devices.values():
+                remote.mqtt = mqtt
+            self.reason = None
+            self.joined.set()
+            while True:
+                await self._take(mqtt, await mqtt.receive())
+        finally:
+            await mqtt.close()
+
+    async def _take(self, mqtt: Mqtt, message: Message) -> None:
+        counts = self._sessions.counts
+        try:
+            tenant, device, leaf = topics.parse_up(message.topic)
+            if leaf == "online":
+                if message.payload != b"1" and (gone := self._devices.get((tenant, device))) is not None:
+                    gone.close("the device is gone")
+                return
+            if len(message.payload) > MAX_UPLINK:
+                raise WireError("a packet is larger than the contract allows")
+            uplink = parse_uplink(message.payload)
+        except WireError:
+            counts["malformed"] += 1
+            return
+        remote = self._devices.get((tenant, device))
+        if uplink.WhichOneof("body") == "hello":
+            if remote is not None and remote.correlation == message.correlation:
+                return  # said again before our answer came
+            remote = _Remote(self, mqtt, tenant, device, message.correlation)
+            if (old := self._devices.get((tenant, device))) is not None:
+                old.close("a newer hello")
+            self._devices[tenant, device] = remote
+            await remote.begin(uplink.hello)
+        elif remote is None or remote.correlation != message.correlation:
+            counts["without_hello"] += 1
+            if remote is None:
+                again = _Remote(self, mqtt, tenant, device, message.correlation)
+                await again.say_hello_again()
+        else:
+            remote.put(uplink)
+
+    async def open(self, remote: _Remote, hello: mien_pb2.Hello) -> Session:
+        """Admit a device and open its session. Raises Rejected."""
+        if hello.device != remote.device:
+            raise Rejected("the hello names another device than its topic")
+        admit(hello, (), self._tokens)
+        return await self._sessions.open(hello, remote.tenant, remote)
+
+    def forget(self, remote: _Remote) -> None:
+        """Called by a conversation that ended."""
+        if self._devices.get((remote.tenant, remote.device)) is remote:
+            del self._devices[remote.tenant, remote.device]
+
+    def count(self, what: str) -> None:
+        """Count something that happened."""
+        self._sessions.counts[what] += 1
+
+
+class _Remote:
+    """The conversation that one hello began, as `session.Connection`."""
+
+    def __init__(self, server: Server, mqtt: Mqtt, tenant: str, device: str, correlation: bytes) -> None:
+        self.mqtt = mqtt
+        self.tenant, self.device, self.correlation = tenant, device, correlation
+        self._server = server
+        self._down = topics.down(tenant, device)
+        self._queue: asyncio.Queue[mien_pb2.Uplink] = asyncio.Queue(_QUEUED)
+        self._task: asyncio.Task[None] | None = None
+
+    async def begin(self, hello: mien_pb2.Hello) -> None:
+        """Start working on what this device sends."""
+        self._task = asyncio.create_task(self._work(hello), name=f"mqtt {self.device}")
+
+    def put(self, uplink: mien_pb2.Uplink) -> None:
+        """Take a packet; when too many wait it is dropped: the device sends what was not acknowledged again."""
+        try:
+            self._queue.put_nowait(uplink)
+        except asyncio.QueueFull:
+            self._server.count("overflow")
+
+    async def send(self, downlink: mien_pb2.Downlink) -> None:
+        """See `session.Connection`."""
+        packet = downlink.SerializeToString()
+        for _ in range(2):
+            try:
+                await self.mqtt.publish(self._down, packet, qos=1, correlation=self.correlation)
+                return
+            except MqttError:  # the broker may be back in a moment, and the device still there
+                with contextlib.suppress(TimeoutError):
+                    await asyncio.wait_for(self._server.joined.wait(), _REJOIN_S)
+        raise ConnectionError("the broker is gone")
+
+    async def say_hello_again(self) -> None:
+        """Ask the device to begin anew: this bridge has no session of it, or failed on what it sent."""
+        with contextlib.suppress(ConnectionError):
+            await self.send(mien_pb2.Downlink(missing=mien_pb2.Missing()))
+
+    def close(self, reason: str) -> None:
+        """See `session.Connection`."""
+        self._server.forget(self)
+        if self._task is not None:
+            self._task.cancel()
+
+    async def _work(self, hello: mien_pb2.Hello) -> None:
+        try:
+            session = await self._server.open(self, hello)
+        except Rejected as error:
+            self._server.count("rejected")
+            self._server.forget(self)
+            with contextlib.suppress(ConnectionError):
+                await self.send(mien_pb2.Downlink(refused=mien_pb2.Refused(reason=str(error))))
+            return
+        try:
+            while True:
+                await session.take(await self._queue.get())
+        except ApplicationFailed:
+            await self.say_hello_again()
+        finally:
+            self._server.forget(self)
+            session.cut(self)
+
+
+async def serve(sessions: Sessions, broker: Broker, *, tokens: Mapping[str, str] | None = None) -> Server:
+    """Join `broker`, now or as soon as it can be reached, and stay. Raises SettingError for unusable TLS files."""
+    return Server(sessions, broker, tokens)
+
+
+def _context(broker: Broker) -> ssl.SSLContext:
+    try:
+        context = ssl.create_default_context(cafile=broker.ca)
+        if broker.certificate and broker.key:
+            context.load_cert_chain(broker.certificate, broker.key)
+    except OSError as error:
+        raise SettingError(f"the TLS files for the broker cannot be used: {error}") from error
+    return context
