@@ -21,9 +21,9 @@ from edge.wire import mien_pb2
 
 _log = logging.getLogger(__name__)
 
+_ENDS = (".", "!", "?", "…")
 CHUNK_MS = 120
 TTL_MS = 20_000
-MAX_SENTENCES = 3
 NEXT_SENTENCE_S = 6.0
 
 
@@ -82,6 +82,7 @@ class Answer:
         self._marks: dict[str, float] = {"begun": time.monotonic()}
         self._outcome = "cancelled"  # until it is over
         self._failure: str | None = None
+        self._ready = False  # the first sound of the answer is there
         self._reply = 0
         self._chunk = 0
         self._sent_ms = 0.0  # sound sent, as time from the reply's first sample
@@ -122,7 +123,7 @@ class Answer:
         self._marks.setdefault(name, time.monotonic())
 
     async def _run(self) -> None:
-        sentences: asyncio.Queue[str | Exception | None] = asyncio.Queue(MAX_SENTENCES)
+        sentences: asyncio.Queue[str | Exception | None] = asyncio.Queue(4)
         sounds: asyncio.Queue[str | Sound | Exception | None] = asyncio.Queue(64)
         workers = [
             asyncio.create_task(self._think(sentences), name="think"),
@@ -131,7 +132,8 @@ class Answer:
         try:
             await self._released.wait()
             self._reply = self._link.next_reply()
-            await self._open()
+            if not self._ready:  # an answer that is there already needs no opening
+                await self._open()
             await self._deliver(sounds)
             self._mark("done")
         except Exception as error:
@@ -149,7 +151,8 @@ class Answer:
             await out.put(None)
             return
         cutter = Sentences(eager=True)
-        count = 0
+        count, most = 0, self.plan.tone.sentences
+        last = ""
         try:
             if not breaker.closed():
                 raise ProviderError(f"{model.name} failed several times and rests for a moment")
@@ -161,19 +164,23 @@ class Answer:
                     for sentence in cutter.feed(piece):
                         self._mark("model_sentence")
                         await out.put(sentence)
-                        count += 1
-                    if count >= MAX_SENTENCES:
+                        last = sentence
+                        count += sentence.endswith(_ENDS)  # a clause that left early is not counted
+                        if count >= most:
+                            break
+                    if count >= most:
                         break
-            rest = cutter.flush() if count < MAX_SENTENCES else []
-            # A sentence that the token limit cut off is not said, unless it is all there is.
-            for sentence in rest:
-                if count == 0 or sentence.endswith((".", "!", "?", "…")):
+            rest = cutter.flush() if count < most else []
+            for last in rest:
+                # A sentence that the token limit cut off is said only where there is no other, or it was begun.
+                if last.endswith(_ENDS) or count == 0:
                     self._mark("model_sentence")
-                    await out.put(sentence)
-                    count += 1
-            if count == 0:
+                    await out.put(last)
+            if not last:
                 raise ProviderError(f"{model.name} gave an empty answer")
             breaker.good()
+            if closings := self.plan.tone.closings:
+                await out.put(closings[self.plan.turn % len(closings)])
             await out.put(None)
         except (ProviderError, ModelAbsent) as error:
             breaker.bad()
@@ -192,6 +199,7 @@ class Answer:
             await out.put(sentence)
             async for sound in self._spoken(sentence):
                 await out.put(sound)
+                self._ready = True
         await out.put(sentence)
 
     async def _spoken(self, sentence: str) -> AsyncGenerator[Sound, None]:

@@ -160,8 +160,8 @@ class Conversation:
     def _plan(self, session: Session, envelope: mien_pb2.Envelope) -> Plan:
         words = prompt.clean(envelope.words, prompt.WORDS_LIMIT)
         chosen = tone.decide(session.state, session.recent_events(time.monotonic()))
-        first = opening.pick(chosen.name, words, session.memory.openings, envelope.turn)
         model = self._tools.model
+        first = opening.pick(chosen.name, words, session.memory.openings, envelope.turn, brief=not model.continues)
         question = prompt.asked(words, chosen, session.description, small=model.small)
         chat = prompt.messages(session.memory.exchanges, question, first, continues=model.continues)
         return Plan(envelope.turn, words, question, chosen, first, chat)

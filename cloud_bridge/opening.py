@@ -3,48 +3,51 @@
 from __future__ import annotations
 
 import re
-from collections import deque
+from collections.abc import Sequence
 
 # They promise nothing and judge nothing, so that they fit whatever was said. The first list answers a statement, the
 # second a question.
 _LINES: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "distress": (
-        ("I'm here with you.", "I'm right here.", "I hear you, and I'm staying with you."),
-        ("I'm here with you.", "I'm right here.", "Let's take this slowly."),
+        ("I'm right here.", "I'm here with you.", "I hear you, and I'm staying with you."),
+        ("I'm right here.", "I'm here with you.", "Let's take this slowly."),
     ),
     "drowsy": (("Okay, in short.", "Right, briefly."), ("Okay, in short.", "The short answer.")),
     "masking": (
-        ("Okay.", "Thank you for saying so.", "Mm, I see.", "All right."),
-        ("Okay, let me see.", "Mm, let me think.", "All right, let's see."),
+        ("Okay.", "All right.", "Mm, I see.", "Thank you for saying so."),
+        ("Okay.", "Let me see.", "Mm, let me think.", "All right, let's see."),
     ),
-    "mixed": (("Hm, okay.", "Well now.", "Ah, I see."), ("Hm, let me think.", "Well, let's see.")),
+    "mixed": (("Hm, okay.", "Well now.", "Ah, I see."), ("Let's see.", "Hm, let me think.", "Well, let's see.")),
     "angry": (
-        ("I understand.", "Okay, that matters.", "I hear you.", "Right, let's sort this out."),
-        ("That's a fair question.", "Okay, straight to it.", "Right, let's get this sorted."),
+        ("I hear you.", "I understand.", "Okay, that matters.", "Right, let's sort this out."),
+        ("Okay.", "Fair question.", "Okay, straight to it.", "Right, let's get this sorted."),
     ),
     "frustrated": (
-        ("Okay, I hear you.", "Right, let's make this easier.", "I see the trouble."),
-        ("Okay, straight to it.", "Fair question.", "Right, let's see."),
+        ("I see.", "Okay, I hear you.", "I see the trouble.", "Right, let's make this easier."),
+        ("Okay.", "Fair question.", "Right, let's see.", "Okay, straight to it."),
     ),
     "anxious": (
-        ("Okay, we'll look at it together.", "I hear you.", "All right, one thing at a time."),
-        ("Good that you ask.", "Let's look at it together.", "All right, one thing at a time."),
+        ("I hear you.", "All right.", "One thing at a time.", "Okay, we'll look at it together."),
+        ("Let's see.", "All right.", "Good that you ask.", "Let's look at it together."),
     ),
     "sad": (
-        ("I hear you.", "Thank you for telling me.", "Mm, I'm with you.", "I'm listening."),
-        ("Mm, let me think.", "I'm glad you ask me.", "Let's see, together."),
+        ("I hear you.", "I'm listening.", "Mm, I'm with you.", "Thank you for telling me."),
+        ("Let's see.", "Mm, let me think.", "I'm glad you ask me.", "Let's see, together."),
     ),
-    "tired": (("Okay, gently then.", "All right, nice and easy."), ("Okay, the easy answer.", "All right, in short.")),
+    "tired": (
+        ("Okay.", "Okay, gently then.", "All right, nice and easy."),
+        ("Okay.", "Okay, the easy answer.", "In short."),
+    ),
     "happy": (
-        ("Oh, nice!", "That's lovely!", "Ha, great!", "Good to hear!"),
-        ("Oh, good one!", "Ha, let's see!", "With pleasure!"),
+        ("Oh, nice!", "Ha, great!", "That's lovely!", "Good to hear!"),
+        ("Sure!", "Let's see!", "Oh, good one!", "With pleasure!"),
     ),
-    "surprised": (("Oh, I see.", "Yes, right."), ("Yes, let me explain.", "Well, let's see.")),
-    "unsure": (("Okay, step by step.", "No rush."), ("Good that you ask.", "Sure, step by step.")),
-    "distracted": (("Just quickly.", "One thing."), ("Just quickly.", "In short.")),
+    "surprised": (("Oh, I see.", "Yes, right."), ("Let's see.", "Well, let's see.", "Yes, let me explain.")),
+    "unsure": (("No rush.", "Okay.", "Okay, step by step."), ("Sure.", "Let's see.", "Good that you ask.")),
+    "distracted": (("One thing.", "Just quickly."), ("In short.", "Just quickly.")),
     "plain": (
         ("Okay.", "I see.", "All right.", "Got it."),
-        ("Let me see.", "Sure.", "Let me think.", "Good question."),
+        ("Sure.", "Let me see.", "Let me think.", "Good question."),
     ),
 }
 _QUESTION = re.compile(
@@ -53,6 +56,7 @@ _QUESTION = re.compile(
     re.IGNORECASE,
 )
 _REMEMBERED = 3
+_BRIEF = 12  # characters: about half a second
 
 
 def all_lines() -> list[str]:
@@ -66,8 +70,14 @@ def is_question(words: str) -> bool:
     return _QUESTION.search(words) is not None
 
 
-def pick(tone: str, words: str, recent: deque[str], turn: int) -> str:
-    """An opening for `tone` that is not among the `recent` ones, if it can be helped. The same input, the same line."""
+def pick(tone: str, words: str, recent: Sequence[str], turn: int, *, brief: bool) -> str:
+    """An opening for `tone` that is not among the `recent` ones, if it can be helped. The same input, the same line.
+
+    `brief`: for a quick model, whose answer the opening should not hold up.
+    """
     lines = _LINES[tone][is_question(words)]
+    if brief:
+        shortest = min(map(len, lines))
+        lines = tuple(line for line in lines if len(line) <= max(_BRIEF, shortest))
     fresh = [line for line in lines if line not in list(recent)[-_REMEMBERED:]] or list(lines)
     return fresh[turn % len(fresh)]

@@ -35,10 +35,26 @@ _EXAMPLES = (
         "The delivery is late for the third time!",
         "Okay, that matters. Three times is too often. Let's write down the order number and ask for a fixed day.",
     ),
+    ("masking", "Yes, work is fine.", "Thank you for saying so. Good to know that work goes on."),
     (
-        "masking",
-        "Yes, work is fine.",
-        "Thank you for saying so. Good to know. And how was the rest of your day?",
+        "frustrated",
+        "It says error again, I've done this three times now.",
+        "I see the trouble. Three tries are enough. Read me the exact words it shows, and we take only that step.",
+    ),
+    (
+        "anxious",
+        "I have a job interview at nine.",
+        "One thing at a time. You have the whole evening. Write down three things you want to say, then let it rest.",
+    ),
+    (
+        "tired",
+        "Remind me to call the bank tomorrow.",
+        "Okay, gently then. I can't set reminders, but a note by the door will do.",
+    ),
+    (
+        "happy",
+        "We won the game, two to one!",
+        "Oh, nice! What a finish. Who scored the second one?",
     ),
     (
         "plain",

@@ -97,7 +97,8 @@ async def _first_words(speech: Speech) -> None:
 
 
 async def _prepare_rest(speech: Speech) -> None:
-    lines = [*opening.all_lines(), *(tone.fallback for tone in TONES.values())]
+    lines = opening.all_lines()
+    lines += [line for tone in TONES.values() for line in (*tone.closings, tone.fallback)]
     for line in lines:
         with suppress(BridgeError):  # it will be tried again when it is to be said
             await speech.prepare([line])

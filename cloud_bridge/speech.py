@@ -7,12 +7,16 @@ import contextlib
 import hashlib
 import json
 import os
+from array import array
 from collections.abc import AsyncGenerator, Iterable
 from pathlib import Path
 
 from cloud_bridge.breaker import Breaker
 from cloud_bridge.errors import ModelAbsent, ProviderError
 from cloud_bridge.providers.base import Sound, Viseme, Voice
+
+_SILENCE = 260  # of 32,767: -42 dB of full scale
+_MARGIN_MS = 12  # kept before the first loud sample; four times that after the last
 
 
 class Speech:
@@ -73,7 +77,7 @@ class Speech:
             file = self._file(line)
             sounds = await asyncio.to_thread(_read, file) if file is not None else None
             if sounds is None:
-                sounds = tuple([sound async for sound in self._voice.speak(line)])
+                sounds = _trimmed([sound async for sound in self._voice.speak(line)])
                 if file is not None:
                     await asyncio.to_thread(_write, file, sounds)
             if sounds:
@@ -82,7 +86,7 @@ class Speech:
     def _file(self, line: str) -> Path | None:
         if self._cache is None:
             return None
-        key = hashlib.sha256(f"{self._voice.identity}\n{line}".encode()).hexdigest()[:32]
+        key = hashlib.sha256(f"2\n{self._voice.identity}\n{line}".encode()).hexdigest()[:32]
         return self._cache / f"{key}.speech"
 
     async def close(self) -> None:
@@ -90,6 +94,25 @@ class Speech:
         await self._voice.close()
         if self._spare is not None:
             await self._spare.close()
+
+
+def _trimmed(sounds: list[Sound]) -> tuple[Sound, ...]:
+    """`sounds` without the silence before and after: what is said at once should be heard at once."""
+    if len(sounds) != 1:
+        return tuple(sounds)
+    (sound,) = sounds
+    samples = array("h", sound.pcm)  # little-endian, as this machine is
+    keep = sound.sample_rate * _MARGIN_MS // 1000
+    loud = [index for index in range(0, len(samples), 16) if abs(samples[index]) > _SILENCE]
+    if not loud:
+        return (sound,)
+    first, last = max(0, loud[0] - keep), min(len(samples), loud[-1] + 4 * keep)
+    visemes = []
+    for one in sound.visemes:
+        start, end = max(one.at, first), min(one.at + one.length, last)
+        if end > start:
+            visemes.append(Viseme(start - first, end - start, one.shape))
+    return (Sound(samples[first:last].tobytes(), sound.sample_rate, tuple(visemes)),)
 
 
 def cache_folder() -> Path:

@@ -18,12 +18,18 @@ _LABELS = ("neutral", "happy", "sad", "angry", "fear", "disgust", "surprise", "c
 
 @dataclass(frozen=True, slots=True)
 class Tone:
-    """How to answer. `note`: for the language model. `fallback`: said when it is silent. `pace` > 1 is slower."""
+    """How to answer. `note`: for the language model. `fallback`: said when it is silent. `pace` > 1 is slower.
+
+    `sentences`: at most so many of the model's. `closings`: said after them, one in turn: what a model may forget and
+    must not, such as the offer of help.
+    """
 
     name: str
     note: str
     fallback: str
     pace: float = 1.0
+    sentences: int = 2
+    closings: tuple[str, ...] = ()
 
 
 TONES = {
@@ -31,64 +37,72 @@ TONES = {
     for tone in (
         Tone(
             "distress",
-            "The person seems in distress. Speak slowly and warmly. No advice, no jokes. Say that you are here, and "
-            "offer to bring in a person they trust.",
+            "The person seems in distress. One short warm sentence. No advice, no jokes, no question.",
             "I'm here with you. Would you like me to get someone you trust?",
-            1.12,
+            pace=1.12,
+            sentences=1,
+            closings=("Would you like me to get someone you trust?", "Shall we call someone you trust, together?"),
         ),
         Tone(
             "drowsy",
-            "The person is very sleepy. Use one short, clear sentence. If they may be driving or working, ask them to "
-            "stop and rest now.",
+            "The person is very sleepy. One short, clear sentence.",
             "You seem very sleepy. Please take a break as soon as it is safe.",
+            sentences=1,
+            closings=("And please take a break as soon as it is safe.",),
         ),
         Tone(
             "masking",
-            "What they say and how they say it do not agree: the words are fine, the rest is low. Answer the words. Do "
-            "not tell them what they feel. Leave one gentle open question.",
-            "And is there anything else on your mind?",
-            1.05,
+            "The words are fine, the rest is low. Answer the words in one gentle sentence. Do not tell them what they "
+            "feel, and ask nothing.",
+            "I'm here if you want to talk.",
+            pace=1.05,
+            sentences=1,
+            closings=(
+                "Is there anything else on your mind?",
+                "And how are things otherwise?",
+                "I have time, you know.",
+            ),
         ),
         Tone(
             "mixed",
-            "What they say and how they say it do not agree; it may be a joke. Answer the words lightly and check what "
-            "they mean.",
+            "Words and manner do not agree; it may be a joke. Answer lightly, then check what they mean.",
             "Tell me a little more, so that I get you right.",
         ),
         Tone(
             "angry",
-            "The person is upset. Stay calm and serious. Take their side on the problem, never say 'calm down', make "
-            "no excuses, and give one concrete next step.",
+            "The person is upset. Be calm and serious. Take their side on the problem, make no excuses, never say "
+            "'calm down', and give one concrete next step.",
             "I take that seriously. Tell me what should be put right first.",
         ),
         Tone(
             "frustrated",
-            "The person is losing patience. Be brief. Own the difficulty and give one concrete next step.",
+            "The person is losing patience. Own the difficulty and give one concrete next step.",
             "Let's make this simpler. What is the one thing you need now?",
         ),
         Tone(
             "anxious",
-            "The person is worried. Be steady and reassuring without promising. Give one small next step.",
+            "The person is worried. Be steady; promise nothing. Give one small next step.",
             "We can take it one small step at a time.",
-            1.08,
+            pace=1.08,
         ),
         Tone(
             "sad",
-            "The person is down. Be gentle and warm. No cheering up, no advice unless asked. Show that you heard them.",
+            "The person is down. Be gentle and warm. No cheering up, no advice. Show that you heard them.",
             "I'm glad you told me. I'm listening.",
-            1.08,
+            pace=1.08,
         ),
         Tone(
             "tired",
-            "The person is tired. Keep it short and easy, and ask nothing of them.",
+            "The person is tired. One short, easy sentence, and ask nothing of them.",
             "Let's keep it short for now.",
-            1.03,
+            pace=1.03,
+            sentences=1,
         ),
         Tone(
             "happy",
-            "The person is in a good mood. Be bright and share it, then move on with what they said.",
+            "The person is in a good mood. Be bright, share it, and ask about it.",
             "That is good to hear. Tell me more!",
-            0.97,
+            pace=0.97,
         ),
         Tone(
             "surprised",
@@ -97,17 +111,18 @@ TONES = {
         ),
         Tone(
             "unsure",
-            "The person is unsure. Use simple words, one thought at a time, and offer to say it another way.",
+            "The person is unsure. Simple words, one thought at a time. Help them decide.",
             "I can say it another way, if you like.",
         ),
         Tone(
             "distracted",
             "The person is looking elsewhere. One short sentence with the most important thing.",
             "I'll be brief.",
+            sentences=1,
         ),
         Tone(
             "plain",
-            "You cannot tell how the person feels. Be friendly and plain, and say nothing about feelings.",
+            "Be friendly and plain, and say nothing about feelings.",
             "Could you tell me a little more?",
         ),
     )

@@ -25,7 +25,7 @@ _CONTEXT = 3072  # tokens
 # GNU OpenMP's default is to spin between jobs; measured here, that costs a shared machine 98 % of its speed.
 _QUIET = {"OMP_WAIT_POLICY": "PASSIVE", "GOMP_SPINCOUNT": "0"}
 # Sampling for spoken answers: a little variety, no loops.
-_SAMPLING = {"temperature": 0.6, "top_p": 0.9, "min_p": 0.05, "repeat_penalty": 1.1, "seed": 7, "cache_prompt": True}
+_SAMPLING = {"temperature": 0.4, "top_p": 0.9, "min_p": 0.05, "repeat_penalty": 1.1, "seed": 7, "cache_prompt": True}
 
 
 class Llama:

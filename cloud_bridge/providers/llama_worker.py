@@ -1,7 +1,7 @@
 """The process that runs a GGUF model: llama.cpp's server inside `xllamacpp`, on a free port of this machine alone.
 
-Run as `python llama_worker.py MODEL CONTEXT THREADS CACHE_FOLDER`; the API key comes in MIEN_LLAMA_KEY. Prints the address as one
-JSON line when it serves, and ends when its standard input closes, so that it never outlives the bridge.
+Run as `python llama_worker.py MODEL CONTEXT THREADS CACHE_FOLDER`; the API key comes in MIEN_LLAMA_KEY. Prints its
+address as one JSON line when it serves, and ends when its standard input closes, so that it never outlives the bridge.
 """
 
 from __future__ import annotations

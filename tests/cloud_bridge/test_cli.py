@@ -91,7 +91,7 @@ def talk(address: str, turns: list[tuple[int, str]]) -> list[list[pb.Reply]]:
 def test_it_answers_a_device_with_a_real_model_and_voice(
     running: tuple[subprocess.Popen[str], dict[str, Any]],
 ) -> None:
-    """Ready line, gRPC, an opening at once, the model's own words, sound with mouth shapes, and times without content."""
+    """Ready line, gRPC, an opening at once, the model's own words, sound with mouth shapes, times without content."""
     process, ready = running
     assert ready["event"] == "ready"
     assert "SmolLM2" in ready["llm"]

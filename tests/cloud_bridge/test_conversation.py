@@ -62,7 +62,7 @@ class Stage:
         await asyncio.wait_for(self.link.final.wait(), 10)
         self.link.final.clear()
         async with asyncio.timeout(5):
-            while not any(report.turn == self.link.replies[-1].turn for report in self.told):
+            while not any(report.turn == self.link.replies[-1].turn for report in self.told):  # noqa: ASYNC110
                 await asyncio.sleep(0.001)  # the report follows once everything is let go
         return self.link.replies
 
@@ -154,7 +154,7 @@ async def test_cancel_stops_everything_at_once(stage: Stage) -> None:
     """After `cancelled` returns, not one more chunk leaves, and the model's stream is closed."""
     stage.model.each_s = 0.05
     await stage.say(pb.TURN_END, words="Tell me a story.")
-    while len(stage.link.replies) < 3:
+    while len(stage.link.replies) < 3:  # noqa: ASYNC110
         await asyncio.sleep(0.001)
     await stage.talk.cancelled(DEVICE, 1)
     sent = len(stage.link.replies)

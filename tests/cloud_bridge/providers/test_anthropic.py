@@ -25,7 +25,7 @@ async def collect(model: Anthropic) -> list[str]:
 async def test_the_vendors_own_client_reads_the_local_server() -> None:
     """The server of these tests speaks the format: the official client agrees."""
     anthropic = pytest.importorskip("anthropic")
-    async with server(lambda _: (200, EVENTS, anthropic_events(WORDS))) as seen:
+    async with server(lambda _: (200, EVENTS, anthropic_events(WORDS))) as seen:  # noqa: SIM117
         async with anthropic.AsyncAnthropic(base_url=seen.url, api_key="k") as client:
             chat = [{"role": "user", "content": "x"}]
             async with client.messages.stream(model="m", max_tokens=9, messages=chat) as stream:

@@ -25,7 +25,7 @@ async def collect(model: OpenAI) -> list[str]:
 async def test_the_vendors_own_client_reads_the_local_server() -> None:
     """The server of these tests speaks the format: the official client agrees."""
     openai = pytest.importorskip("openai")
-    async with server(lambda _: (200, EVENTS, openai_chunks(WORDS))) as seen:
+    async with server(lambda _: (200, EVENTS, openai_chunks(WORDS))) as seen:  # noqa: SIM117
         async with openai.AsyncOpenAI(base_url=seen.url, api_key="k") as client:
             stream = await client.chat.completions.create(
                 model="m",
@@ -143,6 +143,6 @@ async def test_closing_hangs_up() -> None:
         assert await anext(stream) == "I "
         await stream.aclose()
         async with asyncio.timeout(5):
-            while not seen.hung_up:
+            while not seen.hung_up:  # noqa: ASYNC110
                 await asyncio.sleep(0.01)
         await model.close()
