@@ -24,7 +24,7 @@ _CLARITY = 0.65  # height of the peak from which a frame is voiced
 _QUIET_DB = -60.0  # below this nothing is voiced
 _TAPS = 31
 
-Array = npt.NDArray[np.float64]
+Array = npt.NDArray[np.float32]
 
 
 class PitchTracker:
@@ -35,24 +35,24 @@ class PitchTracker:
 
     def reset(self) -> None:
         """Forget what was heard."""
-        self._fast: Array = np.zeros(_TAPS - 1)  # 16 kHz, waits for the filter
-        self._slow: Array = np.zeros(0)  # 8 kHz, waits for a whole window
+        self._fast: Array = np.zeros(_TAPS - 1, dtype=np.float32)  # 16 kHz, waits for the filter
+        self._slow: Array = np.zeros(0, dtype=np.float32)  # 8 kHz, waits for a whole window
 
     def feed(self, samples: npt.NDArray[np.float32]) -> tuple[Array, Array]:
         """Level in dBFS (RMS) and pitch in Hz (nan where unvoiced) of each frame that is now whole.
 
         `samples`: float32, shape (n,), 16 kHz, n even. Returns two arrays of one shape (frames,).
         """
-        fast: Array = np.concatenate((self._fast, samples.astype(np.float64)))
+        fast = np.concatenate((self._fast, samples))
         self._fast = fast[-(_TAPS - 1) :]
         halved = np.convolve(fast, _low_pass(), mode="valid")[::2]
         slow = np.concatenate((self._slow, halved))
         if slow.size < _WINDOW:
             self._slow = slow
-            return np.zeros(0), np.zeros(0)
+            return np.zeros(0, dtype=np.float32), np.zeros(0, dtype=np.float32)
         frames = np.lib.stride_tricks.sliding_window_view(slow, _WINDOW)[::_HOP]
         self._slow = slow[len(frames) * _HOP :]
-        level_db = 10 * np.log10(np.mean(frames**2, axis=1) + 1e-12)
+        level_db: Array = 10 * np.log10(np.mean(frames**2, axis=1) + np.float32(1e-12))
         pitch_hz = _pitch(frames - frames.mean(axis=1, keepdims=True))
         pitch_hz[level_db < _QUIET_DB] = np.nan
         return level_db, _without_slips(pitch_hz)
@@ -63,7 +63,7 @@ def _low_pass() -> Array:
     """Windowed sinc for halving the rate: passes to 3.4 kHz; the ear of a pitch tracker needs no steeper one."""
     n = np.arange(_TAPS) - _TAPS // 2
     taps = np.sinc(n * 3_600 * 2 / 16_000) * np.hamming(_TAPS)
-    filtered: Array = taps / taps.sum()
+    filtered: Array = (taps / taps.sum()).astype(np.float32)
     return filtered
 
 
@@ -71,7 +71,7 @@ def _pitch(frames: Array) -> Array:
     """Pitch in Hz of each row, nan where no clear period is."""
     spectrum = np.fft.rfft(frames, _FFT, axis=1)
     correlation = np.fft.irfft(spectrum.real**2 + spectrum.imag**2, _FFT, axis=1)[:, : _MOST_LAG + 2]
-    squares = np.cumsum(frames**2, axis=1)
+    squares = np.cumsum(frames**2, axis=1)  # of 320 values: float32 is enough
     total = squares[:, -1:]
     lags = np.arange(1, _MOST_LAG + 2)
     head = squares[:, _WINDOW - 1 - lags]  # energy of x[0 : w - lag]
@@ -103,4 +103,4 @@ def _without_slips(pitch_hz: Array) -> Array:
     middle = ordered[np.arange(len(ordered)), np.maximum(known - 1, 0) // 2]
     with np.errstate(invalid="ignore"):
         keep = (np.abs(np.log2(pitch_hz / middle)) <= 5 / 12) & (known >= 2)
-    return np.where(keep, pitch_hz, np.nan)
+    return np.where(keep, pitch_hz, np.float32(np.nan))

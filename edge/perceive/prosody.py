@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from edge.perceive.pitch import HOP_S, PitchTracker
-from edge.perceive.speech import Chunk
+from edge.perceive.speech import CHUNK_S, Chunk
 from edge.types import Prosody
 
 WINDOW_S = 3.0
@@ -23,7 +23,8 @@ _NUCLEUS_BELOW_DB = 15.0  # a nucleus is at most this far under the loudest
 _NUCLEUS_APART_S = 0.1
 _SMOOTH = 5  # frames of 10 ms over which level is averaged
 
-Array = npt.NDArray[np.float64]
+Array = npt.NDArray[np.floating]
+Mask = npt.NDArray[np.bool_]
 
 
 class ProsodyReader:
@@ -37,7 +38,7 @@ class ProsodyReader:
         """Forget the voice."""
         self._pitch.reset()
         self._waiting: list[Chunk] = []
-        self._frames: deque[tuple[float, float, float, bool]] = deque()  # t_s, dB, Hz or nan, speech
+        self._frames: deque[tuple[Array, Array, Array, Mask]] = deque()  # t_s, dB, Hz or nan, speech
         self._told_s = -np.inf
 
     def feed(self, chunk: Chunk) -> Prosody | None:
@@ -63,22 +64,19 @@ class ProsodyReader:
         end_s = self._waiting[-1].end_s
         self._waiting = []
         level_db, pitch_hz = self._pitch.feed(samples)
-        per_chunk_s = (end_s - first.t_s) / len(spoken)
-        for n, (db, hz) in enumerate(zip(level_db, pitch_hz, strict=True)):
-            t_s = end_s - (len(level_db) - n) * HOP_S  # 10 ms of error is no matter here
-            at = min(max(int((t_s - first.t_s) / per_chunk_s), 0), len(spoken) - 1)
-            self._frames.append((t_s, float(db), float(hz), bool(spoken[at])))
-        while self._frames and self._frames[0][0] < end_s - WINDOW_S:
+        t_s = end_s - np.arange(len(level_db), 0, -1) * HOP_S  # 10 ms of error is no matter here
+        at = np.clip(((t_s - first.t_s) / CHUNK_S).astype(int), 0, len(spoken) - 1)
+        self._frames.append((t_s, level_db, np.where(spoken[at], pitch_hz, np.nan), spoken[at]))
+        while self._frames and (not self._frames[0][0].size or self._frames[0][0][-1] < end_s - WINDOW_S):
             self._frames.popleft()
 
     def _summary(self, now_s: float) -> Prosody | None:
-        t_s, db, hz, spoken = (np.array(column) for column in zip(*self._frames, strict=True))
+        t_s, db, hz, spoken = (np.concatenate(parts) for parts in zip(*self._frames, strict=True))
         said = np.flatnonzero(spoken)
         if said.size * HOP_S < _LEAST_SPEECH_S:
             return None
         inside = slice(said[0], said[-1] + 1)
-        t_s, db, hz, spoken = t_s[inside], db[inside], hz[inside], spoken[inside].astype(bool)
-        hz = np.where(spoken, hz, np.nan)
+        t_s, db, hz, spoken = t_s[inside], db[inside], hz[inside], spoken[inside]
         voiced = np.isfinite(hz)
         semitones = 12 * np.log2(hz[voiced] / 100.0)
         enough = semitones.size * HOP_S >= 0.2
@@ -104,7 +102,7 @@ def _slope(t_s: Array, semitones: Array) -> float | None:
     return float((t @ (semitones - semitones.mean())) / (t @ t))
 
 
-def nuclei(level_db: Array, voiced: npt.NDArray[np.bool_]) -> int:
+def nuclei(level_db: Array, voiced: Mask) -> int:
     """Syllable nuclei: voiced peaks of the smoothed level with a dip of 2 dB between them (de Jong & Wempe 2009).
 
     Both arrays have shape (n,), one value per 10 ms.
