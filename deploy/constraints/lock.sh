@@ -6,7 +6,7 @@ cd "$(dirname "$0")/../.."
 for python in 3.11 3.12 3.13; do
     for board in x86_64 aarch64; do
         uv pip compile -q --no-header --no-annotate --no-emit-index-url --only-binary :all: \
-            --python-version "$python" --python-platform "$board-manylinux_2_28" --extra dev \
+            -c deploy/constraints/lock.in --python-version "$python" --python-platform "$board-manylinux_2_28" --extra dev \
             -o "deploy/constraints/py$(echo "$python" | tr -d .)-$board.txt" pyproject.toml
     done
 done

@@ -53,6 +53,7 @@ if [ "$(cat "$stamp" 2>/dev/null || true)" != "$want" ]; then
     bar=on
     [ -t 2 ] || bar=off
     $pip install -q --progress-bar "$bar" --only-binary=:all: -c "$constraints" 'hatchling>=1.27' 'editables>=0.5'
+    echo "  (a few minutes: about 250 MB)" >&2
     $pip install --progress-bar "$bar" -q --prefer-binary --no-build-isolation -c "$constraints" -e "$here[$purpose]"
     echo "$want" >"$stamp"
 fi
