@@ -14,6 +14,7 @@ from __future__ import annotations
 import errno
 import heapq
 import os
+import stat
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -179,7 +180,10 @@ class FileSensor:
             yield VideoFrame(self.uri, seq, self._start_s + t_s, upright_bgr(picture, aspect))
 
     def _still(self) -> Frame:
-        pixels = cv2.imread(str(self.path), cv2.IMREAD_COLOR)  # honours EXIF orientation
+        try:
+            pixels = cv2.imread(str(self.path), cv2.IMREAD_COLOR)  # honours EXIF orientation
+        except cv2.error:  # its header asks for more pixels than OpenCV allows
+            pixels = None
         if pixels is None:
             raise MediaError(f"{self.path} cannot be decoded: the picture is damaged; copy or download it again")
         return VideoFrame(self.uri, 0, self._start_s, np.ascontiguousarray(pixels, np.uint8))
@@ -192,12 +196,14 @@ def _due_s(frame: Frame) -> float:
 
 def _must_be_readable(path: Path) -> None:
     try:
-        with path.open("rb") as handle:
-            os.read(handle.fileno(), 1)
+        kind = path.stat().st_mode
+        if stat.S_ISDIR(kind):
+            raise SensorMissing(f"{path} is a folder: name a file in it")
+        if not stat.S_ISREG(kind):  # reading a pipe would take away its first bytes, or block
+            raise SensorMissing(f"{path} is a device or pipe, not a file: give a media file")
+        path.open("rb").close()
     except FileNotFoundError as error:
         raise SensorMissing(f"{path} is not there: check the path") from error
-    except IsADirectoryError as error:
-        raise SensorMissing(f"{path} is a folder: name a file in it") from error
     except PermissionError as error:
         raise SensorMissing(f"no permission to read {path}: run `chmod +r` on it, or run as its owner") from error
     except OSError as error:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import itertools
 import os
 import random
+import struct
+import zlib
 from fractions import Fraction
 from pathlib import Path
 
@@ -216,6 +218,28 @@ def test_a_damaged_picture_is_one_error(tmp_path: Path) -> None:
         opened(tmp_path / "still.png")
 
 
+def test_a_picture_that_claims_to_be_vast(tmp_path: Path) -> None:
+    """A header that asks for gigabytes is refused, and is not a fault of ours."""
+    header = b"IHDR" + struct.pack(">IIBBBBB", 200_000, 200_000, 8, 2, 0, 0, 0)
+    data = b"\x89PNG\r\n\x1a\n" + struct.pack(">I", 13) + header + struct.pack(">I", zlib.crc32(header)) + bytes(100)
+    (tmp_path / "vast.png").write_bytes(data)
+    with pytest.raises(MediaError, match="picture is damaged"):
+        opened(tmp_path / "vast.png")
+
+
+def test_a_phone_picture_stands_upright(tmp_path: Path) -> None:
+    """EXIF orientation 6: the phone was held upright; the stored rows are columns."""
+    pixels = np.zeros((40, 60, 3), np.uint8)
+    pixels[:, :20] = 255  # the stored left is the upper edge
+    plain = cv2.imencode(".jpg", pixels)[1].tobytes()
+    tiff = b"II*\x00\x08\x00\x00\x00\x01\x00" + struct.pack("<HHIHH", 0x0112, 3, 1, 6, 0) + bytes(4)
+    exif = b"Exif\x00\x00" + tiff
+    (tmp_path / "phone.jpg").write_bytes(plain[:2] + b"\xff\xe1" + struct.pack(">H", len(exif) + 2) + exif + plain[2:])
+    _, seen, _ = drain(opened(tmp_path / "phone.jpg"))
+    assert seen[0].pixels.shape == (60, 40, 3)
+    assert seen[0].pixels[:15].mean() > 200 > 50 > seen[0].pixels[30:].mean()
+
+
 def test_a_file_with_only_damage_is_an_error(tmp_path: Path) -> None:
     """A file whose header is whole but of which no packet decodes is told as broken, not as empty."""
     file = make(tmp_path / "ruin.mkv", video=None, audio="aac")
@@ -237,15 +261,25 @@ def test_a_file_with_only_damage_is_an_error(tmp_path: Path) -> None:
         (OSError(5, "Input/output error"), "Input/output error"),
     ],
 )
-def test_a_file_that_may_not_be_read(monkeypatch: pytest.MonkeyPatch, error: OSError, words: str) -> None:
+def test_a_file_that_may_not_be_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: OSError, words: str
+) -> None:
     """Not there, no permission and a failing disk have each their own words."""
 
     def refuse(*_: object, **__: object) -> None:
         raise error
 
+    (tmp_path / "clip.mp4").touch()
     monkeypatch.setattr(Path, "open", refuse)
     with pytest.raises(SensorMissing, match=words):
-        FileSensor("clip.mp4").open()
+        FileSensor(tmp_path / "clip.mp4").open()
+
+
+def test_a_pipe_is_no_file(tmp_path: Path) -> None:
+    """Nothing that could block or lose its first bytes is opened."""
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(SensorMissing, match="not a file"):
+        opened(tmp_path / "pipe")
 
 
 def test_a_folder_is_no_file(tmp_path: Path) -> None:
