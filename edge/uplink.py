@@ -81,6 +81,7 @@ class Uplink:
         self._offset = 0  # reply ids begin again with a session of the bridge; `on_reply` sees them go on
         self._cancelled = 0
         self._sent: OrderedDict[tuple[int, int], float] = OrderedDict()  # in flight → when
+        self._window = WINDOW  # halved where a broker on the way drops, and grown again by what is acknowledged
         self._missing: tuple[int, int] | None = None
         self._rewound_s = 0.0
         self._heard_s = 0.0
@@ -205,7 +206,7 @@ class Uplink:
             while not self._control.empty():
                 await self._put(transport, self._control.get_nowait())
             lowest = mien_pb2.LOW if self._budget.left() else mien_pb2.NORMAL
-            batch = self._outbox.take(min(32, WINDOW - self._outbox.in_flight), lowest)
+            batch = self._outbox.take(min(32, self._window - self._outbox.in_flight), lowest)
             for envelope, (after_boot, after_seq) in batch:
                 packet = mien_pb2.Uplink(envelope=envelope, after_seq=after_seq)
                 if after_boot != envelope.boot:
@@ -263,6 +264,7 @@ class Uplink:
 
     def _done(self, boot: int, seqs: Sequence[int], why: str) -> None:
         self._outbox.done(boot, seqs, why=why)
+        self._window = min(WINDOW, self._window + 1)
         for seq in seqs:
             self._sent.pop((boot, seq), None)
         self._wake.set()
@@ -272,6 +274,7 @@ class Uplink:
         if self._missing is None or clock.now_s() - self._rewound_s < 2 * _TICK_S:
             return
         if self._missing in self._sent:
+            self._window = max(1, self._window // 2)
             self._rewind()
             self._wake.set()
         self._missing = None

@@ -14,16 +14,25 @@ import pytest
 class Mosquitto:
     """A broker in `folder`. `config`: lines beside the listener; without any, everyone may do everything."""
 
-    def __init__(self, folder: Path, config: str = "allow_anonymous true", *, port: int = 0, listener: str = "") -> None:
+    def __init__(self, folder: Path, config: str = "allow_anonymous true", *, port: int = 0) -> None:
+        port = port or free_port()
+        self._begin(folder, f"set_tcp_nodelay true\nlistener {port} 127.0.0.1\n{config}\n", port)
+
+    @classmethod
+    def with_file(cls, folder: Path, config: str, port: int) -> Mosquitto:
+        """A broker with exactly this configuration file, which makes it listen on `port`."""
+        broker = cls.__new__(cls)
+        broker._begin(folder, config, port)
+        return broker
+
+    def _begin(self, folder: Path, config: str, port: int) -> None:
         program = shutil.which("mosquitto") or shutil.which("mosquitto", path="/usr/sbin")
         if program is None:
             pytest.skip("needs a broker: apt-get install mosquitto")
         folder.mkdir(parents=True, exist_ok=True)
-        self.port = port or free_port()
-        self._folder, self._program = folder, program
-        file = folder / "mosquitto.conf"
-        file.write_text(f"set_tcp_nodelay true\nlistener {self.port} 127.0.0.1\n{listener}\n{config}\n")
-        self._file = file
+        self.port, self._folder, self._program = port, folder, program
+        self._file = folder / "mosquitto.conf"
+        self._file.write_text(config)
         self.start()
 
     def start(self) -> None:
