@@ -32,6 +32,8 @@ class FaceTrack:
         self.movements_s = float("-inf")
         self._eyes = EyeState()
         self._target = GazeTarget()
+        self._lids: tuple[float, float] | None = None  # eye aspect ratio, mouth opening
+        self._look: tuple[float, float] | None = None  # yaw, pitch
         self._emitted = FaceSeen(t_s=t_s, box=(0.0, 0.0, 0.0, 0.0), presence=0.0)
         self.take(face, t_s, picture)
 
@@ -92,9 +94,11 @@ class FaceTrack:
             roll_deg=pose.roll_deg,
         )
         found: list[Observation] = [self._emitted, head]
+        self._lids = self._look = None
         if abs(pose.yaw_deg) > 60.0 or self.eye_distance < 14.0:  # lids cannot be told apart
             return found
         ear = float(geometry.near_eye(geometry.eye_aspect_ratio(points), pose))
+        self._lids = ear, opening
         state = self._eyes.update(t_s, ear, opening)
         found.append(
             Eyes(
@@ -112,6 +116,7 @@ class FaceTrack:
             )
         )
         look = geometry.gaze(points, pose) if ear > 0.14 and (state.openness is None or state.openness > 0.4) else None
+        self._look = look
         if look is not None:
             on_target = self._target.update(t_s, *look)
             found.append(
@@ -130,6 +135,10 @@ class FaceTrack:
         """The face is where it was: said of a picture that showed no change."""
         last = self._emitted
         self.seen_s = t_s
+        if self._lids is not None:  # time passes with lids and look as they were
+            self._eyes.update(t_s, *self._lids)
+        if self._look is not None:
+            self._target.update(t_s, *self._look)
         return FaceSeen(
             t_s=t_s,
             person=self.person,

@@ -12,16 +12,21 @@ from edge.perceive.overlay import draw as overlay
 from edge.perceive.sight import Sight
 from edge.types import Eyes, FaceAffect, FaceLost, FaceSeen, Gaze, HeadPose, Observation, VideoFrame
 from models.errors import ModelMissing
+from models.expression import EXPRESSIONS, Expression
 from tests.sim.blinks import frames, openness, script
 from tests.sim.heads import Look, draw
 
 
-@pytest.fixture
-def sight() -> Sight:
+def _sight(*, affect: bool) -> Sight:
     try:
-        return Sight(affect=False)
+        return Sight(affect=affect)
     except ModelMissing as error:
         pytest.skip(str(error))
+
+
+@pytest.fixture
+def sight() -> Sight:
+    return _sight(affect=False)
 
 
 def feed(sight: Sight, picture: np.ndarray, *times: float) -> list[Observation]:
@@ -181,6 +186,48 @@ def test_a_still_face_costs_few_looks_and_a_blink_gets_one(sight: Sight) -> None
     for one in closures:
         assert any(one.start_s - 0.1 < t_s < one.end_s + 0.1 for t_s in shut)
     assert all(openness(closures, t_s) < 0.6 for t_s in shut if min(abs(t_s - c.end_s) for c in closures) > 0.15)
+
+
+def test_expressions_are_read_only_from_faces_that_can_be_read(
+    monkeypatch: pytest.MonkeyPatch, head: np.ndarray, empty: np.ndarray
+) -> None:
+    """At the asked rate, from a level crop; a dark, tiny or turned-away face, or none, yields no affect at all."""
+    crops: list[np.ndarray] = []
+
+    class Net:
+        INPUT_SIZE = 48
+
+        def read(self, crop: np.ndarray) -> Expression:
+            crops.append(crop)
+            probs = dict.fromkeys(EXPRESSIONS, 0.0) | {"happy": 1.0}
+            return Expression("happy", probs, 0.8, 0.5, 0.9, False)
+
+    monkeypatch.setattr("models.expression.ExpressionNet", Net)
+    sight = _sight(affect=True)
+
+    def affects(picture: np.ndarray, start: float) -> list[FaceAffect]:
+        found = feed(sight, picture, *(start + index / 30 for index in range(30)))
+        return [one for one in found if isinstance(one, FaceAffect)]
+
+    clear = affects(head, 0.0)
+    assert 7 <= len(clear) <= 9
+    assert (clear[0].person, clear[0].confidence, clear[0].unclear) == (1, 0.9, False)
+    assert clear[0].action_units["jaw_drop"] < 0.3
+    assert crops[0].shape == (48, 48)
+    assert crops[0].dtype == np.uint8
+    sight.set_rate(expression_hz=3.0)
+    assert 2 <= len(affects(head, 1.0)) <= 4
+    sight.set_rate()
+    dark = (head * 0.07).astype(np.uint8)
+    tiny = draw(Look(), size=(1280, 720), face=40, at=(400, 240))
+    turned = draw(Look(yaw=62), face=170)
+    for start, picture in ((10.0, dark), (20.0, tiny), (30.0, turned), (40.0, empty)):
+        sight.reset()
+        assert affects(picture, start) == []
+    upright = crops[0].ravel()
+    crops.clear()
+    affects(draw(Look(roll=35), face=160), 50.0)
+    assert np.corrcoef(crops[0].ravel(), upright)[0, 1] > 0.8  # 35° of tilt are gone from the crop
 
 
 def test_the_governor_slows_it_down(sight: Sight, head: np.ndarray) -> None:
