@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-import threading
 from collections.abc import Awaitable, Callable, Mapping
-from concurrent.futures import Future
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
+from benchmarks.link_faults import Loop
 from cloud_bridge.ingest import grpc
 from cloud_bridge.ingest.base import Device, Link, Tls
 from cloud_bridge.ingest.session import Sessions
 from edge.wire import mien_pb2
-
-T = TypeVar("T")
 
 
 class App:
@@ -52,33 +49,6 @@ class App:
 
     async def disconnected(self, device: Device) -> None:
         self.told.append(f"disconnected {device.id}")
-
-
-class Loop:
-    """An asyncio loop on a thread, for parts under test that live beside the device's own threads."""
-
-    def __init__(self) -> None:
-        self._loop = asyncio.new_event_loop()
-        self._thread = threading.Thread(target=self._loop.run_forever, name="test loop", daemon=True)
-        self._thread.start()
-
-    def start(self, work: Any) -> Future[Any]:
-        return asyncio.run_coroutine_threadsafe(work, self._loop)
-
-    def run(self, work: Any) -> Any:
-        return self.start(work).result(30)
-
-    def close(self) -> None:
-        self.run(self._end_tasks())
-        self._loop.call_soon_threadsafe(self._loop.stop)
-        self._thread.join()
-        self._loop.close()
-
-    async def _end_tasks(self) -> None:
-        others = asyncio.all_tasks() - {asyncio.current_task()}
-        for task in others:
-            task.cancel()
-        await asyncio.gather(*others, return_exceptions=True)
 
 
 class Bridge:

@@ -39,7 +39,7 @@ async def broker(tmp_path: Path, authority: Authority) -> AsyncIterator[Mosquitt
         assert shipped in config
         config = config.replace(shipped, here)
     me = getpass.getuser()  # started as root it would become another user, who may not read a test's files
-    broker = Mosquitto.with_file(tmp_path / "broker", f"user {me}\n{config}", port)
+    broker = Mosquitto(tmp_path / "broker", f"user {me}\n{config}", port=port)
     yield broker
     broker.close()
 

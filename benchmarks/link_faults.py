@@ -1,0 +1,188 @@
+"""Bad luck for links: a proxy that cuts, delays and stalls, and a real broker that can be killed."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import random
+import shutil
+import socket
+import subprocess
+import threading
+import time
+from concurrent.futures import Future
+from pathlib import Path
+from typing import Any
+
+
+class Loop:
+    """An asyncio loop on a thread of its own."""
+
+    def __init__(self) -> None:
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._loop.run_forever, name="fault loop", daemon=True)
+        self._thread.start()
+
+    def start(self, work: Any) -> Future[Any]:
+        """Run the coroutine `work` there; its future."""
+        return asyncio.run_coroutine_threadsafe(work, self._loop)
+
+    def run(self, work: Any) -> Any:
+        """Run the coroutine `work` there, and wait for what it gives."""
+        return self.start(work).result(60)
+
+    def close(self) -> None:
+        """Cancel what runs there, and end."""
+        self.run(self._end_tasks())
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join()
+        self._loop.close()
+
+    async def _end_tasks(self) -> None:
+        others = asyncio.all_tasks() - {asyncio.current_task()}
+        for task in others:
+            task.cancel()
+        await asyncio.gather(*others, return_exceptions=True)
+
+
+class Chaos:
+    """Listens on `port` and passes on to `target`.
+
+    `delay_s` holds every piece back; `loss` is the chance that a piece costs a TCP retransmission time (200 ms) on
+    top; `stalled` True takes connections and passes nothing on (half-open); `refusing` True hangs up on new
+    connections. `cut()` breaks every connection now. Chance comes from `seed`.
+    """
+
+    def __init__(self, target: int, seed: int = 0) -> None:
+        self.target = target
+        self.delay_s = 0.0
+        self.loss = 0.0
+        self.stalled = False
+        self.refusing = False
+        self.cuts = 0
+        self._rng = random.Random(seed)  # noqa: S311
+        self._writers: set[asyncio.StreamWriter] = set()
+        self._loop = Loop()
+        self._server: asyncio.Server = self._loop.run(asyncio.start_server(self._take, "127.0.0.1", 0))
+        self.port: int = self._server.sockets[0].getsockname()[1]
+
+    def cut(self) -> None:
+        """Break every connection now."""
+        self._loop.run(self._cut())
+
+    def close(self) -> None:
+        """Stop listening, and break what is open."""
+        self._server.get_loop().call_soon_threadsafe(self._server.close)
+        self.cut()
+        self._loop.close()
+
+    async def _cut(self) -> None:
+        self.cuts += 1
+        for writer in list(self._writers):
+            writer.transport.abort()
+        await asyncio.sleep(0)
+
+    async def _take(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        if self.refusing:
+            writer.transport.abort()
+            return
+        try:
+            far_reader, far_writer = await asyncio.open_connection("127.0.0.1", self.target)
+        except OSError:
+            writer.transport.abort()
+            return
+        pair = {writer, far_writer}
+        self._writers |= pair
+        try:
+            await asyncio.gather(self._pass(reader, far_writer), self._pass(far_reader, writer))
+        except (OSError, asyncio.IncompleteReadError):
+            pass
+        finally:
+            for one in pair:
+                self._writers.discard(one)
+                one.transport.abort()
+
+    async def _pass(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        loop = asyncio.get_running_loop()
+        pieces: asyncio.Queue[tuple[float, bytes]] = asyncio.Queue()
+
+        async def deliver() -> None:
+            while True:
+                due_s, data = await pieces.get()
+                await asyncio.sleep(max(0.0, due_s - loop.time()))
+                while self.stalled:  # noqa: ASYNC110
+                    await asyncio.sleep(0.02)
+                if not data:
+                    raise ConnectionResetError
+                writer.write(data)
+                await writer.drain()
+
+        delivering = asyncio.create_task(deliver())
+        try:
+            while not delivering.done():
+                data = await reader.read(16_384)
+                late_s = 0.2 if self._rng.random() < self.loss else 0.0
+                await pieces.put((loop.time() + self.delay_s + late_s, data))
+                if not data:
+                    await delivering
+        finally:
+            delivering.cancel()
+            with contextlib.suppress(asyncio.CancelledError, OSError):
+                await delivering
+
+
+class BrokerAbsent(Exception):  # noqa: N818
+    """No Mosquitto is installed here."""
+
+
+class Mosquitto:
+    """A real broker in `folder` on a free port, where everyone may do everything.
+
+    `config`: its whole configuration file, where it is to be another; it must listen on `port` then.
+    Raises BrokerAbsent.
+    """
+
+    def __init__(self, folder: Path, config: str | None = None, *, port: int = 0) -> None:
+        program = shutil.which("mosquitto") or shutil.which("mosquitto", path="/usr/sbin")
+        if program is None:
+            raise BrokerAbsent("needs a broker: apt-get install mosquitto")
+        folder.mkdir(parents=True, exist_ok=True)
+        self.port, self._folder, self._program = port or free_port(), folder, program
+        self._file = folder / "mosquitto.conf"
+        self._file.write_text(config or open_config(self.port))
+        self.start()
+
+    def start(self) -> None:
+        """Start; returns when it takes connections."""
+        with (self._folder / "log").open("ab") as log:
+            self._process = subprocess.Popen([self._program, "-c", self._file], stdout=log, stderr=log)
+        end = time.monotonic() + 20
+        while time.monotonic() < end and self._process.poll() is None:
+            try:
+                socket.create_connection(("127.0.0.1", self.port), 1).close()
+                return
+            except OSError:
+                time.sleep(0.02)
+        raise RuntimeError("mosquitto did not start:\n" + (self._folder / "log").read_text())
+
+    def kill(self) -> None:
+        """As a crash: nothing is saved."""
+        self._process.kill()
+        self._process.wait()
+
+    def close(self) -> None:
+        """Ask it to end, and wait. Idempotent."""
+        self._process.terminate()
+        self._process.wait()
+
+
+def open_config(port: int, *more: str) -> str:
+    """A configuration for everyone, on loopback."""
+    lines = ["set_tcp_nodelay true", f"listener {port} 127.0.0.1", "allow_anonymous true", *more]
+    return "\n".join(lines) + "\n"
+
+
+def free_port() -> int:
+    """A port that nobody listens on now."""
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        return int(taken.getsockname()[1])
