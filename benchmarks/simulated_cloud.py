@@ -8,10 +8,12 @@ from __future__ import annotations
 import asyncio
 import math
 from array import array
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 
 from cloud_bridge.errors import ProviderError
+from cloud_bridge.ingest.base import Device, Handler, Link
 from cloud_bridge.providers.base import Message, Sound, Usage, Viseme
+from edge.wire import mien_pb2
 
 ANSWER = "This is a simulated first sentence. And here is the second one."
 RATE = 24_000
@@ -84,6 +86,78 @@ class SimulatedVoice:
 
     async def close(self) -> None:
         """Nothing to let go."""
+
+
+class DelayedLink:
+    """A handler behind a SIMULATED network: everything takes `one_way_s` each way, in order."""
+
+    def __init__(self, handler: Handler, one_way_s: float) -> None:
+        self._handler = handler
+        self._one_way_s = one_way_s
+        self._lines: dict[Device, _Line] = {}
+        self._backs: dict[Device, _Back] = {}
+
+    async def connected(self, device: Device, link: Link) -> None:
+        """See `cloud_bridge.ingest.base.Handler`; so the others."""
+        self._lines[device] = _Line(self._one_way_s)
+        self._backs[device] = _Back(link, self._one_way_s)
+        await self._handler.connected(device, self._backs[device])
+
+    async def received(self, device: Device, envelope: mien_pb2.Envelope) -> bytes | None:
+        """Passed on later."""
+        self._lines[device].later(lambda: self._handler.received(device, envelope))
+        return None
+
+    async def cancelled(self, device: Device, turn: int) -> None:
+        """Passed on later."""
+        self._lines[device].later(lambda: self._handler.cancelled(device, turn))
+
+    async def disconnected(self, device: Device) -> None:
+        """Passed on at once; what is under way is lost."""
+        self._lines.pop(device).close()
+        self._backs.pop(device).close()
+        await self._handler.disconnected(device)
+
+
+class _Back:
+    """The way back to the device, as long."""
+
+    def __init__(self, link: Link, one_way_s: float) -> None:
+        self._link = link
+        self._line = _Line(one_way_s)
+
+    def next_reply(self) -> int:
+        return self._link.next_reply()
+
+    async def send(self, reply: mien_pb2.Reply) -> None:
+        self._line.later(lambda: self._link.send(reply))
+
+    async def command(self, command: mien_pb2.Command) -> None:
+        self._line.later(lambda: self._link.command(command))
+
+    def close(self) -> None:
+        self._line.close()
+
+
+class _Line:
+    """Runs what it is given, each `after_s` later, in order."""
+
+    def __init__(self, after_s: float) -> None:
+        self._after_s = after_s
+        self._queue: asyncio.Queue[tuple[float, Callable[[], Awaitable[object]]]] = asyncio.Queue()
+        self._task = asyncio.create_task(self._run(), name="simulated network")
+
+    def later(self, work: Callable[[], Awaitable[object]]) -> None:
+        self._queue.put_nowait((asyncio.get_running_loop().time() + self._after_s, work))
+
+    def close(self) -> None:
+        self._task.cancel()
+
+    async def _run(self) -> None:
+        while True:
+            due_s, work = await self._queue.get()
+            await asyncio.sleep(due_s - asyncio.get_running_loop().time())
+            await work()
 
 
 def tone(hz: float, length_s: float, rate: int = RATE) -> bytes:

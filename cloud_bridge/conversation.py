@@ -146,7 +146,7 @@ class Conversation:
         if not self._tools.model.continues or session.answer is not None:
             return
         chosen = tone.decide(session.state, session.recent_events(time.monotonic()))
-        question = prompt.asked("", chosen, None, small=True)
+        question = prompt.asked(".", chosen, None, small=True)
         chat = prompt.messages(session.memory.exchanges, question, "", continues=True)
 
         async def prime() -> None:

@@ -37,7 +37,7 @@ TONES = {
     for tone in (
         Tone(
             "distress",
-            "The person seems in distress. One short warm sentence. No advice, no jokes, no question.",
+            "In distress. One short warm sentence. No advice, no jokes, no question.",
             "I'm here with you. Would you like me to get someone you trust?",
             pace=1.12,
             sentences=1,
@@ -45,15 +45,15 @@ TONES = {
         ),
         Tone(
             "drowsy",
-            "The person is very sleepy. One short, clear sentence.",
+            "Very sleepy. One short, clear sentence.",
             "You seem very sleepy. Please take a break as soon as it is safe.",
             sentences=1,
             closings=("And please take a break as soon as it is safe.",),
         ),
         Tone(
             "masking",
-            "The words are fine, the rest is low. Answer the words in one gentle sentence. Do not tell them what they "
-            "feel, and ask nothing.",
+            "Fine words, low manner. Answer the words in one gentle sentence. Do not tell them what they feel, and "
+            "ask nothing.",
             "I'm here if you want to talk.",
             pace=1.05,
             sentences=1,
@@ -70,59 +70,59 @@ TONES = {
         ),
         Tone(
             "angry",
-            "The person is upset. Be calm and serious. Take their side on the problem, make no excuses, never say "
+            "Upset. Be calm and serious. Take their side on the problem, make no excuses, never say "
             "'calm down', and give one concrete next step.",
             "I take that seriously. Tell me what should be put right first.",
         ),
         Tone(
             "frustrated",
-            "The person is losing patience. Own the difficulty and give one concrete next step.",
+            "Losing patience. Own the difficulty and give one concrete next step.",
             "Let's make this simpler. What is the one thing you need now?",
         ),
         Tone(
             "anxious",
-            "The person is worried. Be steady; promise nothing. Give one small next step.",
+            "Worried. Be steady; promise nothing. Give one small next step.",
             "We can take it one small step at a time.",
             pace=1.08,
         ),
         Tone(
             "sad",
-            "The person is down. Be gentle and warm. No cheering up, no advice. Show that you heard them.",
+            "Down. Be gentle and warm. No cheering up, no advice. Show that you heard them.",
             "I'm glad you told me. I'm listening.",
             pace=1.08,
         ),
         Tone(
             "tired",
-            "The person is tired. One short, easy sentence, and ask nothing of them.",
+            "Tired. One short, easy sentence, and ask nothing of them.",
             "Let's keep it short for now.",
             pace=1.03,
             sentences=1,
         ),
         Tone(
             "happy",
-            "The person is in a good mood. Be bright, share it, and ask about it.",
+            "In a good mood. Be bright, share it, and ask about it.",
             "That is good to hear. Tell me more!",
             pace=0.97,
         ),
         Tone(
             "surprised",
-            "The person is surprised. Explain simply and calmly what is so.",
+            "Surprised. Explain simply and calmly what is so.",
             "Let's look at it together.",
         ),
         Tone(
             "unsure",
-            "The person is unsure. Simple words, one thought at a time. Help them decide.",
+            "Unsure. Simple words, one thought at a time. Help them decide.",
             "I can say it another way, if you like.",
         ),
         Tone(
             "distracted",
-            "The person is looking elsewhere. One short sentence with the most important thing.",
+            "Looking elsewhere. One short sentence with the most important thing.",
             "I'll be brief.",
             sentences=1,
         ),
         Tone(
             "plain",
-            "Be friendly and plain, and say nothing about feelings.",
+            "Nothing is known. Be friendly and plain, and say nothing about feelings.",
             "Could you tell me a little more?",
         ),
     )
@@ -134,7 +134,7 @@ def decide(state: mien_pb2.State | None, events: Iterable[str] = ()) -> Tone:
     names = {name.lower() for name in events}
     if _named(names, "distress") or (state is not None and _distress(state)):
         return TONES["distress"]
-    if _named(names, "drowsy"):
+    if _named(names, "drows"):
         return TONES["drowsy"]
     if state is None:
         return TONES["plain"]
@@ -142,8 +142,12 @@ def decide(state: mien_pb2.State | None, events: Iterable[str] = ()) -> Tone:
         return TONES["drowsy"]
     if (apart := _incongruent(state)) is not None:
         return TONES[apart]
+    if _cue(state, "masking"):
+        return TONES["masking"]
     label = _label(state)
-    if label != "angry" and (_cue(state, "frustration") or "frustration rising" in state.trend):
+    if label != "angry" and (
+        _cue(state, "frustration") or "frustration rising" in state.trend or _named(names, "frustration")
+    ):
         return TONES["frustrated"]
     by_label = {
         "angry": "angry",

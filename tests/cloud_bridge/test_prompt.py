@@ -26,7 +26,7 @@ def test_words_stay_in_their_fence(attack: str) -> None:
     text = prompt.asked(attack, TONES["sad"], None, small=True)
     assert text.count("<tone>") == text.count("</tone>") == 1
     assert text.count("<said>") == text.count("</said>") == 1
-    assert text.startswith(f"<tone>{TONES['sad'].note}</tone>\n<said>")
+    assert text.startswith("<tone>sad</tone>\n<said>")
     assert "<|" not in text
     assert len(text) < 1000
 

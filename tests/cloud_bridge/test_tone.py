@@ -39,6 +39,9 @@ TABLE = {
     "plain surprise": (pb.State(fused=affect("surprise", 0)), [], "surprised"),
     "drowsy": (pb.State(fused=affect("happy", 60), drowsiness=Sleepy(level=Sleepy.DROWSY)), [], "drowsy"),
     "drowsy event": (pb.State(), ["drowsy"], "drowsy"),
+    "the shipped drowsiness rule": (pb.State(), ["drowsiness_alert"], "drowsy"),
+    "the shipped frustration rule": (pb.State(), ["frustration_rising"], "frustrated"),
+    "masking cue": (pb.State(fused=affect("happy", 40), cues_pct={"masking": 70}), [], "masking"),
     "tired": (pb.State(fused=affect("neutral"), drowsiness=Sleepy(level=Sleepy.TIRED)), [], "tired"),
     "tired and sad": (pb.State(fused=affect("sad", -50), drowsiness=Sleepy(level=Sleepy.TIRED)), [], "sad"),
     "fine words, low voice": (

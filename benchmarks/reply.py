@@ -1,0 +1,193 @@
+"""`mien bench reply`: from the last speech sample that goes in to the first reply sample that comes out.
+
+The device's own chain hears a synthesised voice at its true pace and talks by gRPC to the bridge's own conversation:
+(a) with the real local chain, the model and voice that are on this machine; (b) with a SIMULATED cloud: PROTOCOL's
+round trip, first token and first sound, made by `benchmarks.simulated_cloud`; the opening lines are prepared.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import tempfile
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from math import gcd
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.lib.stride_tricks import sliding_window_view
+
+from benchmarks.reply_device import Device, Samples, Turn
+from benchmarks.report import Result
+from benchmarks.simulated_cloud import DelayedLink, SimulatedModel, SimulatedVoice
+from cloud_bridge import choose, opening
+from cloud_bridge.answer import Tools
+from cloud_bridge.conversation import Conversation
+from cloud_bridge.ingest import grpc
+from cloud_bridge.ingest.base import Handler
+from cloud_bridge.ingest.session import Sessions
+from cloud_bridge.prompt import fixed
+from cloud_bridge.speech import Speech, cache_folder
+from cloud_bridge.tone import TONES
+from edge.types import SAMPLE_RATE
+
+_SAID = (
+    "I got the job, and I start on Monday.",
+    "We had to put our cat to sleep today.",
+    "You people charged me twice again.",
+    "What can I cook with eggs and rice?",
+    "I have an exam tomorrow and I can't sleep.",
+    "The train is late, so I will miss the meeting.",
+    "Can you help me find my glasses?",
+    "My sister is coming to visit us next week.",
+    "I think the heating is broken again.",
+    "How far is it from here to the station?",
+)
+_RTT_S, _FIRST_TOKEN_S, _FIRST_SOUND_S = 0.040, 0.200, 0.100
+_TOKEN_S = 0.015  # between words, of the simulated model
+_PAUSE_S = 0.45  # inside every other turn: what a speculative start is wasted on
+
+
+def measure(data: Path | None, *, quick: bool, peers: bool) -> Result:
+    """Run both chains. `data` is not needed, and there are no peers on this seam."""
+    said = asyncio.run(_recorded(_SAID[:3] if quick else _SAID))
+    metrics: dict[str, float] = {}
+    detail: dict[str, Any] = {"utterances": len(said), "words": True}
+    for name in ("sim", "local"):
+        if name == "sim":
+            tools = Tools(SimulatedModel(_FIRST_TOKEN_S, _TOKEN_S), Speech(SimulatedVoice(_FIRST_SOUND_S)))
+        else:
+            voice, _ = choose.voice("piper", None)
+            assert voice is not None
+            tools = Tools(choose.language_model("auto", None), Speech(voice, cache=cache_folder()))
+        one_way_s = _RTT_S / 2 if name == "sim" else 0.0
+        with _bridge(tools, one_way_s) as (address, talk), tempfile.TemporaryDirectory() as folder:
+            device = Device(f"grpc://{address}", Path(folder), words=True)
+            try:
+                device.say(said[0])  # the first turn opens connections and fills caches
+                turns = [device.say(sound) for sound in said]
+                barges = [device.barge_in(said[0], said[1]) for _ in range(1 if quick else 5)]
+            finally:
+                device.close()
+        metrics |= _summary(name, turns)
+        cut = [found for found in barges if found is not None]
+        if cut and name == "sim":
+            metrics["barge_in_ms"] = _percentile([one[0] for one in cut], 50)
+            metrics["sim_last_chunk_after_barge_in_ms"] = _percentile([one[1] for one in cut], 50)
+        if talk.counts.guesses:
+            waste = talk.counts.guesses_wasted / talk.counts.guesses
+            metrics["speculative_waste" if name == "sim" else "local_speculative_waste"] = waste
+        detail[name] = {
+            "model": tools.model.name,
+            "voice": tools.speech.name if tools.speech else None,
+            "turns": [_row(turn) for turn in turns],
+            "bridge_ms": [report.ms for _, report in talk.reports],
+        }
+    return Result(metrics=metrics, detail=detail)
+
+
+def _summary(name: str, turns: Sequence[Turn]) -> dict[str, float]:
+    """The metrics of one chain; a turn that was not answered is absent from the times and counted."""
+    found: dict[str, float] = {f"{name}_unanswered": sum(turn.answer_ms is None or turn.failed for turn in turns)}
+    for metric, values in {
+        "turn_end": [turn.end_ms for turn in turns],
+        "first_audio": [turn.first_ms for turn in turns],
+        "first_answer": [turn.answer_ms for turn in turns],
+        "answer_ready": [turn.answer_ready_ms for turn in turns],
+    }.items():
+        known = [value for value in values if value is not None]
+        if known:
+            found[f"{name}_{metric}_p50_ms"] = _percentile(known, 50)
+            found[f"{name}_{metric}_p95_ms"] = _percentile(known, 95)
+    return found
+
+
+def _percentile(values: Sequence[float], q: float) -> float:
+    return float(np.percentile(np.asarray(values), q))
+
+
+def _row(turn: Turn) -> dict[str, float | bool | None]:
+    fields = ("maybe_ms", "end_ms", "first_ms", "answer_ms", "answer_ready_ms", "failed")
+    return {name: getattr(turn, name) for name in fields}
+
+
+async def _recorded(said: Sequence[str]) -> list[Samples]:
+    """The sentences, spoken by the bridge's own voice, at 16 kHz; every second one pauses in the middle."""
+    voice, _ = choose.voice("piper", None)
+    assert voice is not None
+    await voice.start()
+    try:
+        out: list[Samples] = []
+        for index, sentence in enumerate(said):
+            words = sentence.split()
+            half = len(words) // 2
+            parts = [sentence] if index % 2 == 0 else [" ".join(words[:half]), " ".join(words[half:])]
+            sounds = [await _spoken(voice, part) for part in parts]
+            pause = np.zeros(round(_PAUSE_S * SAMPLE_RATE), np.float32)
+            out.append(sounds[0] if len(sounds) == 1 else np.concatenate([sounds[0], pause, sounds[1]]))
+        return out
+    finally:
+        await voice.close()
+
+
+async def _spoken(voice: Any, text: str) -> Samples:
+    pieces = [sound async for sound in voice.speak(text)]
+    samples = np.frombuffer(b"".join(one.pcm for one in pieces), "<i2").astype(np.float32) * np.float32(0.5 / 32768)
+    return _resampled(samples, pieces[0].sample_rate)
+
+
+def _resampled(samples: Samples, rate: int) -> Samples:
+    """`samples` at 16 kHz: low-passed by a windowed sinc at the new band's edge, read at each new sample's time."""
+    step = gcd(rate, SAMPLE_RATE)
+    count = len(samples) * (SAMPLE_RATE // step) // (rate // step)
+    at = np.arange(count) * (rate / SAMPLE_RATE)
+    reach = 24
+    padded = np.pad(samples, reach)
+    first = np.floor(at).astype(np.int64)
+    windows = sliding_window_view(padded, 2 * reach)[first + 1]
+    offset = at[:, None] - (first[:, None] + np.arange(1 - reach, reach + 1)[None, :])
+    band = min(1.0, SAMPLE_RATE / rate)
+    kernel = band * np.sinc(band * offset) * np.cos(np.pi * offset / (2 * reach + 2)) ** 2
+    return np.asarray((windows * kernel).sum(axis=1), dtype=np.float32)
+
+
+@contextmanager
+def _bridge(tools: Tools, one_way_s: float) -> Iterator[tuple[str, Conversation]]:
+    """A bridge on a free port, on a thread with a loop of its own."""
+    loop = asyncio.new_event_loop()
+    thread = threading.Thread(target=loop.run_forever, name="bridge", daemon=True)
+    thread.start()
+
+    def call(work: Any) -> Any:
+        return asyncio.run_coroutine_threadsafe(work, loop).result(300)
+
+    async def start() -> tuple[grpc.Server, Conversation, Sessions]:
+        talk = Conversation(tools, lambda _device, _report: None)
+        handler: Handler = DelayedLink(talk, one_way_s) if one_way_s else talk
+        sessions = Sessions(handler)
+        await tools.model.start()
+        await tools.model.prime(fixed(), lasting=True)
+        assert tools.speech is not None
+        await tools.speech.start()
+        lines = [line for tone in TONES.values() for line in (*tone.closings, tone.fallback)]
+        await tools.speech.prepare([*opening.all_lines(), *lines])
+        return await grpc.serve(sessions, "127.0.0.1:0"), talk, sessions
+
+    async def end(server: grpc.Server, talk: Conversation, sessions: Sessions) -> None:
+        await talk.close()
+        await server.stop(0.2)
+        await sessions.close()
+        await tools.model.close()
+        assert tools.speech is not None
+        await tools.speech.close()
+
+    server, talk, sessions = call(start())
+    try:
+        yield f"127.0.0.1:{server.port}", talk
+    finally:
+        call(end(server, talk, sessions))
+        loop.call_soon_threadsafe(loop.stop)
+        thread.join()
+        loop.close()
