@@ -14,7 +14,7 @@ import numpy.typing as npt
 
 from models import store
 from models.errors import InputError, ModelCorrupt
-from models.session import Array, open_model
+from models.session import Array, give_back_memory, open_model
 
 LANGUAGE = "en"
 SHORTEST_S, LONGEST_S = 0.1, 30.0
@@ -61,9 +61,11 @@ class SpeechRecognizer:
         heard = samples.astype(np.float32, copy=False)[None]
         mask = np.ones(heard.shape, dtype=np.int64)  # of samples, for the decoder too: the graph thins it out itself
         features = self._encoder.run(heard, mask)[0]  # (1, frames, 288)
+        steps = self._greedy(features, mask, math.ceil(seconds * _PIECES_PER_S) + 2)
+        give_back_memory()
         pieces: list[bytes] = []
         logprobs: list[float] = []
-        for piece, logprob in self._greedy(features, mask, math.ceil(seconds * _PIECES_PER_S) + 2):
+        for piece, logprob in steps:
             logprobs.append(logprob)
             if piece == _END:
                 return Transcript(_joined(pieces), tuple(logprobs), closed=True)

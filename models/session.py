@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import ctypes
 import os
 import sys
 import tempfile
@@ -69,6 +70,7 @@ class _Onnx:
             self._session = ort.InferenceSession(str(file), options, providers=["CPUExecutionProvider"])
         except Exception as error:  # the engine's exception types are private
             raise ModelCorrupt(f"ONNX Runtime cannot read {file}: {_first_line(error)}") from error
+        give_back_memory()
         self._invalid = ort.capi.onnxruntime_pybind11_state.InvalidArgument
         self.inputs = tuple(node.name for node in self._session.get_inputs())
         self.outputs = tuple(node.name for node in self._session.get_outputs())
@@ -103,6 +105,12 @@ class _LiteRt:
             raise InputError(f"the network takes {self.inputs}: {_first_line(error)}") from error
         self._net.invoke()
         return [self._net.get_tensor(detail["index"]) for detail in self._out]
+
+
+def give_back_memory() -> None:
+    """Return to the system what was freed: loading a network, or a large pass, leaves tens of MB with the C library."""
+    with contextlib.suppress(OSError, AttributeError):  # only glibc has it
+        ctypes.CDLL(None).malloc_trim(0)
 
 
 def _litert_interpreter(file: Path) -> Any:
