@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -13,7 +13,8 @@ from edge.config import Config, state_folder
 from edge.errors import ConfigError, OutputError
 from edge.outbox import Outbox
 from edge.outputs.base import Output
-from edge.replies import Replies
+from edge.outputs.led import Capturing, Led
+from edge.replies import Player, Replies
 from edge.transports.base import TlsFiles
 from edge.uplink import Uplink
 from edge.wire import mien_pb2
@@ -29,14 +30,24 @@ class Answer:
     """Sends envelopes, plays and tells replies. Without a bridge in the settings it takes envelopes and drops them:
     the device works alone.
 
-    `out`: a folder where the reply's sound is kept as `reply.wav`. Raises ConfigError, PluginError, OutboxError.
+    `out`: a folder where the reply's sound is kept as `reply.wav`. `players` get the reply's sound beside the outputs.
+    Raises ConfigError, PluginError, OutboxError.
     """
 
-    def __init__(self, config: Config, sealer: Sealer, say: Say, *, out: Path | None) -> None:
+    def __init__(
+        self,
+        config: Config,
+        sealer: Sealer,
+        say: Say,
+        *,
+        out: Path | None,
+        on_command: Callable[[mien_pb2.Command], None],
+        players: Sequence[Player] = (),
+    ) -> None:
         self._say = say
         self._faults: dict[str, str] = {}
         self._outputs = self._open_outputs([*config.outputs, *([f"wav:{out / 'reply.wav'}"] if out else [])])
-        self._replies = Replies([*self._outputs, _Teller(say)], self._other)
+        self._replies = Replies([*players, *self._outputs, _Teller(say)], self._other)
         self._told_audio: set[int] = set()
         self._expected_turn = 0
         self._outbox: Outbox | None = None
@@ -52,6 +63,7 @@ class Answer:
             link.bridges,
             sealer.hello(f"mien {version('mien')}", _token(link.token_file)),
             on_reply=self._reply,
+            on_command=on_command,
             tls=TlsFiles(link.ca, link.cert, link.key) if link.ca or link.cert else None,
         )
 
@@ -101,6 +113,17 @@ class Answer:
             self._outbox.close()
         for output in self._outputs:
             output.close()
+
+    def light(self, sensors: Iterable[Capturing]) -> None:
+        """Let the capture light, where there is one, show whether a device is open."""
+        sensors = list(sensors)
+        for output in self._outputs:
+            if isinstance(output, Led):
+                try:
+                    output.follow(sensors)
+                    self._faults.pop("led", None)
+                except OutputError as error:
+                    self._faults["led"] = str(error)
 
     @property
     def speaking(self) -> bool:

@@ -9,12 +9,12 @@ import threading
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from edge import clock, events, health, path, plugin, watchdog
 from edge.answer import Answer
 from edge.config import Config
-from edge.errors import ConfigError
+from edge.errors import ConfigError, PluginError
 from edge.forward import Forwarder
 from edge.governor import Governor, Step
 from edge.health import Health
@@ -22,14 +22,19 @@ from edge.moment import Moment
 from edge.perceive.hearing import Hearing
 from edge.perceive.sight import Sight
 from edge.policy import Policy
+from edge.reference import Reference
 from edge.rules import Rules
 from edge.sensors.supervise import Supervised
 from edge.slots import Slot
 from edge.summary import Summary
 from edge.types import AudioFrame, Observation, SpeechActivity, VideoFrame
+from edge.wire import mien_pb2
 from edge.wire.envelope import Sealer
 from edge.worker import Worker
 from models.errors import ModelError
+
+if TYPE_CHECKING:
+    from edge.perceive.echo import EchoCanceller
 
 _AUDIO_BLOCKS = 320  # about ten seconds of sound may wait while a turn's words are read
 _FOUND = 512
@@ -74,7 +79,16 @@ class Loop:
         self._told_s = 0.0
         self._slow = ThreadPoolExecutor(1, "words")  # judging a pause must not hold up the sound that follows it
         self._sealer = Sealer(config.device)
-        self._answer = Answer(config, self._sealer, self._say, out=out)
+        self._canceller = self._echo()
+        self._answer = Answer(
+            config,
+            self._sealer,
+            self._say,
+            out=out,
+            on_command=self._command,
+            players=[Reference(self._canceller)] if self._canceller else [],
+        )
+        self._policy.on_stop.append(lambda: self._mute(muted=True))
         self._forward = Forwarder(
             self._sealer,
             self._answer.put,
@@ -95,8 +109,9 @@ class Loop:
             for worker in (self._hearing, self._sight):  # a clip must not play to models that still load
                 worker.ready.wait(30.0)
             self.summary.ready()
-            for sensor in self._sensors:
-                sensor.start()
+            if self._policy.mode != "off":
+                for sensor in self._sensors:
+                    sensor.start()
             watchdog.notify("READY=1")
             self._work()
         finally:
@@ -136,7 +151,9 @@ class Loop:
             self.summary.observed(clock.now_s())
 
     def _interrupt(self, moment: Moment) -> None:
-        """Barge-in: the person speaks while the device does."""
+        """Barge-in: the person speaks while the device does. A device that would hear itself has to speak on."""
+        if self._hears_itself and self._canceller is None:
+            return
         if self._answer.speaking and any(
             isinstance(one, SpeechActivity) and one.speaking and one.speech_s >= 0.2 for one in moment.observations
         ):
@@ -149,7 +166,7 @@ class Loop:
         if not (self._hearing.join(0.0) and self._sight.join(0.0)):
             return False
         hearing = self._hearing.detector
-        if isinstance(hearing, Hearing):
+        if isinstance(hearing, Hearing | _Cleaned):
             self._consider(hearing.finish())
         self._answer.wait(self._stop)
         return True
@@ -191,6 +208,7 @@ class Loop:
         watchdog.notify("STOPPING=1")
         for sensor in self._sensors:
             sensor.stop()
+        self._answer.light(self._sensors)
         for slot in (self._audio, self._video, self._found):
             slot.close()
         for worker in (self._hearing, self._sight):
@@ -215,9 +233,41 @@ class Loop:
     def _supervised(self, text: str) -> Supervised:
         uri = plugin.Uri.parse(text)
         make = plugin.load("edge.sensors", uri.scheme).from_uri
-        return Supervised(lambda: make(uri), audio=self._audio, video=self._video)
+        return Supervised(
+            lambda: make(uri),
+            audio=self._audio,
+            video=self._video,
+            on_state=lambda _sensor: self._answer.light(self._sensors),
+        )
 
-    def _make_hearing(self) -> Hearing:
+    @property
+    def _hears_itself(self) -> bool:
+        live = any(sensor.live and sensor.has_audio for sensor in self._sensors)
+        return live and any(output.startswith("speaker") for output in self._config.outputs)
+
+    def _echo(self) -> EchoCanceller | None:
+        """An echo canceller where a microphone would hear the speaker; without one there is no barge-in."""
+        if not (self._hears_itself and self._config.link.bridges):
+            return None
+        try:
+            from edge.perceive.echo import EchoCanceller
+
+            return EchoCanceller()
+        except PluginError as error:
+            self._left_out["barge-in"] = str(error)
+            return None
+
+    def _command(self, command: mien_pb2.Command) -> None:
+        """The bridge's wish; it comes on the uplink's thread, which must not wait for a device."""
+        if command.WhichOneof("what") == "mute":
+            self._slow.submit(self._mute, muted=command.mute)
+
+    def _mute(self, *, muted: bool) -> None:
+        for sensor in self._sensors:
+            if sensor.live:
+                (sensor.mute if muted else sensor.unmute)()
+
+    def _make_hearing(self) -> Hearing | _Cleaned:
         """Hearing with all that was asked for; where a model of a part is missing, that part is left out, visibly."""
         perceive = self._config.perceive
         affect, words = self._policy.affect, bool(perceive.words)
@@ -232,7 +282,7 @@ class Loop:
                 continue
             if left_out:
                 self._left_out[left_out] = str(reason)
-            return hearing
+            return hearing if self._canceller is None else _Cleaned(hearing, self._canceller)
         raise reason
 
     def _make_sight(self) -> Sight:
@@ -248,6 +298,20 @@ class Loop:
 
     def _say(self, kind: str, value: Any) -> None:
         self._listen(events.line(kind, value))
+
+
+class _Cleaned:
+    """Hearing without the device's own voice."""
+
+    def __init__(self, hearing: Hearing, canceller: EchoCanceller) -> None:
+        self._hearing = hearing
+        self._canceller = canceller
+        self.finish, self.reset = hearing.finish, hearing.reset
+        self.device_speaking, self.words_wanted = hearing.device_speaking, hearing.words_wanted
+
+    def feed(self, frame: AudioFrame) -> list[Observation]:
+        """What is heard in `frame` beside the reply that is being played."""
+        return self._hearing.feed(self._canceller.clean(frame))
 
 
 def check(config: Config) -> None:
