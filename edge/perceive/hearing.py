@@ -34,26 +34,30 @@ class Hearing:
         self._turns = TurnTaking(EndOfTurnNet().probability, language=language, submit=slow)
         self._may_have_words = words and language in LANGUAGES
         self._device_speaks = False
+        self._left: Sequence[Observation] = []  # to be told by the next feed
         self.words_wanted(words)
 
     def feed(self, frame: AudioFrame) -> list[Observation]:
         """Hear a frame of any length; the frames of a stream must come in order."""
-        return [found for chunk in self._gate.feed(frame) for found in self._hear(chunk)]
+        left, self._left = self._left, []
+        return [*left, *(found for chunk in self._gate.feed(frame) for found in self._hear(chunk))]
 
-    def finish(self) -> Sequence[Observation]:
+    def finish(self) -> list[Observation]:
         """End of input: end the running turn."""
-        return [] if self._device_speaks else self._turns.finish()
+        left, self._left = self._left, []
+        return [*left, *self._turns.finish()]
 
     def device_speaking(self, active: bool) -> None:
         """Tell that the device itself is heard from now on, or no more.
 
         Affect, prosody and turns pause, for it would feel and answer itself; speech activity goes on, for barge-in.
+        A reply that begins on a speculative end makes that end final; the next feed tells it.
         """
         if active == self._device_speaks:
             return
         self._device_speaks = active
         if active:
-            self._turns.reset()
+            self._left = self._turns.give_way()
             self._prosody.reset()
             if self._voice is not None:
                 self._voice.reset()
@@ -70,6 +74,7 @@ class Hearing:
 
     def reset(self) -> None:
         """Forget the stream: another person, or another source."""
+        self._left = []
         self._gate.reset()
         self._turns.reset()
         self._prosody.reset()

@@ -109,6 +109,14 @@ class TurnTaking:
             out += self._finals(pause, "silence", chunk.end_s)
         return out
 
+    def give_way(self) -> list[Words | TurnEnd]:
+        """The device begins to speak: a turn that was likely over is so now; any other is dropped."""
+        pause = self._pause
+        if pause is not None and pause.told and pause.ended.result() >= _FINISHED:
+            return self._finals(pause, "model", self._sound_end_s)
+        self._end_turn()
+        return []
+
     def overhear(self, chunk: Chunk) -> None:
         """Keep the chunk's sound without taking part: if it proves to be a barge-in, the turn begins with it."""
         self._keep(chunk)

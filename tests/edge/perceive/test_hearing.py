@@ -92,6 +92,19 @@ def test_while_the_device_speaks_only_speech_is_watched(clips):
     assert any(isinstance(one, TurnEnd) for one in heard(ear, read(clips[0])))
 
 
+def test_a_reply_to_a_speculative_end_makes_it_final(clips):
+    """The end that the device's own speech answers is told before anything else of the next frame."""
+    ear = hearing()
+    for frame in frames(read(clips[1])):
+        if any(isinstance(one, TurnEnd) for one in ear.feed(frame)):
+            break
+    ear.device_speaking(True)
+    first, *_rest = ear.feed(frames(np.zeros(512, dtype=np.float32), start_s=frame.end_s)[0])
+    assert isinstance(first, TurnEnd)
+    assert first.final
+    assert ear.finish() == []
+
+
 def test_a_language_it_does_not_know_gives_no_words(clips):
     """English recognition is not tried on a speaker who is said to speak German."""
     found = heard(hearing(words=True, language="de"), read(clips[0]))

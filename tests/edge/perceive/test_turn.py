@@ -197,3 +197,17 @@ def test_a_trembling_clock_loses_no_sound():
     found = heard(taking, [chunk for frame in trembling for chunk in gate.feed(frame)])
     assert [one.final for one in found if isinstance(one, TurnEnd)] == [False, True]
     assert len(ear.heard[0]) / 16_000 == pytest.approx(3.7, abs=0.1)
+
+
+def test_a_reply_ends_the_turn_that_it_answers():
+    """When the device speaks on a speculative end, that end becomes final, with its words; a turn that was not likely
+    over is dropped."""
+    chunks = scripted([*seconds(SPEECH, 1), *seconds(SILENCE, 0.35)])
+    taking = turns(Ear(0.9))
+    assert [one.final for one in heard(taking, chunks)] == [False, False]
+    words, end = taking.give_way()
+    assert (words.final, end.final, end.by) == (True, True, "model")
+    taking = turns(Ear(0.1))
+    heard(taking, chunks)
+    assert taking.give_way() == []
+    assert taking.finish() == []
