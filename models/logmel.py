@@ -91,8 +91,9 @@ def log_bands(samples: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
 
 def normalise(logs: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
     """Whisper's scaling of a window of `log_bands`: 8 decades of range, then (x + 4) / 4."""
-    floor = logs.max(initial=-10.0) - _DECADES
-    return (np.maximum(logs, np.float32(floor)) + 4.0) / np.float32(4.0)
+    floor = np.float32(logs.max(initial=-10.0) - _DECADES)
+    scaled: npt.NDArray[np.float32] = (np.maximum(logs, floor) + np.float32(4.0)) / np.float32(4.0)
+    return scaled
 
 
 def log_mel(samples: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:

@@ -65,7 +65,8 @@ class VoiceHead:
 
         Raises InputError where the frames are of another shape.
         """
-        return (pooled(frames) - self._w["pooled_mean"]) * self._w["pooled_scale"]
+        vector: Array = (pooled(frames) - self._w["pooled_mean"]) * self._w["pooled_scale"]
+        return vector
 
     def logits(self, frames: Array) -> tuple[Array, Array, Array]:
         """Core (4,), fine and burst logits of a window of frames (T, 1152), before calibration."""
@@ -82,17 +83,19 @@ class VoiceHead:
         windows = [window for window in windows if len(window) >= MIN_FRAMES]
         if not windows:
             return None
-        weights = np.array([len(window) for window in windows], dtype=np.float32)
+        weights = [len(window) for window in windows]
         heard = [self.logits(window) for window in windows]
-        core, fine, burst = (np.average([one[i] for one in heard], axis=0, weights=weights) for i in range(3))
-        listened_s = float(weights.sum()) * FRAME_S
-        temperature = np.interp(listened_s, self._w["temperature_at_s"], self._w["temperature"])
-        probs = _softmax(core / np.float32(temperature))
+        core, fine, burst = (
+            np.average([one[i] for one in heard], axis=0, weights=weights).astype(np.float32) for i in range(3)
+        )
+        listened_s = sum(weights) * FRAME_S
+        temperature = np.float32(np.interp(listened_s, self._w["temperature_at_s"], self._w["temperature"]))
+        probs = _softmax(core / temperature)
         valence, arousal = probs @ _PLACES
         confidence = float(probs.max())
         return VoiceEstimate(
             probs=_named(CORE, probs),
-            fine=_named(self.fine_labels, _softmax(fine / np.float32(temperature))),
+            fine=_named(self.fine_labels, _softmax(fine / temperature)),
             bursts=_named(self.burst_labels, _softmax(burst), skip=1),
             valence=float(valence),
             arousal=float(arousal),

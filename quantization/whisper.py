@@ -1,10 +1,12 @@
 """Build the voice encoder: the first blocks of Whisper tiny.en as a small, streaming ONNX graph.
 
-The weights come from the pinned CTranslate2 file (MIT). Blocks late in the encoder are left out:
-they carry words more than voice, and time. Every linear layer is stored as int8 with one scale per
-output column and quantizes its input on the fly; the two convolutions are stored as int8 and run
-in float, for quantized ones are slower. Positions are Whisper's sinusoids, worked out at load. Weights use half of the 8-bit range: AVX2 without VNNI adds pairs of u8 × s8 products in 16
-bits, and full range overflows there without a word.
+The weights come from the pinned CTranslate2 file (MIT). Blocks late in the encoder are left out: they carry words
+more than voice, and time. Every linear layer is stored as int8 with one scale per output column and quantizes its
+input on the fly; the two convolutions are stored as int8 and run in float, for quantized ones are slower. Positions
+are Whisper's sinusoids, worked out at load.
+
+Weights use half of the 8-bit range: AVX2 without VNNI adds pairs of u8 × s8 products in 16 bits, and full range
+overflows there without a word (relative error of the frames 5–8 %, against 3–5 %).
 
 The file is a pure function of the pinned weights, byte for byte.
 """

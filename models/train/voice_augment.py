@@ -65,13 +65,15 @@ def speed(sound: Sound, factor: float) -> Sound:
     """Play faster (factor > 1) or slower: tempo and pitch change together."""
     length = int(len(sound) / factor)
     at = np.arange(length) * factor
-    return np.interp(at, np.arange(len(sound)), sound).astype(np.float32)
+    resampled: Sound = np.interp(at, np.arange(len(sound)), sound).astype(np.float32)
+    return resampled
 
 
 def to_level(sound: Sound, level_db: float) -> Sound:
     """Bring the mean power to `level_db` dBFS, and clip what exceeds full scale."""
     scaled = sound * np.float32(10.0 ** (level_db / 20.0) / (_rms(sound) + 1e-9))
-    return np.clip(scaled, -1.0, 1.0)
+    clipped: Sound = np.clip(scaled, -1.0, 1.0)
+    return clipped
 
 
 def disturb(sound: Sound, others: Sequence[Sound], rng: np.random.Generator, *, strength: float = 1.0) -> Sound:
@@ -97,3 +99,22 @@ def disturb(sound: Sound, others: Sequence[Sound], rng: np.random.Generator, *, 
 
 def _rms(sound: Sound) -> float:
     return float(np.sqrt(np.mean(np.square(sound, dtype=np.float64))))
+
+
+def as_it_is(index: int, sound: Sound) -> Sound:
+    """No change."""
+    return sound
+
+
+class Disturbed:
+    """View number `view` of a corpus: each clip with its own random disturbance, babble from other speakers."""
+
+    def __init__(self, sounds: Sequence[Sound], speakers: Sequence[str], view: int) -> None:
+        self._sounds, self._speakers, self._view = sounds, speakers, view
+
+    def __call__(self, index: int, sound: Sound) -> Sound:
+        """The clip `index`, disturbed."""
+        rng = np.random.default_rng([7, self._view, index, len(self._sounds)])
+        picked = [int(j) for j in rng.integers(len(self._sounds), size=30)]
+        others = [self._sounds[j] for j in picked if self._speakers[j] != self._speakers[index]]
+        return disturb(sound, others, rng)

@@ -1,0 +1,201 @@
+"""`mien bench voice`: how well a voice is heard, on the int8 encoder that ships (PROTOCOL, Voice).
+
+Items 1–3 and 6 retrain a head per fold ("benchmark head, not shipped"); items 4 and 5 judge the shipped head on
+whole recordings, through the deployed speech gate. The benchmark heads' settings are the shipped recipe's, which was
+chosen on EmoDB and EmoGator, so no fold of RAVDESS has had a say in them.
+"""
+
+from __future__ import annotations
+
+import csv
+import os
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from benchmarks.report import Result
+from benchmarks.voice_shipped import cost, zero_shot
+from models import store
+from models.errors import ModelError
+from models.train.voice import SHRINK
+from models.train.voice_augment import Disturbed, add_at_snr, as_it_is, babble, coloured_noise
+from models.train.voice_data import (
+    Change,
+    Clip,
+    Cut,
+    Rows,
+    Sound,
+    SpeechParts,
+    crop,
+    data_folder,
+    one_second,
+    rows_of,
+    sample,
+    two_seconds,
+    whole,
+)
+from models.train.voice_fit import Scaler, fit, recall
+
+NEEDS_DATA = True
+_LABEL = "benchmark head, not shipped"
+_RAVDESS_VIEWS = 3  # disturbed hearings of each training clip
+_EMODB_VIEWS = 8
+_TALKERS = 6  # voices in the babble
+_QUICK = 144  # clips
+
+Labels = npt.NDArray[np.int64]
+
+
+def measure(data: Path | None, *, quick: bool = False, peers: bool = False) -> Result:
+    """All items; there are no peers to run yet. Fractions are 0–1. Raises InputError where the data are not there."""
+    if data is not None:
+        os.environ["MIEN_DATA"] = str(data)
+    data_folder()
+    limit = _QUICK if quick else None
+    base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+    bench = _Bench(Path(base) / "mien" / "train-voice", limit)
+    metrics, detail = bench.ravdess()
+    if not quick and (loss := bench.int8_loss()) is not None:
+        metrics["int8_loss"] = loss
+    metrics["emodb7_uar"] = bench.emodb()
+    shipped, seen = zero_shot(limit)
+    metrics |= shipped | cost(limit)
+    encoder, head = store.path("whisper_encoder"), store.path("voice_head")
+    metrics["model_mb"] = (encoder.stat().st_size + head.stat().st_size) / 1e6
+    detail |= {"zeroshot": seen, "ravdess8": _LABEL, "emodb7": _LABEL}
+    return Result(metrics=metrics, detail=detail)
+
+
+class _Bench:
+    def __init__(self, cache: Path, limit: int | None) -> None:
+        self._cache, self._limit = cache, limit
+
+    def _rows(
+        self, corpus: str, name: str, change: Change, cuts: tuple[Cut, ...], encoder: Path | None = None
+    ) -> list[Rows]:
+        return rows_of(corpus, name, change, cuts, self._cache, encoder=encoder, limit=self._limit)
+
+    def _views(self, corpus: str, count: int, clean: tuple[Cut, ...]) -> tuple[list[Rows], list[Rows]]:
+        """(training rows: every view, whole and cropped; the undisturbed rows, one per cut of `clean`)."""
+        undisturbed = self._rows(corpus, "clean", as_it_is, clean)
+        chosen = sample(corpus, self._limit)
+        sounds = SpeechParts(chosen)
+        train = undisturbed[:2]
+        for view in range(count):
+            change = Disturbed(sounds, [clip.speaker for clip in chosen], view)
+            train = train + self._rows(corpus, f"disturbed{view}", change, (whole, crop))
+        return train, undisturbed
+
+    def ravdess(self) -> tuple[dict[str, float], dict[str, Any]]:
+        """PROTOCOL 1–3."""
+        chosen = sample("ravdess", self._limit)
+        train, (full, _, second, two) = self._views("ravdess", _RAVDESS_VIEWS, (whole, crop, one_second, two_seconds))
+        sounds = SpeechParts(chosen)
+        (pink,) = self._rows("ravdess", "pink10", _pink, (whole,))
+        (talk,) = self._rows("ravdess", "babble10", _Babble(sounds, chosen), (whole,))
+        y, group = _labels(chosen), _folds(chosen)
+        tests = {"": full, "_2s": two, "_1s": second, "_pink10": pink, "_babble10": talk}
+        guesses = {name: np.zeros(len(rows), dtype=np.int64) for name, rows in tests.items()}
+        scores: dict[str, list[float]] = {name: [] for name in tests}
+        for fold in np.unique(group):
+            found = _guess(train, y, group != fold, list(tests.values()), group == fold)
+            for (name, rows), guess in zip(tests.items(), found, strict=True):
+                held = (group == fold)[rows.clip]
+                guesses[name][held] = guess
+                scores[name].append(recall(y[rows.clip[held]], guess))
+        metrics = {f"ravdess8_uar{name}": float(np.mean(values)) for name, values in scores.items()}
+        speakers = np.array([clip.speaker for clip in chosen])
+        actors = {name: recall(y[speakers == name], guesses[""][speakers == name]) for name in np.unique(speakers)}
+        male = np.array([int(name[3:]) % 2 == 1 for name in speakers])
+        gap = recall(y[male], guesses[""][male]) - recall(y[~male], guesses[""][~male])
+        metrics |= {"ravdess8_worst_actor": min(actors.values()), "ravdess8_gender_gap": abs(gap)}
+        return metrics, {"actors": actors, "male_minus_female": gap, "folds": scores[""]}
+
+    def int8_loss(self) -> float | None:
+        """UAR of the float encoder minus the int8 one, heads trained undisturbed; None where it cannot be built."""
+        try:
+            from quantization.ct2 import Ct2Weights
+            from quantization.whisper import encoder_graph
+
+            graph = encoder_graph(Ct2Weights.read(store.path("whisper_tiny_en")), int8=False)
+        except (ImportError, ModelError):
+            return None
+        chosen = sample("ravdess", self._limit)
+        y, group = _labels(chosen), _folds(chosen)
+        with tempfile.TemporaryDirectory() as scratch:
+            file = Path(scratch) / "encoder_float.onnx"
+            file.write_bytes(graph.SerializeToString(deterministic=True))
+            (exact,) = self._rows("ravdess", "clean", as_it_is, (whole,), file)
+        small = self._rows("ravdess", "clean", as_it_is, (whole, crop, one_second, two_seconds))[0]
+        scores = []
+        for rows in (exact, small):
+            folds = [
+                recall(y[group == fold], _guess([rows], y, group != fold, [rows], group == fold, epochs=60)[0])
+                for fold in np.unique(group)
+            ]
+            scores.append(float(np.mean(folds)))
+        return scores[0] - scores[1]
+
+    def emodb(self) -> float:
+        """PROTOCOL 6: 7 classes, leave one speaker out; the guesses of all speakers judged together."""
+        chosen = sample("emodb", self._limit)
+        train, undisturbed = self._views("emodb", _EMODB_VIEWS, (whole, crop))
+        y = _labels(chosen)
+        speakers = np.array([clip.speaker for clip in chosen])
+        guesses = np.zeros(len(y), dtype=np.int64)
+        for name in np.unique(speakers):
+            held = speakers == name
+            guesses[held] = _guess(train, y, ~held, undisturbed[:1], held)[0]
+        return recall(y, guesses)
+
+
+def _guess(
+    train: list[Rows], y: Labels, used: npt.NDArray[np.bool_], tests: list[Rows], held: npt.NDArray[np.bool_],
+    *, epochs: int | None = None,
+) -> list[Labels]:  # fmt: skip
+    """A head from the rows of the clips in `used`; its guesses on the rows of the clips in `held`, per test."""
+    x = np.concatenate([rows.x[used[rows.clip]] for rows in train]).astype(np.float32)
+    labels = np.concatenate([y[rows.clip[used[rows.clip]]] for rows in train])
+    scaler = Scaler.fit(x)
+    weight = (1.0 / np.bincount(labels)[labels]).astype(np.float32)
+    more = {} if epochs is None else {"epochs": epochs}
+    head = fit(scaler(x), labels, weight, int(y.max()) + 1, shrink=SHRINK, **more)
+    return [head(scaler(rows.x[held[rows.clip]])).argmax(axis=1) for rows in tests]
+
+
+def _labels(chosen: list[Clip]) -> Labels:
+    names = sorted({clip.label for clip in chosen})
+    return np.array([names.index(clip.label) for clip in chosen], dtype=np.int64)
+
+
+def _folds(chosen: list[Clip]) -> Labels:
+    with (data_folder() / "speech" / "ravdess_folds.csv").open(newline="", encoding="utf-8") as handle:
+        fold_of = {row["speaker"]: int(row["test_fold"]) for row in csv.DictReader(handle)}
+    return np.array([fold_of[clip.speaker] for clip in chosen], dtype=np.int64)
+
+
+def _pink(index: int, sound: Sound) -> Sound:
+    rng = np.random.default_rng([12, index])
+    return add_at_snr(sound, coloured_noise(len(sound), 1.0, rng), 10.0)
+
+
+class _Babble:
+    """Six other people talk at once, 10 dB under the speech."""
+
+    def __init__(self, sounds: Sequence[Sound], chosen: list[Clip]) -> None:
+        self._sounds, self._speakers = sounds, [clip.speaker for clip in chosen]
+
+    def __call__(self, index: int, sound: Sound) -> Sound:
+        rng = np.random.default_rng([11, index])
+        picked: list[Sound] = []
+        seen = {self._speakers[index]}
+        while len(picked) < _TALKERS:
+            other = int(rng.integers(len(self._sounds)))
+            if self._speakers[other] not in seen:
+                seen.add(self._speakers[other])
+                picked.append(self._sounds[other])
+        return add_at_snr(sound, babble(picked, len(sound), rng), 10.0)

@@ -1,0 +1,104 @@
+"""The shipped voice head on recordings it never trained on, and what hearing costs (PROTOCOL, Voice 4 and 5)."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from edge.perceive.speech import SpeechGate
+from edge.perceive.voice import RecordingReader, VoiceReader
+from edge.types import AudioFrame
+from models.speech_activity import SpeechActivityNet
+from models.train.voice_data import Sound, read_sound, sample
+from models.train.voice_fit import recall
+from models.voice_head import CORE
+
+_FOUR = {"neutral": "neutral", "calm": "neutral", "happy": "happy", "sad": "sad", "angry": "angry"}
+_AROUSED = np.array([name in ("happy", "angry") for name in CORE])
+_BINS = 15
+_BLOCK = 512  # samples, 32 ms: how a microphone hands them over
+_COST_CLIPS = 40
+
+
+def zero_shot(limit: int | None) -> tuple[dict[str, float], dict[str, Any]]:
+    """PROTOCOL 4 and 5 on RAVDESS, whole recordings through the deployed gate, encoder and head.
+
+    A recording in which too little speech was found counts as wrong.
+    """
+    clips = [clip for clip in sample("ravdess", limit) if clip.label in _FOUR]
+    probs = np.full((len(clips), len(CORE)), 1.0 / len(CORE), dtype=np.float64)
+    unheard, reader = 0, RecordingReader()
+    for row, clip in enumerate(clips):
+        affect = reader.read(read_sound(clip.file))
+        if affect is None:
+            unheard += 1
+            continue
+        probs[row] = [affect.probs[name] for name in CORE]
+    y = np.array([CORE.index(_FOUR[clip.label]) for clip in clips])
+    metrics, detail = judge(probs, y)
+    return metrics, detail | {"clips": len(clips), "no_speech_found": unheard}
+
+
+def judge(probs: npt.NDArray[np.float64], y: npt.NDArray[np.int64]) -> tuple[dict[str, float], dict[str, Any]]:
+    """The metrics of calibrated `probs` (n, 4) against the true classes `y` (n,)."""
+    guess, confidence = probs.argmax(axis=1), probs.max(axis=1)
+    right = guess == y
+    surest = np.argsort(-confidence, kind="stable")[: round(0.7 * len(y))]
+    per_class = {CORE[label]: float(right[y == label].mean()) for label in np.unique(y)}
+    metrics = {
+        "zeroshot4_uar": recall(y, guess),
+        "zeroshot4_neutral_recall": per_class.get("neutral", float("nan")),
+        "zeroshot_arousal_ba": recall(_AROUSED[y].astype(np.int64), _AROUSED[guess].astype(np.int64)),
+        "ece": ece(confidence, right),
+        "error_full": float(1.0 - right.mean()),
+        "error_at_70": float(1.0 - right[surest].mean()),
+    }
+    return metrics, {"recall": per_class}
+
+
+def ece(confidence: npt.NDArray[np.float64], right: npt.NDArray[np.bool_]) -> float:
+    """Expected calibration error over 15 equal bins (Guo et al. 2017)."""
+    bins = np.minimum((confidence * _BINS).astype(np.int64), _BINS - 1)
+    gaps = [
+        abs(float(confidence[bins == one].mean() - right[bins == one].mean())) * float((bins == one).mean())
+        for one in np.unique(bins)
+    ]
+    return float(sum(gaps))
+
+
+def cost(limit: int | None) -> dict[str, float]:
+    """CPU per second of speech with speech activity, and the time from a block's last sample to its observation.
+
+    Blocks come one after another without a pause, so a block's compute time is its observation's age.
+    """
+    clips = sample("ravdess", limit)
+    sounds = [read_sound(clip.file) for clip in clips[:: max(1, len(clips) // _COST_CLIPS)]]
+    _listen(sounds[0])  # the first pass loads and warms
+    times_s: list[float] = []
+    speech_s, start = 0.0, time.process_time()
+    for sound in sounds:
+        heard_s, spent_s = _listen(sound)
+        speech_s += heard_s
+        times_s += spent_s
+    cpu_s = time.process_time() - start
+    return {
+        "cpu_ms_per_speech_s": 1000.0 * cpu_s / speech_s,
+        "observation_p99_ms": 1000.0 * float(np.quantile(times_s, 0.99)),
+    }
+
+
+def _listen(sound: Sound) -> tuple[float, list[float]]:
+    """(seconds of speech, seconds that each block took which gave an estimate)."""
+    gate, reader = SpeechGate(SpeechActivityNet()), VoiceReader()
+    heard_s, took_s = 0.0, []
+    for at in range(0, len(sound) - _BLOCK + 1, _BLOCK):
+        start = time.perf_counter()
+        for chunk in gate.feed(AudioFrame("bench", at, at / 16_000, sound[at : at + _BLOCK])):
+            activity = chunk.activity
+            heard_s += 0.032 * activity.speaking
+            if reader.feed(chunk.samples, chunk.t_s, activity.probability, activity.speaking) is not None:
+                took_s.append(time.perf_counter() - start)
+    return heard_s, took_s
