@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 
-from benchmarks.reply_device import Device, Samples, Turn
+from benchmarks.reply_device import Device, Samples, Turn, trimmed
 from benchmarks.report import Result
 from benchmarks.simulated_cloud import DelayedLink, SimulatedModel, SimulatedVoice
 from cloud_bridge import choose, opening
@@ -29,6 +29,7 @@ from cloud_bridge.ingest import grpc
 from cloud_bridge.ingest.base import Handler
 from cloud_bridge.ingest.session import Sessions
 from cloud_bridge.prompt import fixed
+from cloud_bridge.settings import read
 from cloud_bridge.speech import Speech, cache_folder
 from cloud_bridge.tone import TONES
 from edge.types import SAMPLE_RATE
@@ -47,50 +48,67 @@ _SAID = (
 )
 _RTT_S, _FIRST_TOKEN_S, _FIRST_SOUND_S = 0.040, 0.200, 0.100
 _TOKEN_S = 0.015  # between words, of the simulated model
-_PAUSE_S = 0.45  # inside every other turn: what a speculative start is wasted on
+_PAUSE_S = 0.4  # inside every other turn: what a speculative start is wasted on
 
 
 def measure(data: Path | None, *, quick: bool, peers: bool) -> Result:
     """Run both chains. `data` is not needed, and there are no peers on this seam."""
     said = asyncio.run(_recorded(_SAID[:3] if quick else _SAID))
-    metrics: dict[str, float] = {}
-    detail: dict[str, Any] = {"utterances": len(said), "words": True}
-    for name in ("sim", "local"):
-        if name == "sim":
-            tools = Tools(SimulatedModel(_FIRST_TOKEN_S, _TOKEN_S), Speech(SimulatedVoice(_FIRST_SOUND_S)))
-        else:
-            voice, _ = choose.voice("piper", None)
-            assert voice is not None
-            tools = Tools(choose.language_model("auto", None), Speech(voice, cache=cache_folder()))
-        one_way_s = _RTT_S / 2 if name == "sim" else 0.0
-        with _bridge(tools, one_way_s) as (address, talk), tempfile.TemporaryDirectory() as folder:
-            device = Device(f"grpc://{address}", Path(folder), words=True)
-            try:
-                device.say(said[0])  # the first turn opens connections and fills caches
-                turns = [device.say(sound) for sound in said]
-                barges = [device.barge_in(said[0], said[1]) for _ in range(1 if quick else 5)]
-            finally:
-                device.close()
-        metrics |= _summary(name, turns)
-        cut = [found for found in barges if found is not None]
-        if cut and name == "sim":
-            metrics["barge_in_ms"] = _percentile([one[0] for one in cut], 50)
-            metrics["sim_last_chunk_after_barge_in_ms"] = _percentile([one[1] for one in cut], 50)
-        if talk.counts.guesses:
-            waste = talk.counts.guesses_wasted / talk.counts.guesses
-            metrics["speculative_waste" if name == "sim" else "local_speculative_waste"] = waste
-        detail[name] = {
-            "model": tools.model.name,
-            "voice": tools.speech.name if tools.speech else None,
-            "turns": [_row(turn) for turn in turns],
-            "bridge_ms": [report.ms for _, report in talk.reports],
-        }
-    return Result(metrics=metrics, detail=detail)
+    sim, sim_detail = simulated(said, barges=1 if quick else 5)
+    local, local_detail = real(said)
+    detail = {"utterances": len(said), "words": True, "sim": sim_detail, "local": local_detail}
+    return Result(metrics=sim | local, detail=detail)
+
+
+def simulated(said: Sequence[Samples], *, barges: int) -> tuple[dict[str, float], dict[str, Any]]:
+    """The chain with the SIMULATED cloud."""
+    tools = Tools(SimulatedModel(_FIRST_TOKEN_S, _TOKEN_S), Speech(SimulatedVoice(_FIRST_SOUND_S)))
+    return _chain("sim", tools, _RTT_S / 2, said, barges)
+
+
+def real(said: Sequence[Samples]) -> tuple[dict[str, float], dict[str, Any]]:
+    """The chain with the model (MIEN_LLM, else what is here) and the voice of this machine."""
+    voice, _ = choose.voice("piper", None)
+    assert voice is not None
+    model = choose.language_model(read({}).llm, None)
+    return _chain("local", Tools(model, Speech(voice, cache=cache_folder())), 0.0, said, 0)
+
+
+def _chain(
+    name: str, tools: Tools, one_way_s: float, said: Sequence[Samples], barges: int
+) -> tuple[dict[str, float], dict[str, Any]]:
+    with _bridge(tools, one_way_s) as (address, talk), tempfile.TemporaryDirectory() as folder:
+        device = Device(f"grpc://{address}", Path(folder), words=True)
+        try:
+            device.say(said[0])  # the first turn opens connections and fills caches
+            turns = [device.say(sound) for sound in said]
+            cut = [one for _ in range(barges) if (one := device.barge_in(said[0], said[1])) is not None]
+        finally:
+            device.close()
+    metrics = _summary(name, turns)
+    if cut:
+        metrics["barge_in_ms"] = _percentile([one[0] for one in cut], 50)
+        metrics["barge_in_last_chunk_ms"] = _percentile([one[1] for one in cut], 50)
+    if talk.counts.guesses:
+        waste = talk.counts.guesses_wasted / talk.counts.guesses
+        metrics["speculative_waste" if name == "sim" else "local_speculative_waste"] = waste
+    detail = {
+        "model": tools.model.name,
+        "voice": tools.speech.name if tools.speech else None,
+        "turns": [_row(turn) for turn in turns],
+        "bridge_ms": [report.ms for _, report in talk.reports],
+    }
+    return metrics, detail
 
 
 def _summary(name: str, turns: Sequence[Turn]) -> dict[str, float]:
-    """The metrics of one chain; a turn that was not answered is absent from the times and counted."""
-    found: dict[str, float] = {f"{name}_unanswered": sum(turn.answer_ms is None or turn.failed for turn in turns)}
+    """The metrics of one chain. Turns that were not answered, or were answered while the person still spoke (the
+    device took a pause for the end), are counted and absent from the times."""
+    found: dict[str, float] = {
+        f"{name}_unanswered": float(sum(turn.answer_ms is None or turn.failed for turn in turns)),
+        f"{name}_cut_off": float(sum(turn.cut_off for turn in turns)),
+    }
+    turns = [turn for turn in turns if not turn.cut_off and not turn.failed]
     for metric, values in {
         "turn_end": [turn.end_ms for turn in turns],
         "first_audio": [turn.first_ms for turn in turns],
@@ -109,7 +127,7 @@ def _percentile(values: Sequence[float], q: float) -> float:
 
 
 def _row(turn: Turn) -> dict[str, float | bool | None]:
-    fields = ("maybe_ms", "end_ms", "first_ms", "answer_ms", "answer_ready_ms", "failed")
+    fields = ("maybe_ms", "end_ms", "first_ms", "answer_ms", "answer_ready_ms", "failed", "cut_off")
     return {name: getattr(turn, name) for name in fields}
 
 
@@ -124,7 +142,7 @@ async def _recorded(said: Sequence[str]) -> list[Samples]:
             words = sentence.split()
             half = len(words) // 2
             parts = [sentence] if index % 2 == 0 else [" ".join(words[:half]), " ".join(words[half:])]
-            sounds = [await _spoken(voice, part) for part in parts]
+            sounds = [trimmed(await _spoken(voice, part)) for part in parts]
             pause = np.zeros(round(_PAUSE_S * SAMPLE_RATE), np.float32)
             out.append(sounds[0] if len(sounds) == 1 else np.concatenate([sounds[0], pause, sounds[1]]))
         return out
@@ -189,5 +207,4 @@ def _bridge(tools: Tools, one_way_s: float) -> Iterator[tuple[str, Conversation]
     finally:
         call(end(server, talk, sessions))
         loop.call_soon_threadsafe(loop.stop)
-        thread.join()
-        loop.close()
+        thread.join()  # the loop stays open: gRPC's poller still knocks at every loop that it has served

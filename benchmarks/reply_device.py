@@ -77,6 +77,7 @@ class Turn:
     answer_ms: float | None
     answer_ready_ms: float | None
     failed: bool
+    cut_off: bool  # the device ended the turn before its last sample
 
 
 class Device:
@@ -125,6 +126,7 @@ class Device:
             since(heard.answer_s),
             since(heard.answer_ready_s),
             heard.failed,
+            any(at_s < last_s for at_s in final),
         )
 
     def barge_in(self, sound: Samples, interruption: Samples) -> tuple[float, float] | None:
@@ -195,6 +197,11 @@ class Device:
             elif isinstance(one, TurnEnd):
                 self._ends.append((one.final, clock.now_s()))
         self._forward.moment(moment)
+
+
+def trimmed(sound: Samples) -> Samples:
+    """`sound` without the silence before and after."""
+    return sound[first_loud(sound) : last_loud(sound) + 1]
 
 
 def last_loud(sound: Samples) -> int:

@@ -50,7 +50,8 @@ class Plan:
     question: str  # the words with their tone, as the model is asked
     tone: Tone
     opening: str
-    messages: Sequence[Message]
+    messages: Sequence[Message]  # none: the model is not asked
+    closing: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,8 +148,8 @@ class Answer:
     async def _think(self, out: asyncio.Queue[str | Exception | None]) -> None:
         """The model's text, cut into sentences."""
         model, breaker = self._tools.model, self._tools.breaker
-        if not self.plan.messages:  # fixed words only
-            await out.put(None)
+        if not self.plan.messages:
+            await self._close(out)
             return
         cutter = Sentences(eager=True)
         count, most = 0, self.plan.tone.sentences
@@ -179,9 +180,7 @@ class Answer:
             if not last:
                 raise ProviderError(f"{model.name} gave an empty answer")
             breaker.good()
-            if closings := self.plan.tone.closings:
-                await out.put(closings[self.plan.turn % len(closings)])
-            await out.put(None)
+            await self._close(out)
         except (ProviderError, ModelAbsent) as error:
             breaker.bad()
             await out.put(error)
@@ -190,6 +189,11 @@ class Answer:
             _log.exception("%s broke", model.name)
             await out.put(ProviderError(f"{model.name} broke: {type(error).__name__}"))
         self._mark("model_done")
+
+    async def _close(self, out: asyncio.Queue[str | Exception | None]) -> None:
+        if self.plan.closing:
+            await out.put(self.plan.closing)
+        await out.put(None)
 
     async def _voice(
         self, sentences: asyncio.Queue[str | Exception | None], out: asyncio.Queue[str | Sound | Exception | None]

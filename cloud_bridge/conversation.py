@@ -163,8 +163,11 @@ class Conversation:
         model = self._tools.model
         first = opening.pick(chosen.name, words, session.memory.openings, envelope.turn, brief=not model.continues)
         question = prompt.asked(words, chosen, session.description, small=model.small)
+        closing = chosen.closings[envelope.turn % len(chosen.closings)] if chosen.closings else ""
+        if chosen.delicate and model.small:
+            return Plan(envelope.turn, words, question, chosen, first, (), closing)
         chat = prompt.messages(session.memory.exchanges, question, first, continues=model.continues)
-        return Plan(envelope.turn, words, question, chosen, first, chat)
+        return Plan(envelope.turn, words, question, chosen, first, chat, closing)
 
     def _begin(self, session: Session, plan: Plan, *, speculative: bool) -> Answer:
         def done(answer: Answer) -> None:

@@ -21,7 +21,7 @@ class Tone:
     """How to answer. `note`: for the language model. `fallback`: said when it is silent. `pace` > 1 is slower.
 
     `sentences`: at most so many of the model's. `closings`: said after them, one in turn: what a model may forget and
-    must not, such as the offer of help.
+    must not, such as the offer of help. `delicate`: a small model is not let near it; opening and closing are all.
     """
 
     name: str
@@ -30,6 +30,7 @@ class Tone:
     pace: float = 1.0
     sentences: int = 2
     closings: tuple[str, ...] = ()
+    delicate: bool = False
 
 
 TONES = {
@@ -42,6 +43,7 @@ TONES = {
             pace=1.12,
             sentences=1,
             closings=("Would you like me to get someone you trust?", "Shall we call someone you trust, together?"),
+            delicate=True,
         ),
         Tone(
             "drowsy",
@@ -174,7 +176,7 @@ def _named(names: set[str], part: str) -> bool:
 
 
 def _cue(state: mien_pb2.State, name: str) -> bool:
-    return state.cues_pct.get(name, 0) >= _STRONG_PCT  # type: ignore[no-any-return]
+    return int(state.cues_pct.get(name, 0)) >= _STRONG_PCT
 
 
 def _trusted(affect: mien_pb2.Affect) -> bool:

@@ -15,6 +15,7 @@ def main() -> None:
     """Load the model and serve until the parent goes."""
     import xllamacpp
 
+    os.nice(5)  # the bridge's own loop, its voice and a device on this machine are quick, and go first
     model, context, threads = sys.argv[1], int(sys.argv[2]), int(sys.argv[3])
     cache = sys.argv[4]
     params = xllamacpp.CommonParams()

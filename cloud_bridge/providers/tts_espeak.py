@@ -68,7 +68,7 @@ async def _run(*command: str, text: str) -> bytes:
         stdin=asyncio.subprocess.PIPE,
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.DEVNULL,
-        start_new_session=True,
+        process_group=0,
     )
     try:
         out, _ = await asyncio.wait_for(process.communicate(text.encode()), _SENTENCE_S)

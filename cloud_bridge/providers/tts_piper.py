@@ -48,7 +48,7 @@ class Piper:
                 stdout=asyncio.subprocess.PIPE,
                 stderr=asyncio.subprocess.PIPE,
                 env={**os.environ, "OMP_NUM_THREADS": "1"},
-                start_new_session=True,  # Ctrl-C is for the bridge, which then ends its workers in order
+                process_group=0,  # Ctrl-C is for the bridge, which then ends its workers in order
             )
             assert worker.stdout is not None
             self._worker, self._complaint = worker, ""

@@ -255,8 +255,8 @@ async def test_it_remembers_what_was_said_and_forgets_on_order(stage: Stage) -> 
 
 
 async def test_memory_is_bounded(stage: Stage) -> None:
-    """A hundred long turns leave a short prompt."""
-    for turn in range(1, 101):
+    """Thirty long turns leave a short prompt."""
+    for turn in range(1, 31):
         await stage.say(pb.TURN_END, turn=turn, words="word " * 200)
         await stage.finished()
         stage.link.replies.clear()
@@ -292,6 +292,34 @@ async def test_an_alert_is_spoken_to_unasked_but_not_again_and_again(stage: Stag
     await stage.say(pb.EVENT, events=alert)
     await asyncio.sleep(0.05)
     assert len(stage.told) == 1
+
+
+async def test_policy_closes_what_the_model_may_forget(stage: Stage) -> None:
+    """In distress the offer of help is always made, after whatever the model wrote."""
+    await stage.say(pb.TURN_END, words="I can't do this any more.", state=pb.State(cues_pct={"distress": 90}))
+    await stage.finished()
+    assert len(stage.model.asked) == 1
+    assert stage.link.texts()[-1] in TONES["distress"].closings
+    assert len(stage.link.texts()) == 3  # opening, one sentence of the model, closing
+
+
+async def test_a_small_model_is_not_let_near_distress(stage: Stage) -> None:
+    """What a small model might say there could hurt: fixed words only, and nothing has failed."""
+    stage.model.small = True
+    await stage.say(pb.TURN_END, words="I can't do this any more.", state=pb.State(cues_pct={"distress": 90}))
+    replies = await stage.finished()
+    assert stage.model.asked == []
+    assert stage.link.texts()[-1] in TONES["distress"].closings
+    assert replies[-1].WhichOneof("kind") is None
+
+
+async def test_an_answer_that_is_there_needs_no_opening(stage: Stage) -> None:
+    """When the guess was right and quick, the answer itself is the first sound."""
+    await stage.say(pb.TURN_MAYBE, words="Are you there?")
+    await asyncio.sleep(0.5)
+    await stage.say(pb.TURN_END, words="Are you there?")
+    await stage.finished()
+    assert stage.link.texts() == ["This is a simulated first sentence.", "And here is the second one."]
 
 
 async def test_reports_hold_no_content(stage: Stage) -> None:
