@@ -1,6 +1,6 @@
 """Turn the trained float expression net into the shipped int8 file, calibrated and judged.
 
-`python -m quantization.expression --float expression_f32.onnx --data $MIEN_DATA --out expression.onnx`
+`python -m quantization.expression --float expression_f32.onnx --data $MIEN_DATA --out expression.onnx --reference FILE`
 
 Convolutions are quantized statically (QDQ, one scale per output channel, ranges from training pictures); the small last
 layer stays float and takes in what calibration found, so that the softmax is the calibrated probability. Weights use
@@ -44,8 +44,8 @@ class Calibration:
     clear_from: float
 
 
-def build(source: Path, data: Path, out: Path, *, seed: int = 1) -> Calibration:
-    """Quantize `source`, fit the calibration on valid/, and write the shipped file."""
+def build(source: Path, data: Path, out: Path, reference: Path, *, seed: int = 1) -> Calibration:
+    """Quantize `source`, fit the calibration on valid/, and write the shipped file and its float twin `reference`."""
     train, valid = load(data, "train"), load(data, "valid").decided()
     rng = np.random.default_rng(seed)
     rows = rng.choice(len(train), CALIBRATION_PICTURES, replace=False)
@@ -66,8 +66,9 @@ def build(source: Path, data: Path, out: Path, *, seed: int = 1) -> Calibration:
             calibrate_method=CalibrationMethod.MinMax,
         )
         calibration = calibrate(logits_of(int8, valid.pixels), logits_of(int8, degraded(valid.pixels)), valid, train)
-        model = with_calibration(onnx.load(str(int8)), calibration, prior_of(train))
-    out.write_bytes(model.SerializeToString(deterministic=True))
+        for made, file in ((int8, out), (folded, reference)):
+            model = with_calibration(onnx.load(str(made)), calibration, prior_of(train))
+            file.write_bytes(model.SerializeToString(deterministic=True))
     return calibration
 
 
@@ -83,7 +84,7 @@ class _Pictures(CalibrationDataReader):  # type: ignore[misc]  # onnxruntime has
 
 
 def logits_of(file: Path, pixels: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
-    """First output of the net at `file` for (N, 48, 48) pictures: (N, 8)."""
+    """First output (logits or probabilities) of the net at `file` for (N, 48, 48) pictures: (N, 8)."""
     session = open_session(file)
     parts = [session.run(standardise(pixels[at : at + 64]))[0] for at in range(0, len(pixels), 64)]
     return np.asarray(np.concatenate(parts), np.float32)
@@ -174,22 +175,20 @@ def with_calibration(model: onnx.ModelProto, calibration: Calibration, prior: Fl
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Build the file and print what int8 costs on valid/."""
+    """Build the files and print what int8 costs on valid/."""
     parser = argparse.ArgumentParser(prog="quantization.expression", description="Quantize the expression net.")
     parser.add_argument("--float", dest="source", type=Path, required=True, help="expression_f32.onnx of the training")
     parser.add_argument("--data", type=Path, default=os.environ.get("MIEN_DATA"), help="folder that holds faces/")
     parser.add_argument("--out", type=Path, required=True, help="where to write the int8 file")
+    parser.add_argument("--reference", type=Path, required=True, help="where to write the float file it is judged by")
     chosen = parser.parse_args(argv)
     if chosen.data is None:
         parser.error("--data is needed, or set MIEN_DATA")
-    calibration = build(chosen.source, chosen.data, chosen.out)
-    valid = load(chosen.data, "valid").decided()
-    before = logits_of(chosen.source, valid.pixels)
-    shares = probabilities(before, calibration.temperature, calibration.recall, prior_of(load(chosen.data, "train")))
-    accuracy = [
-        float((said.argmax(1) == valid.majority).mean()) for said in (shares, logits_of(chosen.out, valid.pixels))
-    ]
-    print(f"{calibration}\nvalid accuracy: float {100 * accuracy[0]:.2f} %, int8 {100 * accuracy[1]:.2f} %")
+    print(build(chosen.source, Path(chosen.data), chosen.out, chosen.reference))
+    valid = load(Path(chosen.data), "valid").decided()
+    for name, file in (("float", chosen.reference), ("int8", chosen.out)):
+        right = logits_of(file, valid.pixels).argmax(1) == valid.majority
+        print(f"valid accuracy, {name}: {100 * float(right.mean()):.2f} %, {file.stat().st_size / 1e3:.0f} kB")
     return 0
 
 
