@@ -1,6 +1,6 @@
 """A ROS 2 node that publishes Mien's event stream. Needs rclpy; imports nothing of Mien.
 
-    ros2 run … or: python3 ros2_node.py --ros-args -p socket:=/run/mien/events.sock
+ros2 run … or: python3 ros2_node.py --ros-args -p socket:=/run/mien/events.sock
 """
 
 from __future__ import annotations
