@@ -2,11 +2,13 @@
 
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
 
 from edge.perceive.hearing import Hearing
+from edge.perceive.turn import Submit, at_once
 from edge.types import Prosody, SpeechActivity, TurnEnd, VoiceAffect, Words
 from models import store
 from models.errors import ModelMissing
@@ -15,7 +17,7 @@ from tests.sounds import frames, read
 SENTENCES = {"lwbsza": "Lay white by s zero again.", "brbk7n": "k seven now"}
 
 
-def hearing(*, affect: bool = False, words: bool = False, language: str = "en") -> Hearing:
+def hearing(*, words: bool = False, language: str = "en", slow: Submit = at_once) -> Hearing:
     try:
         for name in (
             "speech_activity",
@@ -25,7 +27,7 @@ def hearing(*, affect: bool = False, words: bool = False, language: str = "en") 
             store.path(name)
     except ModelMissing as error:
         pytest.skip(str(error))
-    return Hearing(affect=affect, words=words, language=language)
+    return Hearing(affect=False, words=words, language=language, slow=slow)
 
 
 def heard(ear: Hearing, sound: np.ndarray, *, block: int = 512) -> list:
@@ -132,3 +134,22 @@ def test_affect_is_heard_when_it_is_asked_for(clips):
     found = [one for one in heard(ear, read(clips[0])) if isinstance(one, VoiceAffect)]
     assert found
     assert all(abs(sum(one.probs.values()) - 1) < 1e-3 for one in found)
+
+
+def test_on_an_executor_the_same_is_heard(clips):
+    """With a worker thread for the slow part, the same words and the same end come out, only later."""
+    clip = next(one for one in clips if one.stem == "lwbsza")
+    sound = np.concatenate((read(clip), np.zeros(16_000, dtype=np.float32)))
+    inline = heard(hearing(words=True), sound)
+    with ThreadPoolExecutor(1) as pool:
+        ear = hearing(words=True, slow=pool.submit)
+        later: list = []
+        for frame in frames(sound):
+            later += ear.feed(frame)
+            pool.submit(int).result()  # as if each frame took as long as the work before it
+        later += ear.finish()
+
+    def told(found: list) -> list:
+        return [(type(one), one.final, getattr(one, "text", None)) for one in found if isinstance(one, Words | TurnEnd)]
+
+    assert told(later) == told(inline)
