@@ -68,9 +68,9 @@ def simulated(said: Sequence[Samples], *, barges: int) -> tuple[dict[str, float]
 
 def real(said: Sequence[Samples]) -> tuple[dict[str, float], dict[str, Any]]:
     """The chain with the model (MIEN_LLM, else what is here) and the voice of this machine."""
-    voice, _ = choose.voice("piper", None)
+    voice, _ = choose.voice("piper")
     assert voice is not None
-    model = choose.language_model(read({}).llm, None)
+    model = choose.language_model(read({}).llm)
     return _chain("local", Tools(model, Speech(voice, cache=cache_folder())), 0.0, said, 0)
 
 
@@ -133,7 +133,7 @@ def _row(turn: Turn) -> dict[str, float | bool | None]:
 
 async def _recorded(said: Sequence[str]) -> list[Samples]:
     """The sentences, spoken by the bridge's own voice, at 16 kHz; every second one pauses in the middle."""
-    voice, _ = choose.voice("piper", None)
+    voice, _ = choose.voice("piper")
     assert voice is not None
     await voice.start()
     try:

@@ -21,20 +21,31 @@ VOICES = "auto, piper, espeak, openai:MODEL[/VOICE][@URL], none"
 Progress = Callable[[str, int, int], None]
 
 
-def language_model(chosen: str, pull: Progress | None) -> LanguageModel:
-    """The language model named `chosen`; fetched first when `pull` is given. Raises SettingError or ModelAbsent."""
+def fetch(llm: str, tts: str, progress: Progress) -> None:
+    """Fetch the files that these choices need and that are not here. Raises ModelAbsent."""
+    wanted = {"auto": [LOCAL], "local": [LOCAL], "tiny": [TINY]}.get(llm, [])
+    wanted = wanted + ([VOICE, VOICE_CONFIG] if tts in ("auto", "piper") else [])
+    for name in wanted:
+        try:
+            store.pull(name, progress)
+        except ModelError as error:
+            raise ModelAbsent(str(error)) from error
+
+
+def language_model(chosen: str) -> LanguageModel:
+    """The language model named `chosen`. Raises SettingError or ModelAbsent."""
     kind, _, rest = chosen.partition(":")
     match kind:
         case "auto":
-            if pull is not None or _there(LOCAL):
-                return language_model("local", pull)
+            if _there(LOCAL):
+                return language_model("local")
             if _there(TINY):
-                return language_model("tiny", pull)
+                return language_model("tiny")
             raise ModelAbsent(_missing(LOCAL))
         case "local" | "tiny" if not rest:
             from cloud_bridge.providers.llama import Llama
 
-            return Llama(_file(LOCAL if kind == "local" else TINY, pull))
+            return Llama(_file(LOCAL if kind == "local" else TINY))
         case "openai":
             from cloud_bridge.providers import openai
 
@@ -54,13 +65,13 @@ def language_model(chosen: str, pull: Progress | None) -> LanguageModel:
     raise SettingError(f"no language model '{chosen}': there is {LANGUAGE_MODELS}")
 
 
-def voice(chosen: str, pull: Progress | None) -> tuple[Voice | None, Voice | None]:
+def voice(chosen: str) -> tuple[Voice | None, Voice | None]:
     """The voice named `chosen`, and a spare one. Raises SettingError or ModelAbsent."""
     from cloud_bridge.providers.tts_espeak import Espeak
 
     kind, _, rest = chosen.partition(":")
     match kind:
-        case "auto" if pull is None and not _there(VOICE):
+        case "auto" if not _there(VOICE):
             if Espeak.installed():
                 return Espeak(), None
             raise ModelAbsent(_missing(VOICE))
@@ -68,7 +79,7 @@ def voice(chosen: str, pull: Progress | None) -> tuple[Voice | None, Voice | Non
             from cloud_bridge.providers.tts_piper import Piper
 
             spare = Espeak() if Espeak.installed() else None
-            return Piper(_file(VOICE, pull), _file(VOICE_CONFIG, pull)), spare
+            return Piper(_file(VOICE), _file(VOICE_CONFIG)), spare
         case "espeak" if not rest:
             return Espeak(), None
         case "openai":
@@ -95,12 +106,10 @@ def _there(name: str) -> bool:
     return store.location(cards.read(name)).is_file()
 
 
-def _file(name: str, pull: Progress | None) -> Path:
+def _file(name: str) -> Path:
+    if not _there(name):
+        raise ModelAbsent(_missing(name))
     try:
-        if pull is not None:
-            return store.pull(name, pull)
-        if not _there(name):
-            raise ModelAbsent(_missing(name))
         return store.path(name)
     except ModelError as error:
         raise ModelAbsent(str(error)) from error
@@ -132,5 +141,5 @@ def show_progress(what: str, done: int, total: int) -> None:
     """One line on standard error, drawn again and again; only where a person looks."""
     if sys.stderr.isatty():
         end = "\n" if done >= total else ""
-        columns = os.get_terminal_size(2).columns if hasattr(os, "get_terminal_size") else 80
+        columns = os.get_terminal_size(2).columns
         print(f"\r{what}: {done / 1e6:.0f} of {total / 1e6:.0f} MB"[:columns], end=end, file=sys.stderr, flush=True)

@@ -28,6 +28,8 @@ language models (--llm or MIEN_LLM): {choose.LANGUAGE_MODELS}
 voices (--tts or MIEN_TTS): {choose.VOICES}
   piper   a neural voice on this machine: 63 MB        espeak   plain, by Debian's espeak-ng
 
+a broker's password is read from MIEN_BROKER_PASSWORD (or MIEN_BROKER_PASSWORD_FILE)
+
 examples:
   mien bridge                              answer devices of this machine
   MIEN_LLM=tiny mien bridge --pull         the smallest download
@@ -45,7 +47,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     flags = {name: getattr(options, name) for name in Settings.model_fields if hasattr(options, name)}
     try:
         settings = read(flags, options.config)
-        return asyncio.run(_run(settings, pull=options.pull, as_json=options.json))
+        if options.pull:  # out here, where Ctrl-C ends a long download at once; what came is kept
+            choose.fetch(settings.llm, settings.tts, choose.show_progress)
+        return asyncio.run(_run(settings, as_json=options.json))
     except BridgeError as error:
         print(f"mien bridge: {error}", file=sys.stderr)
         return 2 if isinstance(error, SettingError) else 1
@@ -61,6 +65,12 @@ def _parser() -> argparse.ArgumentParser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--listen", metavar="HOST:PORT", help="where devices connect by gRPC (127.0.0.1:50051)")
+    parser.add_argument(
+        "--broker", metavar="URI", help="also serve devices of this broker: mqtt(s)://[USER@]HOST[:PORT]"
+    )
+    parser.add_argument(
+        "--broker-ca", metavar="PEM", help="the authority of an mqtts broker, where the system has none"
+    )
     parser.add_argument("--llm", metavar="MODEL", help="who reasons (auto); see below")
     parser.add_argument("--tts", metavar="VOICE", help="who speaks (auto); see below")
     parser.add_argument("--pull", action="store_true", help="first fetch the local model and voice, if missing")
@@ -74,7 +84,7 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-async def _run(settings: Settings, *, pull: bool, as_json: bool) -> int:
+async def _run(settings: Settings, *, as_json: bool) -> int:
     os.environ.setdefault("GRPC_VERBOSITY", "NONE")  # our own error says it; read when gRPC is first imported
     from cloud_bridge.serve import serve
 
@@ -93,7 +103,7 @@ async def _run(settings: Settings, *, pull: bool, as_json: bool) -> int:
         else:
             logging.info("%s", " ".join([event, *(f"{name}={value}" for name, value in facts.items())]))
 
-    await serve(settings, tell, stop, pull=choose.show_progress if pull else None)
+    await serve(settings, tell, stop)
     return 0
 
 

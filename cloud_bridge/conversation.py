@@ -143,7 +143,7 @@ class Conversation:
 
     def _prime(self, session: Session) -> None:
         """While the person speaks: let a model of this machine read what the question will begin with."""
-        if not self._tools.model.continues or session.answer is not None:
+        if not self._tools.model.continues or session.answer is not None or self._priming:
             return
         chosen = tone.decide(session.state, session.recent_events(time.monotonic()))
         question = prompt.asked(".", chosen, None, small=True)

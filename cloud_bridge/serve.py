@@ -10,16 +10,17 @@ from collections.abc import Callable
 from contextlib import AsyncExitStack, suppress
 from dataclasses import asdict
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from cloud_bridge import choose, opening, prompt
 from cloud_bridge.answer import Report, Tools
 from cloud_bridge.conversation import Conversation
 from cloud_bridge.errors import BridgeError, SettingError
-from cloud_bridge.ingest import grpc
+from cloud_bridge.ingest import grpc, mqtt
 from cloud_bridge.ingest.base import Device, Tls
 from cloud_bridge.ingest.session import Sessions
 from cloud_bridge.providers.base import LanguageModel
-from cloud_bridge.settings import Settings
+from cloud_bridge.settings import Settings, secret
 from cloud_bridge.speech import Speech, cache_folder
 from cloud_bridge.tone import TONES
 
@@ -29,15 +30,15 @@ Tell = Callable[..., None]
 _FIRST_LINES = 8  # prepared before the bridge says that it is ready; the others follow in the background
 
 
-async def serve(settings: Settings, tell: Tell, stop: asyncio.Event, *, pull: choose.Progress | None = None) -> None:
+async def serve(settings: Settings, tell: Tell, stop: asyncio.Event) -> None:
     """Serve until `stop` is set. Raises BridgeError when it cannot begin."""
     began_s = time.monotonic()
     tls = _tls(settings)
     tokens = _tokens(settings.token_file) if settings.token_file else None
     async with AsyncExitStack() as stack:
-        model = await asyncio.to_thread(choose.language_model, settings.llm, pull)
+        model = await asyncio.to_thread(choose.language_model, settings.llm)
         stack.push_async_callback(model.close)
-        voice, spare = await asyncio.to_thread(choose.voice, settings.tts, pull)
+        voice, spare = await asyncio.to_thread(choose.voice, settings.tts)
         speech = Speech(voice, spare, cache_folder()) if voice is not None else None
         if speech is not None:
             stack.push_async_callback(speech.close)
@@ -51,6 +52,9 @@ async def serve(settings: Settings, tell: Tell, stop: asyncio.Event, *, pull: ch
         # Listen first: a port that is taken should not cost the loading of a model. Devices wait for their Welcome.
         server = await grpc.serve(sessions, settings.listen, tls=tls, tokens=tokens)
         stack.push_async_callback(server.stop, 0.5)
+        if settings.broker is not None:
+            broker = await mqtt.serve(sessions, _broker(settings), tokens=tokens)
+            stack.push_async_callback(broker.stop)
         host = settings.listen.rpartition(":")[0]
         loading = asyncio.create_task(_load(model, speech))
         if not await _unless(stop, loading):
@@ -58,6 +62,7 @@ async def serve(settings: Settings, tell: Tell, stop: asyncio.Event, *, pull: ch
         tell(
             "ready",
             listen=f"{host}:{server.port}",
+            broker=settings.broker,
             llm=model.name,
             tts=speech.name if speech is not None else "text only",
             pid=os.getpid(),
@@ -116,6 +121,26 @@ async def _unless(stop: asyncio.Event, task: asyncio.Task[None]) -> bool:
         return False
     await task
     return True
+
+
+def _broker(settings: Settings) -> mqtt.Broker:
+    assert settings.broker is not None
+    parts = urlsplit(settings.broker)
+    if parts.password is not None:
+        raise SettingError("a password in --broker would be seen by everyone here: give MIEN_BROKER_PASSWORD instead")
+    try:
+        port = parts.port
+    except ValueError as error:
+        raise SettingError(f"'{settings.broker}' has a port that is no number between 1 and 65535") from error
+    tls = parts.scheme == "mqtts"
+    return mqtt.Broker(
+        host=parts.hostname or "127.0.0.1",
+        port=port or (8883 if tls else 1883),
+        username=parts.username or "",
+        password=secret("MIEN_BROKER_PASSWORD") or "",
+        ca=Path(settings.broker_ca) if settings.broker_ca else None,
+        tls=tls,
+    )
 
 
 def _tls(settings: Settings) -> Tls | None:

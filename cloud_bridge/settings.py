@@ -19,6 +19,8 @@ class Settings(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     listen: str = Field("127.0.0.1:50051", pattern=r"^.+:\d+$")
+    broker: str | None = Field(None, pattern=r"^mqtts?://.+")
+    broker_ca: str | None = None
     llm: str = "auto"
     tts: str = "auto"
     tls_cert: str | None = None

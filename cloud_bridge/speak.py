@@ -18,7 +18,7 @@ async def speak(text: str, out: Path, *, tts: str = "auto", pace: float = 1.0) -
 
     Raises BridgeError.
     """
-    voice, _ = choose.voice(tts, None)
+    voice, _ = choose.voice(tts)
     if voice is None:
         raise BridgeError("no voice is chosen: give piper, espeak or openai:MODEL")
     cutter = Sentences()

@@ -199,6 +199,8 @@ def test_a_missing_model_is_named_with_its_size_and_ways_out(
         (["--llm", "openai:m@http://h/v1", "--tts", "sing"], "there is auto, piper"),
         (["--listen", "nowhere"], "listen"),
         (["--tls-cert", "a.pem"], "--tls-key"),
+        (["--broker", "localhost"], "broker"),
+        (["--broker", "mqtt://me:secret@localhost", "--llm", "openai:m@http://h/v1", "--tts", "none"], "PASSWORD"),
         (["--config", "none.toml"], "none.toml"),
         (["--token-file", "none.json"], "none.json"),
     ],
