@@ -6,7 +6,8 @@ import numpy as np
 import numpy.typing as npt
 
 from models.errors import InputError
-from models.session import Session, open_model
+from models.face_session import open_face
+from models.session import Session
 
 # The landmarks that the net reads, in its order (mediapipe, face_blendshapes_graph.cc, Apache-2.0).
 # fmt: off
@@ -39,7 +40,7 @@ class Blendshapes:
     """How far each of 52 movements is made."""
 
     def __init__(self, session: Session | None = None) -> None:
-        self._net = session or open_model("face_blendshapes")
+        self._net = session or open_face("face_blendshapes")
 
     def read(self, points: npt.NDArray[np.float32]) -> dict[str, float]:
         """Each name's strength, 0–1. `points`: float32 (478, 2 or 3), landmarks in pixels. Raises InputError."""

@@ -10,7 +10,8 @@ import numpy as np
 import numpy.typing as npt
 
 from models.errors import InputError
-from models.session import Session, open_model
+from models.face_session import open_face
+from models.session import Session
 
 INPUT_SIZE = 128
 _STRIDES = (8, 16, 16, 16)  # two anchors a cell at stride 8, six at stride 16
@@ -37,7 +38,7 @@ class FaceDetector:
     """Finds faces from about 15 % of the picture's longer side upwards; smaller ones by giving a region."""
 
     def __init__(self, session: Session | None = None) -> None:
-        self._net = session or open_model("face_detector")
+        self._net = session or open_face("face_detector")
         self._anchors = _anchors()
 
     def detect(

@@ -10,7 +10,8 @@ import numpy.typing as npt
 
 from models.errors import InputError
 from models.face_detector import Detection, Picture
-from models.session import Session, open_model
+from models.face_session import open_face
+from models.session import Session
 
 INPUT_SIZE = 256
 POINTS = 478
@@ -75,7 +76,7 @@ class FaceLandmarks:
     """Reads the 478 points inside a square of a picture."""
 
     def __init__(self, session: Session | None = None) -> None:
-        self._net = session or open_model("face_landmarks")
+        self._net = session or open_face("face_landmarks")
         self._input = np.empty((1, INPUT_SIZE, INPUT_SIZE, 3), np.float32)
 
     def read(self, picture: Picture, roi: Roi) -> Face:

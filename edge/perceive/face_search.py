@@ -11,6 +11,8 @@ _EMPTY_HZ = 5.0  # nobody is
 _NEWCOMER_HZ = 1.0  # somebody is, others may come
 _SURE, _SURE_SMALL = 0.55, 0.65  # scores to believe in a new face
 
+_Region = tuple[int, int, int, int]  # x, y, w, h in pixels
+
 
 class Search:
     """Spreads the detector's looks over time, so that no picture costs much more than another."""
@@ -40,7 +42,7 @@ class Search:
         self._count += 1
         if self._thorough:  # the first picture, perhaps the only one: look everywhere
             self._thorough = False
-            looks = [(None, 0), *((part, 0) for part in _parts(picture)), (None, 2), (None, 1), (None, 3)]
+            looks = [*((None, turns) for turns in (0, 2, 1, 3)), *((part, 0) for part in _parts(picture))]
         elif lost:
             looks = [(None, self._turns)]
         elif known:
@@ -50,14 +52,26 @@ class Search:
         else:
             looks = [(None, self._turns), (None, (self._turns + self._count // 2) % 4)]
         for region, turns in looks:
-            threshold = _SURE if region is None and turns == self._turns else _SURE_SMALL
-            found = self._detector.detect(picture, region=region, quarter_turns=turns, threshold=threshold)
+            found, turned = self._see(picture, region, turns, alone=not known and not lost)
             if any([accept(one) for one in found]):
-                self._turns = turns
+                self._turns = turned
                 return
 
+    def _see(self, picture: Picture, region: _Region | None, turns: int, *, alone: bool) -> tuple[list[Detection], int]:
+        """Faces in one view, and the quarter turns at which they were seen."""
+        threshold = _SURE if region is None and turns == self._turns else _SURE_SMALL
+        found = self._detector.detect(picture, region=region, quarter_turns=turns, threshold=threshold)
+        if found and alone:  # upside down, a mouth can pass for eyes: the surer view is the right one
+            best = max(one.score for one in found)
+            over = self._detector.detect(picture, region=region, quarter_turns=turns + 2, threshold=best)
+            if over:
+                found, turns = over, (turns + 2) % 4
+        if region is not None:  # a large face in a part is a piece of one
+            found = [one for one in found if max(one.box[2:]) < 0.5 * region[2]]
+        return found, turns
 
-def _parts(picture: Picture) -> list[tuple[int, int, int, int]]:
+
+def _parts(picture: Picture) -> list[_Region]:
     """Six overlapping squares (x, y, w, h) that cover the picture: faces look twice as large in them."""
     height, width = picture.shape[:2]
     side = max(1, round(0.6 * min(width, height)))

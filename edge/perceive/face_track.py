@@ -95,7 +95,7 @@ class FaceTrack:
         )
         found: list[Observation] = [self._emitted, head]
         self._lids = self._look = None
-        if abs(pose.yaw_deg) > 60.0 or self.eye_distance < 14.0:  # lids cannot be told apart
+        if abs(pose.yaw_deg) > 60.0 or self.eye_distance < 18.0:  # lids cannot be told apart
             return found
         ear = float(geometry.near_eye(geometry.eye_aspect_ratio(points), pose))
         self._lids = ear, opening
@@ -115,7 +115,8 @@ class FaceTrack:
                 drowsiness=state.drowsiness,
             )
         )
-        look = geometry.gaze(points, pose) if ear > 0.14 and (state.openness is None or state.openness > 0.4) else None
+        sees = ear > 0.14 and (state.openness is None or state.openness > 0.4) and self.eye_distance > 26.0
+        look = geometry.gaze(points, pose) if sees else None
         self._look = look
         if look is not None:
             on_target = self._target.update(t_s, *look)

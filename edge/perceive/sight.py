@@ -221,8 +221,10 @@ def _crop(picture: Picture, roi: Roi, size: int) -> Picture:
 
 
 def _quality(eye_distance: float, crop: Picture) -> float:
-    """0–1: how well a face of this size and light can be read."""
+    """0–1: how well a face of this size, light and sharpness can be read; `crop` is as of `_crop`, 48 pixels."""
     mean, contrast = float(crop.mean()), float(crop.std())
     size = np.clip((eye_distance - 12.0) / 30.0, 0.0, 1.0)
     bright = np.clip((mean - 12.0) / 40.0, 0.0, 1.0) * np.clip((252.0 - mean) / 30.0, 0.0, 1.0)
-    return float(size * bright * np.clip(contrast / 20.0, 0.0, 1.0))
+    edges = cv2.Laplacian(crop, cv2.CV_16S)[1:-1, 1:-1].std() / max(contrast, 1.0)
+    sharp = np.clip((edges - 0.12) / 0.33, 0.0, 1.0)  # 0.8 in focus, 0.2 where a face of 130 pixels is blurred by 4
+    return float(size * bright * sharp * np.clip(contrast / 20.0, 0.0, 1.0))

@@ -227,7 +227,7 @@ def test_expressions_are_read_only_from_faces_that_can_be_read(
     upright = crops[0].ravel()
     crops.clear()
     affects(draw(Look(roll=35), face=160), 50.0)
-    assert np.corrcoef(crops[0].ravel(), upright)[0, 1] > 0.8  # 35° of tilt are gone from the crop
+    assert np.corrcoef(crops[0].ravel(), upright)[0, 1] > 0.6  # 35° of tilt are gone from the crop
 
 
 def test_the_governor_slows_it_down(sight: Sight, head: np.ndarray) -> None:
