@@ -96,17 +96,26 @@ class TurnTaking:
         if chunk.utterance_start_s is not None:
             self._speaks(chunk.utterance_start_s)
             return []
+        if chunk.last_speech_s is None:  # the clock jumped back: what began before is another stream's
+            self._end_turn()
         if self._start_s is None or chunk.last_speech_s is None:
             self._forget_before(chunk.end_s - _IDLE_S)
             return []
-        pause = self._pause = self._pause or self._ask(chunk.end_s, chunk.last_speech_s)
+        try:
+            return self._silent(chunk.end_s, chunk.last_speech_s)
+        except Exception:
+            self._end_turn()  # a broken answer is raised once, not at every chunk to come
+            raise
+
+    def _silent(self, now_s: float, speech_end_s: float) -> list[Words | TurnEnd]:
+        pause = self._pause = self._pause or self._ask(now_s, speech_end_s)
         out = self._tell(pause)
-        silence_s = chunk.end_s - chunk.last_speech_s
+        silence_s = now_s - speech_end_s
         if pause.told and silence_s >= (_FINAL_S if pause.ended.result() >= _FINISHED else _SILENCE_S):
             by_model = pause.ended.result() >= _FINISHED
-            out += self._finals(pause, "model" if by_model else "silence", chunk.end_s)
+            out += self._finals(pause, "model" if by_model else "silence", now_s)
         elif silence_s >= _SILENCE_S + _OVERDUE_S:
-            out += self._finals(pause, "silence", chunk.end_s)
+            out += self._finals(pause, "silence", now_s)
         return out
 
     def give_way(self) -> list[Words | TurnEnd]:

@@ -13,6 +13,7 @@ LANGUAGES = (LANGUAGE,)
 
 # Chosen on one half of the speakers, judged on the other; figures in the card of `asr_decoder`.
 _LEAST_AVG_LOGPROB = -0.45
+_LEAST_WHEN_SHORT, _SHORT = -0.3, 4  # of so few pieces, the end included: a sigh is easily read as "Oh."
 _MOST_COMPRESSION = 2.4  # length / zlib length: loops compress well (Radford et al. 2022 use the same bound)
 _SAMPLE_RATE = 16_000
 
@@ -37,9 +38,10 @@ class WordFinder:
 def reliable(found: Transcript) -> bool:
     """Whether a transcript may be believed: it has words, came to its end, is likely, and is no loop."""
     text = found.text
+    least = _LEAST_WHEN_SHORT if len(found.logprobs) <= _SHORT else _LEAST_AVG_LOGPROB
     return (
         any(letter.isalnum() for letter in text)
         and found.closed
-        and found.avg_logprob >= _LEAST_AVG_LOGPROB
+        and found.avg_logprob >= least
         and len(text) / len(zlib.compress(text.encode())) <= _MOST_COMPRESSION
     )
