@@ -1,0 +1,153 @@
+"""The processes that the link benchmark starts and kills: `python -m benchmarks.link_peer ROLE …`."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import random
+import sys
+import threading
+import time
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
+from typing import Any
+
+import grpc
+
+from benchmarks.link_faults import free_port
+from cloud_bridge.ingest import grpc as grpc_ingest
+from cloud_bridge.ingest import mqtt as mqtt_ingest
+from cloud_bridge.ingest.base import Device, Link
+from cloud_bridge.ingest.session import Sessions
+from edge.errors import OutboxFull
+from edge.outbox import Outbox
+from edge.types import Affect, Description, Event, PersonState
+from edge.uplink import Uplink
+from edge.wire import mien_pb2
+from edge.wire.backoff import Backoff
+from edge.wire.envelope import Sealer
+from edge.wire.mqtt import Mqtt
+
+
+def sample(sealer: Sealer, *, alert: bool = False) -> mien_pb2.Envelope:
+    """A typical envelope: a whole state with its description; as an event where it is to be an alert."""
+    probs = {"neutral": 0.1, "happy": 0.6, "sad": 0.1, "angry": 0.2}
+    affect = Affect(
+        probs=probs, label="happy", valence=0.4, arousal=0.3, confidence=0.7, unclear=False, age_ms=40, derived=True
+    )
+    state = PersonState(person=1, t_s=0.0, turn=3, speaking=True, face=affect, voice=affect, fused=affect)
+    lines = Description(
+        person=1, t_s=0.0, turn=3, audio="Sounds tense, speaks fast.", visual="Smiles, looks at the device.", joint=None
+    )
+    if alert:
+        return sealer.events([Event(t_s=0.0, name="drowsy", priority="alert")], state=state, ttl_s=0)
+    return sealer.turn("turn_end", 3, state=state, description=lines, words="that is fine", language="en", ttl_s=0)
+
+
+class Journal:
+    """An application that keeps each envelope's name as its durable effect, and also counts its own calls in a file."""
+
+    def __init__(self, calls: Path) -> None:
+        self._calls = calls.open("ab", buffering=0)
+
+    async def connected(self, device: Device, link: Link) -> None:
+        """Nothing to do."""
+
+    async def received(self, device: Device, envelope: mien_pb2.Envelope) -> bytes:
+        """Note the call; the effect is kept by the record."""
+        line = f"{envelope.boot} {envelope.seq} {envelope.priority}\n".encode()
+        self._calls.write(line)
+        return line
+
+    async def cancelled(self, device: Device, turn: int) -> None:
+        """Nothing to do."""
+
+    async def disconnected(self, device: Device) -> None:
+        """Nothing to do."""
+
+
+async def bridge(store: str, grpc_port: str, broker_port: str) -> None:
+    """A bridge on gRPC, and joined to a broker where the port is not 0. Says `ready`."""
+    sessions = Sessions(Journal(Path(f"{store}.calls")), Path(store))
+    listening = await grpc_ingest.serve(sessions, f"127.0.0.1:{grpc_port}")
+    if broker_port != "0":
+        server = await mqtt_ingest.serve(sessions, mqtt_ingest.Broker(port=int(broker_port)))
+        await asyncio.wait_for(server.joined.wait(), 30)
+    print("ready", flush=True)
+    await asyncio.Event().wait()  # until killed
+    await listening.stop()
+
+
+def device(outbox: str, uri: str, count: str, pause_s: str, seed: str) -> None:
+    """Puts `count` envelopes and says each one's name once put() returned; then waits until all are acknowledged and
+    says `drained`. A tenth are alerts."""
+    rng = random.Random(int(seed))  # noqa: S311
+    box = Outbox(Path(outbox))
+    sealer = Sealer("bench")
+    uplink = Uplink(
+        box, [uri], sealer.hello("bench"), on_reply=lambda reply: None, backoff=Backoff(0.05, 0.5), ack_s=5.0
+    )
+    uplink.start()
+    left = int(count)
+    while left:
+        envelope = sample(sealer, alert=rng.random() < 0.1)
+        try:
+            box.put(envelope)
+        except OutboxFull:
+            time.sleep(0.05)
+            continue
+        left -= 1
+        print(f"{envelope.boot} {envelope.seq} {envelope.priority}", flush=True)
+        time.sleep(float(pause_s) * rng.random())
+    while len(box):
+        time.sleep(0.02)
+    print("drained", flush=True)
+    uplink.stop(0)
+    box.close()
+
+
+async def mqtt_echo(port: str) -> None:
+    """Publishes what comes on `up/N` (N: the QoS) on `down/N`."""
+    mqtt = Mqtt("127.0.0.1", int(port), "echo")
+    await mqtt.connect()
+    await mqtt.subscribe("up/+", qos=2)
+    print("ready", flush=True)
+    while True:
+        message = await mqtt.receive()
+        qos = message.topic[-1]
+        await mqtt.publish(f"down/{qos}", message.payload, qos=int(qos))
+
+
+async def grpc_echo() -> None:
+    """Sends every packet back on a bidirectional stream. Says `ready PORT`."""
+
+    async def echo(packets: AsyncIterator[bytes], context: Any) -> None:
+        async for packet in packets:
+            await context.write(packet)
+
+    server = grpc.aio.server()
+    handler = grpc.method_handlers_generic_handler("bench", {"Echo": grpc.stream_stream_rpc_method_handler(echo)})
+    server.add_generic_rpc_handlers((handler,))
+    port = server.add_insecure_port(f"127.0.0.1:{free_port()}")
+    await server.start()
+    print(f"ready {port}", flush=True)
+    await server.wait_for_termination()
+
+
+def _end_with_parent() -> None:
+    """The benchmark holds our standard input open as long as it lives."""
+    sys.stdin.read()
+    os._exit(1)
+
+
+if __name__ == "__main__":
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+    roles: dict[str, Callable[..., Any]] = {
+        "bridge": bridge,
+        "device": device,
+        "mqtt_echo": mqtt_echo,
+        "grpc_echo": grpc_echo,
+    }
+    work = roles[sys.argv[1]](*sys.argv[2:])
+    if work is not None:
+        asyncio.run(work)
