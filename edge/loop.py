@@ -36,7 +36,7 @@ from models.errors import ModelError
 if TYPE_CHECKING:
     from edge.perceive.echo import EchoCanceller
 
-_AUDIO_BLOCKS = 320  # about ten seconds of sound may wait while a turn's words are read
+_AUDIO_BLOCKS = 64  # two seconds: sound that waits longer is no use to a conversation
 _FOUND = 512
 _TICK_S = 0.1
 _TELL_S = 0.1  # the event stream tells states ten times a second, and whenever something happens
