@@ -30,7 +30,7 @@ _SILENCE_S = 1.6  # silence that ends any turn
 _OVERDUE_S = 2.0  # how much longer a turn waits for an answer that is still being computed
 _BEFORE_S = 0.5  # sound heard from before the first speech: onsets come before the detector's
 _STRETCH_S = 8.0  # the recognizer reads longer turns in stretches, for time and memory, cut at a pause …
-_LONGEST_STRETCH_S = 16.0  # … or anywhere
+_LONGEST_STRETCH_S = 12.0  # … or anywhere
 _HEARD_S = 8.0  # the end-of-turn network looks back no further
 _IDLE_S = 2.0  # sound kept while no turn runs
 
