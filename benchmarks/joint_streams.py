@@ -133,10 +133,14 @@ def faces(data: Path, labels: Sequence[str], each: int, rng: np.random.Generator
 # ---------------------------------------------------------------- playing
 
 
-def play(plan: Sequence[Observation], seconds: float, start_s: float, people: People) -> list[PersonState]:
-    """Deliver the plan (times from 0) tick by tick from `start_s` on; the main person's states."""
+Played = list[tuple[PersonState, dict[Pair, float]]]
+
+
+def play(plan: Sequence[Observation], seconds: float, start_s: float, people: People) -> Played:
+    """Deliver the plan (times from 0) tick by tick from `start_s` on; the main person's states and oppositions."""
     plan = sorted((replace(o, t_s=o.t_s + start_s) for o in plan), key=lambda o: o.t_s)
-    states, at = [], 0
+    states: Played = []
+    at = 0
     for tick in range(1, int(seconds / 0.1) + 1):
         now_s = start_s + tick * 0.1
         batch = []
@@ -144,7 +148,9 @@ def play(plan: Sequence[Observation], seconds: float, start_s: float, people: Pe
             batch.append(plan[at])
             at += 1
         present = people.update(batch, now_s)
-        states += [max(present, key=lambda s: (s.speaking or False, s.face is not None))] if present else []
+        if present:
+            main = max(present, key=lambda s: (s.speaking or False, s.face is not None))
+            states.append((main, people.opposition(main.person)))
     return states
 
 
@@ -158,9 +164,10 @@ def face_stream(face: FaceAffect, seconds: float, moving: tuple[float, float] | 
     return plan
 
 
-def strength(states: Sequence[PersonState], pair: Pair) -> float:
-    """The strongest incongruence of that kind in these states."""
-    return max((i.strength for s in states for i in s.incongruence if i.between == pair), default=0.0)
+def strength(played: Played, pair: Pair) -> float:
+    """The strongest incongruence of that kind, 0–1; with none, how little the channels agree (0 … -1)."""
+    shown = max((i.strength for state, _ in played for i in state.incongruence if i.between == pair), default=0.0)
+    return shown or min(max((levels[pair] for _, levels in played if pair in levels), default=0.0), 0.0)
 
 
 def auroc(opposed: Sequence[float], congruent: Sequence[float]) -> float:
@@ -222,7 +229,7 @@ class _Stage:
 
     def play(
         self, voice: Clip, *, counts: bool, face: FaceAffect | None = None, text: str | None = None, mute: bool = False
-    ) -> list[PersonState]:
+    ) -> Played:
         """The states of `voice` with a face and words; `mute`: speech is heard, but not how it sounds."""
         assert voice.speech_s is not None
         seconds = voice.seconds + 1.0
@@ -235,7 +242,7 @@ class _Stage:
         self._start_s += 60.0
         states = play(plan, seconds, self._start_s, self._people)
         if counts:
-            self.alarms += _alarms(self._rules, states)
+            self.alarms += _alarms(self._rules, [state for state, _ in states])
             self.seconds += seconds
         return states
 
@@ -278,7 +285,7 @@ def change(clips: Sequence[Clip], ears: Ears, rng: np.random.Generator, splices:
         seconds = len(sound) / SAMPLE_RATE
         observations, _ = ears.hear(np.pad(sound, (0, SAMPLE_RATE // 2)))
         states = play(observations, seconds, 0.0, People())
-        labels = [(s.t_s, s.voice.label) for s in states if s.voice is not None]
+        labels = [(s.t_s, s.voice.label) for s, _ in states if s.voice is not None]
         turned = next((t for t, name in labels if t >= splice_s and name == label), None)
         delays.append(np.inf if turned is None else turned - splice_s)
         changes = [t for (_, a), (t, b) in pairwise(labels) if a != b]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 
 from edge.fuse import UNCLEAR_BELOW, fade
+from edge.incongruence import leaning
 from edge.types import EMOTIONS, Affect, FaceAffect, VoiceAffect
 
 _LEAD = 0.08  # a new label must lead by this much …
@@ -29,7 +30,7 @@ class AffectChannel:
         self._probs: dict[str, float] = {}
         self._valence = self._arousal = 0.0
         self._confidence: float | None = None
-        self._unclear = 0.0
+        self._unclear = self._lean = 0.0
         self._derived = True
         self._label = ""
         self._leader, self._leads_from_s = "", 0.0
@@ -52,6 +53,7 @@ class AffectChannel:
         self._valence = old * self._valence + weight * seen.valence
         self._arousal = old * self._arousal + weight * seen.arousal
         self._unclear = old * self._unclear + weight * seen.unclear
+        self._lean = old * self._lean + weight * leaning(seen)
         if seen.confidence is not None:
             before = self._confidence
             kept = seen.confidence if before is None or weight == 1 else old * before + weight * seen.confidence
@@ -79,6 +81,10 @@ class AffectChannel:
         if age_s <= self._fresh_s:
             return 1.0
         return max(0.0, 1 - (age_s - self._fresh_s) / (self._horizon_s - self._fresh_s))
+
+    def lean(self, now_s: float) -> float:
+        """How pleasant the channel leans, in (-1, 1), as far as it still counts."""
+        return self._lean * self.weight(now_s)
 
     def read(self, now_s: float) -> Affect | None:
         """The channel as it stands at `now_s`; None once it is older than its horizon."""

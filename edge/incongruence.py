@@ -9,29 +9,46 @@ by 2 % of them, 0.9 by 0.5 %. And it must last to count.
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Literal
 
-from edge.types import Affect, Incongruence
+from edge.types import Affect, FaceAffect, Incongruence, VoiceAffect
 from models import fusion
 
 Pair = Literal["words_voice", "voice_face", "words_face"]
-SHOWN_FROM = 0.1  # weaker ones are not reported
+SHOWN_FROM = 0.05  # weaker ones are not reported
 TOLD_FROM = 0.5  # weaker ones are not worth a sentence
 _TAU_S = 0.7
 _PLEASANT = ("happy",)
 _UNPLEASANT = ("sad", "angry", "fear", "disgust", "contempt")
-_PLAIN_WORDS = 1.5  # a sentiment score of 0.67 is already as clear as words get
 
 
-def pleasantness(affect: Affect) -> float:
-    """Probability of a pleasant state minus that of an unpleasant one, in [-1, 1]."""
-    p = affect.probs
-    return sum(p.get(n, 0.0) for n in _PLEASANT) - sum(p.get(n, 0.0) for n in _UNPLEASANT)
+@dataclass(frozen=True, slots=True)
+class Side:
+    """One channel's affect, and how pleasant it leans, in (-1, 1)."""
+
+    affect: Affect
+    lean: float
 
 
-def words_pleasantness(polarity: float) -> float:
-    """The same of a sentiment score in [-1, 1]."""
-    return min(max(_PLAIN_WORDS * polarity, -1.0), 1.0)
+def leaning(seen: FaceAffect | VoiceAffect) -> float:
+    """How pleasant an observation leans, in (-1, 1). A voice's finer set says more than its four classes.
+
+    The odds of the data behind a net are taken out (models.fusion.lean). A voice head learns its classes in balance, so
+    the unpleasant side has as many times the odds as it has classes; on strangers its probabilities are less sharp
+    than on them, so half of that (in logarithms) is taken. The face net is calibrated on faces as they are found,
+    where the sides are about even.
+    """
+    if isinstance(seen, FaceAffect):
+        return _lean(seen.probs, 1.0)
+    probs = seen.fine if "happy" in seen.fine else seen.probs
+    return _lean(probs, math.sqrt(sum(name in probs for name in _UNPLEASANT)))
+
+
+def _lean(probs: Mapping[str, float], odds: float) -> float:
+    pleasant = sum(probs.get(name, 0.0) for name in _PLEASANT)
+    return fusion.lean(pleasant, sum(probs.get(name, 0.0) for name in _UNPLEASANT), max(odds, 1.0))
 
 
 def opposition(a: float, b: float) -> float:
@@ -45,15 +62,20 @@ class Disagreement:
     def __init__(self) -> None:
         self._levels: dict[Pair, tuple[float, float]] = {}
 
+    @property
+    def levels(self) -> dict[Pair, float]:
+        """The opposition of each pair that can be compared now, in [-1, 1]; below 0 the channels agree."""
+        return {pair: level for pair, (_, level) in self._levels.items()}
+
     def step(
-        self, now_s: float, *, voice: Affect | None, face: Affect | None, words: float | None, same_person: float = 1.0
+        self, now_s: float, *, voice: Side | None, face: Side | None, words: float | None, same_person: float = 1.0
     ) -> tuple[Incongruence, ...]:
         """The incongruences that stand at `now_s`. `words`: their polarity in [-1, 1], or None.
 
         `same_person`, 0–1: how well the lips fit the voice; a voice from elsewhere is no incongruence.
         """
-        clear_voice = None if voice is None or voice.unclear else voice
-        clear_face = None if face is None or face.unclear else face
+        clear_voice = None if voice is None or voice.affect.unclear else voice
+        clear_face = None if face is None or face.affect.unclear else face
         found = []
         for pair, a, b in (
             ("words_voice", words, clear_voice),
@@ -64,11 +86,11 @@ class Disagreement:
             if a is None or b is None:
                 self._levels.pop(name, None)
                 continue
-            left = pleasantness(a) if isinstance(a, Affect) else words_pleasantness(a)
-            raw = opposition(left, pleasantness(b)) * (1.0 if name == "words_voice" else same_person)
+            left = a.lean if isinstance(a, Side) else a
+            raw = opposition(left, b.lean) * (1.0 if name == "words_voice" else same_person)
             level = self._smooth(name, now_s, raw)
             if (value := fusion.load().gap_strength(level)) >= SHOWN_FROM:
-                found.append(Incongruence(between=name, strength=value, evidence=_evidence(a, b, name)))
+                found.append(Incongruence(between=name, strength=value, evidence=_evidence(a, b.affect, name)))
         return tuple(found)
 
     def _smooth(self, name: Pair, now_s: float, raw: float) -> float:
@@ -95,9 +117,9 @@ def _leading(affect: Affect, names: dict[str, str]) -> str:
     return names[max(names, key=lambda name: affect.probs.get(name, 0.0))]
 
 
-def _evidence(a: Affect | float, b: Affect, name: Pair) -> str:
-    if isinstance(a, Affect):
-        return f"the voice sounds {_leading(a, _HEARD)} while the face {_leading(b, _SEEN)}"
+def _evidence(a: Side | float, b: Affect, name: Pair) -> str:
+    if isinstance(a, Side):
+        return f"the voice sounds {_leading(a.affect, _HEARD)} while the face {_leading(b, _SEEN)}"
     said = "pleasant words" if a > 0 else "unpleasant words"
     if name == "words_voice":
         return f"{said}, but the voice sounds {_leading(b, _HEARD)}"

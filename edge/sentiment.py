@@ -1,10 +1,15 @@
-"""What the words themselves say, pleasant or unpleasant: VADER (Hutto & Gilbert 2014), loaded when words first come."""
+"""What the words themselves say, pleasant or unpleasant: VADER (Hutto & Gilbert 2014) and our own word weights.
+
+Both are loaded when words first come.
+"""
 
 from __future__ import annotations
 
 import re
 from functools import lru_cache
 from typing import Any
+
+from models import sentiment
 
 # "I'm fine" is a claim about one's own state, which a lexicon scores as barely positive (+0.2).
 _REASSURANCE = re.compile(
@@ -15,14 +20,14 @@ _REASSURANCE = re.compile(
 )
 _NEGATED = re.compile(r"\b(?:not|never|no longer|isn'?t|ain'?t|n'?t)\s+(?:\w+\s+)?(?:fine|ok|okay|good|great|all right|"
                       r"alright|well|happy|perfect)\b", re.IGNORECASE)  # fmt: skip
-_CLAIM = 0.6
+_CLAIM = 0.85
 LANGUAGES = ("en",)
 
 
 @lru_cache(maxsize=1)
 def _analyzer() -> Any | None:
     try:
-        from vaderSentiment.vaderSentiment import SentimentIntensityAnalyzer  # type: ignore[import-untyped]
+        from vaderSentiment.vaderSentiment import SentimentIntensityAnalyzer
     except ImportError:
         return None
     return SentimentIntensityAnalyzer()
@@ -36,7 +41,7 @@ def polarity(text: str, language: str | None) -> float | None:
     analyzer = _analyzer()
     if analyzer is None:
         return None
-    score = float(analyzer.polarity_scores(text)["compound"])
+    score = sentiment.load().polarity(text, float(analyzer.polarity_scores(text)["compound"]))
     if _REASSURANCE.search(text) and not _NEGATED.search(text) and score > -0.3:
         return max(score, _CLAIM)
     return score

@@ -17,7 +17,7 @@ from edge.bind import Binder
 from edge.channel import AffectChannel
 from edge.cues import averted_share, cues
 from edge.fuse import fuse
-from edge.incongruence import Disagreement
+from edge.incongruence import Disagreement, Pair, Side
 from edge.turns import Turns
 from edge.types import (
     Affect,
@@ -132,6 +132,11 @@ class People:
             self.turns.step(state, is_speaker=state.person == self.binder.bound)
         self._end_turns(ends, now_s)
         return [self._with_turn(state) for state in states]
+
+    def opposition(self, person: int) -> dict[Pair, float]:
+        """How far the channels of `person` were opposed at the last update, in [-1, 1]; below 0 they agree."""
+        gap = self._gaps.get(person)
+        return {} if gap is None else gap.levels
 
     # ------------------------------------------------------------ taking in
 
@@ -304,7 +309,13 @@ class People:
             drowsiness=None if face is None else _drowsiness(face.eyes, now_s),
             prosody=prosody,
             words=None if words is None else words.text,
-            incongruence=self._disagreement(person, now_s, heard, shown, words),
+            incongruence=self._disagreement(
+                person,
+                now_s,
+                None if voice is None or heard is None else Side(heard, voice.affect.lean(now_s)),
+                None if face is None or shown is None else Side(shown, face.affect.lean(now_s)),
+                words,
+            ),
             cues=cues(
                 fused=fused,
                 voice=heard,
@@ -343,7 +354,7 @@ class People:
         return fused
 
     def _disagreement(
-        self, person: int, now_s: float, voice: Affect | None, face: Affect | None, words: Words | None
+        self, person: int, now_s: float, voice: Side | None, face: Side | None, words: Words | None
     ) -> tuple[Incongruence, ...]:
         polarity = None if words is None else sentiment.polarity(words.text, words.language)
         evidence = self.binder.evidence if person == self.binder.bound else None

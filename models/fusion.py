@@ -7,8 +7,8 @@ far the two disagree. numpy only; ≈ 0.02 ms.
 
 from __future__ import annotations
 
-import math
 from functools import lru_cache
+from typing import TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -18,9 +18,11 @@ from models.errors import InputError, ModelCorrupt
 
 CLASSES = ("neutral", "happy", "sad", "angry", "fear", "disgust")
 VOICE_CLASSES = CLASSES[:4]  # what a voice head says; humans also vote fear and disgust
+_DOUBT = 0.3  # of lean(): pulls a side that is mostly neither towards 0
 _UNIFORM = 0.15  # as the add-0.3 smoothing of about ten votes; keeps the logarithms bounded
 
 Floats = npt.NDArray[np.float32]
+Number = TypeVar("Number", float, npt.NDArray[np.float64])
 
 
 def features(voice: npt.NDArray[np.floating], face: npt.NDArray[np.floating], coarse: npt.NDArray[np.bool_]) -> Floats:
@@ -38,6 +40,16 @@ def features(voice: npt.NDArray[np.floating], face: npt.NDArray[np.floating], co
     return np.concatenate([v, f, log_v, log_f, doubt_v, doubt_f, agree, flag], axis=1).astype(np.float32)
 
 
+def lean(pleasant: Number, unpleasant: Number, odds: float = 1.0) -> Number:
+    """Which way a distribution leans, in (-1, 1): 1 pleasant, -1 unpleasant, 0 neither.
+
+    `pleasant` and `unpleasant` are probabilities of either side. `odds`: how often the unpleasant side occurred for one
+    pleasant case in the data that the probabilities are calibrated on; it is taken out.
+    """
+    p, u = pleasant * (2 * odds / (1 + odds)), unpleasant * (2 / (1 + odds))
+    return (p - u) / (p + u + _DOUBT)
+
+
 class Fusion:
     """The joint judgement of voice and face. Weights: `models/weights/fusion.npz`."""
 
@@ -49,7 +61,7 @@ class Fusion:
                 self._mean, self._scale, self._w1, self._b1, self._w2, self._b2 = (
                     arrays[name].astype(np.float32) for name in ("mean", "scale", "w1", "b1", "w2", "b2")
                 )
-                self._slope, self._offset = (float(value) for value in arrays["gap"])
+                self._rare, self._rarest = (float(value) for value in arrays["gap"])
         except (KeyError, ValueError, OSError) as error:
             raise ModelCorrupt(
                 f"{file} is not a fusion model: run `mien train fusion` or check it out again"
@@ -82,8 +94,15 @@ class Fusion:
         return joint
 
     def gap_strength(self, opposition: float) -> float:
-        """How unusual an opposition of two channels (-1 … 1) is among sincere clips: 0–1; 2 % of them reach 0.5."""
-        return 1 / (1 + math.exp(-(self._slope * opposition + self._offset)))
+        """How unusual an opposition of two channels (-1 … 1) is among sincere clips, 0–1.
+
+        2 % of them reach 0.5, 0.5 % reach 0.9; in between it is linear.
+        """
+        if opposition <= self._rare:
+            return max(0.5 * opposition / self._rare, 0.0)
+        if opposition <= self._rarest:
+            return 0.5 + 0.4 * (opposition - self._rare) / (self._rarest - self._rare)
+        return min(0.9 + 0.1 * (opposition - self._rarest) / (1 - self._rarest), 1.0)
 
 
 @lru_cache(maxsize=1)

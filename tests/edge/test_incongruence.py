@@ -5,14 +5,16 @@ from __future__ import annotations
 import pytest
 
 from edge.fuse import valence_arousal
-from edge.incongruence import Disagreement, opposition, pleasantness
-from edge.types import EMOTIONS, Affect, Incongruence
+from edge.incongruence import Disagreement, Side, leaning, opposition
+from edge.types import EMOTIONS, Affect, FaceAffect, Incongruence, VoiceAffect
 
 
-def affect(label: str, p: float = 0.85, unclear: bool = False) -> Affect:
+def affect(label: str, p: float = 0.85, unclear: bool = False) -> Side:
     probs = {name: p if name == label else (1 - p) / 7 for name in EMOTIONS}
     valence, arousal = valence_arousal(probs)
-    return Affect(probs=probs, label=label, valence=valence, arousal=arousal, confidence=p, unclear=unclear, age_ms=0)
+    seen = FaceAffect(t_s=0, person=1, probs=probs, valence=valence, arousal=arousal, unclear=unclear)
+    known = Affect(probs=probs, label=label, valence=valence, arousal=arousal, confidence=p, unclear=unclear, age_ms=0)
+    return Side(known, leaning(seen))
 
 
 def lasting(seconds: float, **channels: object) -> tuple[Incongruence, ...]:
@@ -40,7 +42,7 @@ def test_it_must_last() -> None:
 
 def test_words_count_at_once() -> None:
     """Words come once, whole: what they say need not be waited for."""
-    (item,) = lasting(0, words=0.6, voice=affect("sad"))
+    (item,) = lasting(0, words=0.85, voice=affect("sad"))
     assert item.between == "words_voice"
     assert item.strength > 0.5
     assert item.evidence == "pleasant words, but the voice sounds sad"
@@ -64,6 +66,15 @@ def test_evidence_names_both_sides() -> None:
 
 def test_opposition_is_signed() -> None:
     """Agreement is below zero, nothing is zero."""
-    assert opposition(pleasantness(affect("happy")), pleasantness(affect("sad"))) > 0.4
-    assert opposition(pleasantness(affect("happy")), pleasantness(affect("happy"))) < -0.4
+    assert opposition(affect("happy").lean, affect("sad").lean) > 0.4
+    assert opposition(affect("happy").lean, affect("happy").lean) < -0.3
     assert abs(opposition(0.0, 1.0)) == 0
+
+
+def test_a_voice_leans_by_its_finer_set() -> None:
+    """Fear and disgust have no place among the four classes, so those alone would say happy."""
+    core = {"neutral": 0.3, "happy": 0.4, "sad": 0.1, "angry": 0.2}
+    fine = {"neutral": 0.1, "happy": 0.1, "sad": 0.1, "angry": 0.1, "fear": 0.6}
+    seen = VoiceAffect(t_s=0, probs=core, valence=0, arousal=0, listened_s=2, unclear=False)
+    afraid = VoiceAffect(t_s=0, probs=core, fine=fine, valence=0, arousal=0, listened_s=2, unclear=False)
+    assert leaning(afraid) < -0.2 < 0 < leaning(seen)
