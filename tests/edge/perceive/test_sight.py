@@ -8,7 +8,6 @@ import cv2
 import numpy as np
 import pytest
 
-from edge.perceive.overlay import draw as overlay
 from edge.perceive.sight import Sight
 from edge.types import Eyes, FaceAffect, FaceLost, FaceSeen, Gaze, HeadPose, Observation, VideoFrame
 from models.errors import ModelMissing
@@ -274,15 +273,3 @@ def test_a_clip_without_a_face_gives_nothing(sight: Sight, data: Path) -> None:
         assert feed(sight, read[1], index / 24) == []
         index += 1
     assert index > 50
-
-
-def test_the_overlay_draws_on_a_copy(sight: Sight, head: np.ndarray) -> None:
-    """The picture for people has the frame's size, shows something, and leaves the frame alone; grey works too."""
-    for pixels in (head, cv2.cvtColor(head, cv2.COLOR_BGR2GRAY)):
-        sight.reset()
-        frame = VideoFrame("test", 0, 0.0, pixels.copy())
-        canvas = overlay(frame, sight.feed(frame), sight.landmarks())
-        assert canvas.shape == (480, 640, 3)
-        assert np.array_equal(frame.pixels, pixels)
-        plain = pixels if pixels.ndim == 3 else cv2.cvtColor(pixels, cv2.COLOR_GRAY2BGR)
-        assert (canvas != plain).any(axis=2).sum() > 1000
