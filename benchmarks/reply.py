@@ -171,10 +171,17 @@ def _resampled(samples: Samples, rate: int) -> Samples:
     return np.asarray((windows * kernel).sum(axis=1), dtype=np.float32)
 
 
+def _all_but_closed_loops(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+    if str(context.get("exception")) != "Event loop is closed":
+        loop.default_exception_handler(context)
+
+
 @contextmanager
 def _bridge(tools: Tools, one_way_s: float) -> Iterator[tuple[str, Conversation]]:
     """A bridge on a free port, on a thread with a loop of its own."""
     loop = asyncio.new_event_loop()
+    # gRPC's poller knocks at every loop of the process, also at the device's after it was closed: not of interest.
+    loop.set_exception_handler(_all_but_closed_loops)
     thread = threading.Thread(target=loop.run_forever, name="bridge", daemon=True)
     thread.start()
 
@@ -207,4 +214,4 @@ def _bridge(tools: Tools, one_way_s: float) -> Iterator[tuple[str, Conversation]
     finally:
         call(end(server, talk, sessions))
         loop.call_soon_threadsafe(loop.stop)
-        thread.join()  # the loop stays open: gRPC's poller still knocks at every loop that it has served
+        thread.join()
