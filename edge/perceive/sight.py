@@ -92,7 +92,7 @@ class Sight:
 
     def feed(self, frame: VideoFrame) -> list[Observation]:
         """Observations of one picture, in order of time. Raises models.errors.InputError for a malformed one."""
-        t_s, picture = frame.t_s, frame.pixels
+        t_s, picture = frame.t_s, np.ascontiguousarray(frame.pixels)  # OpenCV takes no mirrored views
         if t_s < self._last_s:  # the clock began anew: another file or a restarted source
             self.reset()
         if self._on and self._frame_hz is not None and t_s - self._last_s < 0.9 / self._frame_hz:

@@ -92,6 +92,13 @@ def test_grey_and_dark_pictures_are_seen(sight: Sight, head: np.ndarray) -> None
     assert len(seen(feed(sight, dark, 0.0))) == 1
 
 
+def test_mirrored_views_and_new_sizes_are_taken(sight: Sight, head: np.ndarray) -> None:
+    """A view with negative strides is a picture; a camera may change its resolution under way."""
+    assert len(seen(feed(sight, head[:, ::-1], 0.0))) == 1
+    small = cv2.resize(head, (320, 240), interpolation=cv2.INTER_AREA)
+    assert seen(feed(sight, small, *(0.1 + index / 10 for index in range(12))))
+
+
 def test_people_keep_their_numbers(sight: Sight) -> None:
     """Three people, moving: three tracks, each with its own number from beginning to end."""
     heads = [draw(Look(yaw=yaw), size=(320, 480), face=130) for yaw in (15, 0, -15)]
