@@ -38,7 +38,7 @@ _OPTIONS = [
 
 
 class Server:
-    """A listening ingest. `port` is the one it got, where 0 was asked for."""
+    """A listening ingest; it ends when nobody refers to it. `port` is the one it got, where 0 was asked for."""
 
     def __init__(self, server: grpc.aio.Server, port: int, status: health.aio.HealthServicer) -> None:
         self.port = port
