@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cloud_bridge.sentences import Sentences, clean
@@ -56,6 +56,7 @@ def test_a_sentence_without_end_is_cut_at_a_clause() -> None:
     assert max(map(len, parts)) <= 160
 
 
+@settings(deadline=None)
 @given(st.text(max_size=300), st.integers(1, 40))
 def test_any_text_in_any_pieces(text: str, size: int) -> None:
     """No input breaks the cutter, and no piece is empty or holds control characters."""
@@ -64,9 +65,14 @@ def test_any_text_in_any_pieces(text: str, size: int) -> None:
         assert part.isprintable()
 
 
-@given(
-    st.lists(st.from_regex(r"[A-Z][a-z]{2,9}( [a-z]{2,9}){0,6}[.!?]", fullmatch=True), max_size=6), st.integers(1, 9)
+SHORTENED = ("etc.", "mrs.", "prof.", "approx.")
+plain = st.from_regex(r"[A-Z][a-z]{2,9}( [a-z]{2,9}){0,6}[.!?]", fullmatch=True).filter(
+    lambda sentence: not sentence.lower().endswith((*SHORTENED, " mr.", " ms.", " dr.", " st.", " vs."))
 )
+
+
+@settings(deadline=None)
+@given(st.lists(plain, max_size=6), st.integers(1, 9))
 def test_plain_sentences_come_out_as_they_went_in(sentences: list[str], size: int) -> None:
     """Cutting is exact, whatever the size of the pieces."""
     assert cut(" ".join(sentences), size) == sentences
