@@ -10,19 +10,17 @@ from __future__ import annotations
 import math
 from collections import OrderedDict, deque
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 
 from edge import sentiment
 from edge.bind import Binder
-from edge.channel import AffectChannel
-from edge.cues import averted_share, cues
+from edge.cues import cues
 from edge.fuse import fuse
 from edge.incongruence import Disagreement, Pair, Side
+from edge.track import VOICE_S, Box, Face, Voice, attention, drowsiness, fresh, overlap
 from edge.turns import Turns
 from edge.types import (
     Affect,
-    Attention,
-    Drowsiness,
     Event,
     Eyes,
     FaceAffect,
@@ -40,42 +38,11 @@ from edge.types import (
     Words,
 )
 
-FACE_S, ANGLES_S, EYES_S, VOICE_S, SOUND_S, WORDS_S = 1.0, 1.0, 3.0, 6.0, 1.0, 30.0  # older than this is stale
+FACE_S, SOUND_S, WORDS_S = 1.0, 1.0, 30.0  # older than this is stale
 _FUTURE_S = 1.0  # clocks of one machine do not differ by more
 _SILENT_TURN_S = 3.0  # a turn whose end no detector told ends after this much silence
 _REJOIN_S, _REJOIN_OVERLAP = 2.0, 0.3  # a face lost and found again at the same place is the same person
-_TURNED_DEG = 40.0  # with the head turned this far the person looks elsewhere, even where the eyes cannot be read
-_AVERTED_TAU_S = 2.0
 _KEEP_TRACKS = 64
-
-Box = tuple[float, float, float, float]
-
-
-@dataclass(slots=True)
-class _Voice:
-    """What was heard from one person (or from nobody in view)."""
-
-    affect: AffectChannel = field(default_factory=lambda: AffectChannel(tau_s=0.35, fresh_s=1.5, horizon_s=VOICE_S))
-    prosody: Prosody | None = None
-    words: Words | None = None
-    newest_s: float = -math.inf
-
-
-@dataclass(slots=True)
-class _Face:
-    """What was seen of one person."""
-
-    affect: AffectChannel = field(default_factory=lambda: AffectChannel(tau_s=0.35, fresh_s=0.7, horizon_s=2.0))
-    units: FaceAffect | None = None
-    seen: FaceSeen | None = None
-    pose: HeadPose | None = None
-    gaze: Gaze | None = None
-    eyes: Eyes | None = None
-    newest_s: float = -math.inf
-    away_from_s: float | None = None
-    averted: float | None = None
-    averted_s: float = -math.inf
-    box: Box | None = None
 
 
 class People:
@@ -94,8 +61,8 @@ class People:
         self.binder = Binder()
         self.late = self.broken = 0
         self._now_s = -math.inf
-        self._faces: dict[int, _Face] = {}
-        self._voices: dict[int, _Voice] = {}
+        self._faces: dict[int, Face] = {}
+        self._voices: dict[int, Voice] = {}
         self._gaps: dict[int, Disagreement] = {}
         self._persons: OrderedDict[int, int] = OrderedDict()  # visual track → person
         self._lost_s: OrderedDict[int, float] = OrderedDict()
@@ -120,7 +87,7 @@ class People:
                 ends.append(seen)
             elif isinstance(seen, VoiceAffect | Prosody | Words):
                 self._bind(seen.t_s)
-                self._take_voice(self._voices.setdefault(self.binder.bound, _Voice()), seen)
+                self._take_voice(self._voices.setdefault(self.binder.bound, Voice()), seen)
             elif seen.person is None or seen.person < 1:
                 self.broken += 1
             else:
@@ -153,10 +120,10 @@ class People:
         self._spoke_s = sound.t_s
         if self.turns.begin(sound.t_s - sound.speech_s) or before is None or not before.speaking:
             self._bind(sound.t_s)
-            self._voices.setdefault(self.binder.bound, _Voice())
+            self._voices.setdefault(self.binder.bound, Voice())
             self._tell("speech_start", sound.t_s, self.binder.bound)
 
-    def _take_voice(self, voice: _Voice, seen: VoiceAffect | Prosody | Words) -> None:
+    def _take_voice(self, voice: Voice, seen: VoiceAffect | Prosody | Words) -> None:
         if isinstance(seen, VoiceAffect):
             if not voice.affect.add(seen):
                 self.late += 1
@@ -184,14 +151,14 @@ class People:
             self.late += 1
             return
         if face is None:
-            face = self._faces[person] = _Face()
+            face = self._faces[person] = Face()
             self._tell("face_found", seen.t_s, person)
         if not self._put(person, face, seen):
             self.late += 1
             return
         face.newest_s = max(face.newest_s, seen.t_s)
 
-    def _put(self, person: int, face: _Face, seen: Observation) -> bool:
+    def _put(self, person: int, face: Face, seen: Observation) -> bool:
         match seen:
             case FaceSeen():
                 if face.seen is not None and seen.t_s <= face.seen.t_s:
@@ -285,7 +252,7 @@ class People:
         heard = None if voice is None else voice.affect.read(now_s)
         shown = None if face is None else face.affect.read(now_s)
         fused = self._fused(person, heard, shown, voice, face)
-        attention = None if face is None else _attention(face, now_s)
+        looks = None if face is None else attention(face, now_s)
         units = {} if face is None or shown is None or face.units is None else face.units.action_units
         prosody = None if voice is None or voice.prosody is None else voice.prosody
         if prosody is not None and now_s - prosody.t_s > VOICE_S:
@@ -299,14 +266,14 @@ class People:
             turn=self.turns.count,
             speaking=speaking,
             face_box=face.box
-            if face is not None and face.seen is not None and _fresh(face.seen, now_s, FACE_S)
+            if face is not None and face.seen is not None and fresh(face.seen, now_s, FACE_S)
             else None,
             face=shown,
             voice=heard,
             fused=fused,
             action_units=units,
-            attention=attention,
-            drowsiness=None if face is None else _drowsiness(face.eyes, now_s),
+            attention=looks,
+            drowsiness=None if face is None else drowsiness(face.eyes, now_s),
             prosody=prosody,
             words=None if words is None else words.text,
             incongruence=self._disagreement(
@@ -320,15 +287,15 @@ class People:
                 fused=fused,
                 voice=heard,
                 units=units,
-                attention=attention,
-                averted=None if face is None or attention is None else face.averted,
+                attention=looks,
+                averted=None if face is None or looks is None else face.averted,
                 prosody=prosody,
                 usual=self.turns.baseline(person),
             ),
         )
 
     def _fused(
-        self, person: int, heard: Affect | None, shown: Affect | None, voice: _Voice | None, face: _Face | None
+        self, person: int, heard: Affect | None, shown: Affect | None, voice: Voice | None, face: Face | None
     ) -> Affect | None:
         """The joint affect. With nothing new its confidence may only fall: an old doubt that fades proves nothing."""
         if heard is None or shown is None:
@@ -394,59 +361,3 @@ class People:
         events = tuple(self._events.pop(state.person, ()))
         trend = self.turns.trend(state.person)
         return state if not events and trend is None else replace(state, events=events, trend=trend)
-
-
-def overlap(a: Box, b: Box) -> float:
-    """Intersection over union of two boxes (x, y, w, h)."""
-    width = min(a[0] + a[2], b[0] + b[2]) - max(a[0], b[0])
-    height = min(a[1] + a[3], b[1] + b[3]) - max(a[1], b[1])
-    if width <= 0 or height <= 0:
-        return 0.0
-    shared = width * height
-    return shared / (a[2] * a[3] + b[2] * b[3] - shared)
-
-
-def _fresh(seen: Observation | None, now_s: float, horizon_s: float) -> bool:
-    return seen is not None and now_s - seen.t_s <= horizon_s
-
-
-def _attention(face: _Face, now_s: float) -> Attention | None:
-    pose = face.pose if _fresh(face.pose, now_s, ANGLES_S) else None
-    gaze = face.gaze if _fresh(face.gaze, now_s, ANGLES_S) else None
-    if pose is None and gaze is None:
-        face.away_from_s = None
-        return None
-    on_target = None if gaze is None else gaze.on_target
-    if pose is not None and abs(pose.yaw_deg) > _TURNED_DEG and gaze is None:
-        on_target = False
-    newest_s = max(part.t_s for part in (pose, gaze) if part is not None)
-    if on_target is False:
-        face.away_from_s = newest_s if face.away_from_s is None else face.away_from_s
-    elif on_target:
-        face.away_from_s = None
-    attention = Attention(
-        head_pose_deg=None if pose is None else (pose.yaw_deg, pose.pitch_deg, pose.roll_deg),
-        gaze_deg=None if gaze is None else (gaze.yaw_deg, gaze.pitch_deg),
-        on_target=on_target,
-        away_s=0.0 if face.away_from_s is None else max(0.0, now_s - face.away_from_s),
-        age_ms=max(0.0, (now_s - newest_s) * 1000),
-    )
-    share = averted_share(attention)
-    if share is not None and newest_s > face.averted_s:
-        weight = 1 - math.exp(-(newest_s - face.averted_s) / _AVERTED_TAU_S)
-        face.averted = share if face.averted is None else face.averted + weight * (share - face.averted)
-        face.averted_s = newest_s
-    return attention
-
-
-def _drowsiness(eyes: Eyes | None, now_s: float) -> Drowsiness | None:
-    if eyes is None or now_s - eyes.t_s > EYES_S:
-        return None
-    return Drowsiness(
-        level=eyes.drowsiness,
-        perclos=eyes.perclos,
-        blink_per_min=eyes.blink_per_min,
-        window_s=eyes.window_s,
-        yawning=eyes.yawning,
-        age_ms=max(0.0, (now_s - eyes.t_s) * 1000),
-    )

@@ -7,7 +7,7 @@ import importlib
 import sys
 from collections.abc import Sequence
 
-RECIPES = ("voice", "face", "fusion")
+RECIPES = ("voice", "face", "fusion", "sentiment")
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -23,4 +23,3 @@ def main(argv: Sequence[str] | None = None) -> int:
         print(f"mien train: needs {error.name}: pip install 'mien[train]'", file=sys.stderr)
         return 1
     return int(recipe.main(words[1:]))
-
