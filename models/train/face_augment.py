@@ -15,10 +15,10 @@ _LEVELS = np.arange(256, dtype=np.float32) / 255.0
 def augment(face: Grey, rng: np.random.Generator, strength: float = 1.0) -> Grey:
     """A new (48, 48) picture that a rater would still label the same.
 
-    `strength` scales how often a picture is spoilt; it is always placed anew.
+    `strength` scales how often light, lens or file spoil it; hands and masks come as often as ever.
     """
     out = _place(face, rng)
-    if rng.random() < 0.25 * strength:
+    if rng.random() < 0.28:
         out = _occlude(out, rng)
     if rng.random() < 0.25 * strength:
         out = _soften(out, rng)
@@ -64,7 +64,7 @@ def _occlude(face: Grey, rng: np.random.Generator) -> Grey:
     size = face.shape[0]
     kind = rng.random()
     shade = int(rng.integers(0, 256)) if rng.random() < 0.7 else 0
-    if kind < 0.45:  # lower face: a straight cut, or a mask that follows the cheeks
+    if kind < 0.60:  # lower face: a straight cut, or a mask that follows the cheeks
         top = int(size * rng.uniform(0.48, 0.75))
         if rng.random() < 0.5:
             out[top:] = shade
@@ -83,7 +83,7 @@ def _occlude(face: Grey, rng: np.random.Generator) -> Grey:
                 np.int32,
             )
             cv2.fillPoly(out, [outline], shade)
-    elif kind < 0.6:  # sunglasses or a visor
+    elif kind < 0.72:  # sunglasses or a visor
         top = int(size * rng.uniform(0.2, 0.38))
         out[top : top + int(size * rng.uniform(0.12, 0.26))] = shade
     else:
