@@ -160,7 +160,7 @@ class Loop:
         self._speaks_since_s = self._speaks_since_s or moment.t_s
         if self._hears_itself and (self._canceller is None or moment.t_s - self._speaks_since_s < _LEARN_S):
             return
-        if any(isinstance(one, SpeechActivity) and one.speaking and one.speech_s >= 0.2 for one in moment.observations):
+        if any(isinstance(one, SpeechActivity) and one.speaking and one.speech_s >= 0.1 for one in moment.observations):
             self._answer.interrupt(max((state.turn for state in moment.states), default=0))
 
     def _drained(self) -> bool:
