@@ -1,8 +1,9 @@
 """From encoder frames to affect: our own small head, in numpy alone.
 
-Frames are pooled over the window by their mean and their spread, and three linear layers read the pooled
-vector: the four core classes, the finer set, and vocal bursts. Probabilities are calibrated by a temperature
-that depends on how much speech was heard. The recipe is `mien train voice`.
+Frames are pooled over the window by their mean and their spread, and two linear layers read the pooled vector:
+the finer set, whose first four are the core classes (a layer that learns all tells these four better apart), and
+vocal bursts. Probabilities are calibrated by a temperature that depends on how much speech was heard. The recipe
+is `mien train voice`.
 """
 
 from __future__ import annotations
@@ -68,11 +69,11 @@ class VoiceHead:
         vector: Array = (pooled(frames) - self._w["pooled_mean"]) * self._w["pooled_scale"]
         return vector
 
-    def logits(self, frames: Array) -> tuple[Array, Array, Array]:
-        """Core (4,), fine and burst logits of a window of frames (T, 1152), before calibration."""
+    def logits(self, frames: Array) -> tuple[Array, Array]:
+        """Fine and burst logits of a window of frames (T, 1152), before calibration."""
         vector, w = self.pool(frames), self._w
-        core, fine, burst = (vector @ w[k] + w[f"{k}_bias"] for k in ("core", "fine", "burst"))
-        return core, fine, burst
+        fine, burst = (vector @ w[k] + w[f"{k}_bias"] for k in ("fine", "burst"))
+        return fine, burst
 
     def estimate(self, frames: Array) -> VoiceEstimate | None:
         """Affect of one window of frames (T, 1152); None where it holds too little speech."""
@@ -85,17 +86,17 @@ class VoiceHead:
             return None
         weights = [len(window) for window in windows]
         heard = [self.logits(window) for window in windows]
-        core, fine, burst = (
-            np.average([one[i] for one in heard], axis=0, weights=weights).astype(np.float32) for i in range(3)
+        fine, burst = (
+            np.average([one[i] for one in heard], axis=0, weights=weights).astype(np.float32) for i in range(2)
         )
         listened_s = sum(weights) * FRAME_S
-        temperature = np.float32(np.interp(listened_s, self._w["temperature_at_s"], self._w["temperature"]))
-        probs = _softmax(core / temperature)
+        fine /= np.float32(np.interp(listened_s, self._w["temperature_at_s"], self._w["temperature"]))
+        probs = _softmax(fine[: len(CORE)])
         valence, arousal = probs @ _PLACES
         confidence = float(probs.max())
         return VoiceEstimate(
             probs=_named(CORE, probs),
-            fine=_named(self.fine_labels, _softmax(fine / temperature)),
+            fine=_named(self.fine_labels, _softmax(fine)),
             bursts=_named(self.burst_labels, _softmax(burst), skip=1),
             valence=float(valence),
             arousal=float(arousal),
