@@ -32,7 +32,8 @@ class Reference:
 
     def play(self, audio: bytes, sample_rate: int) -> None:
         """16-bit mono sound that the speaker plays after what it already has."""
-        samples = np.frombuffer(self._rate.convert(audio, sample_rate), np.int16).astype(np.float32) / np.float32(32_768)
+        pcm = np.frombuffer(self._rate.convert(audio, sample_rate), np.int16)
+        samples = pcm.astype(np.float32) / np.float32(32_768)
         start_s = max(clock.now_s(), self._free_s)
         self._free_s = start_s + len(samples) / SAMPLE_RATE
         self._canceller.playing(samples, start_s)
