@@ -98,6 +98,7 @@ def summary_text(summary: dict[str, Any]) -> str:
         ("sound → observation p99", "audio_p99_ms", "ms", 0),
         ("picture → observation p99", "video_p99_ms", "ms", 0),
         ("peak memory", "peak_mb", "MB", 0),
+        ("face found in", "face_found_pct", "% of the pictures", 1),
         ("CPU", "cpu_pct_core", "% of a core", 0),
         ("sent", "bytes_sent", "bytes", 0),
     ]
