@@ -41,7 +41,7 @@ class Forwarder:
     def moment(self, moment: Moment) -> None:
         """Tell the bridge what is new in `moment`."""
         if any(event.name == "speech_start" for event in moment.events):
-            self._send(self._sealer.turn("speech_start", _turn(moment.states) + 1))
+            self._send(self._sealer.turn("speech_start", _turn(moment.states)))
         for one in moment.observations:
             if isinstance(one, TurnEnd):
                 self._turn_end(one, moment)

@@ -11,8 +11,6 @@ import shutil
 import subprocess
 import sys
 import tempfile
-import urllib.error
-import urllib.request
 import zipfile
 from collections.abc import Callable, Iterator
 from functools import partial
@@ -196,6 +194,9 @@ def _from_url(source: UrlSource, card: Card, progress: Progress, out: Path) -> N
 
 
 def _url(url: str, card: Card, progress: Progress, out: Path) -> None:
+    import urllib.error  # with TLS they take 8 MB that a device which only runs models has better use for
+    import urllib.request
+
     keep = _keep(card)
     keep.mkdir(parents=True, exist_ok=True)
     kept = keep / "download"

@@ -53,8 +53,8 @@ _LIP_UPPER, _LIP_LOWER, _MOUTH_RIGHT, _MOUTH_LEFT = 13, 14, 78, 308  # inner lip
 
 # The eyeball. Where it turns, cm from the middle of the corners of the lids, in the head's frame; and how far from
 # there the iris lies. Anatomy says about (0, 0.1, -0.4) and 1.03 (Fry & Hill 1962); the rest makes up for how the net
-# places corners, and for the iris, whose ups and downs it shows at half their size. Fitted on drawn heads that look
-# straight ahead, judged on turned ones.
+# places corners, and for the iris, whose ups and downs it shows at half their size. Fitted on drawn heads, of the
+# same renderer that the benchmark uses: real eyes are not shown to follow it.
 _CORNERS = np.array([[33, 133], [263, 362]], np.intp)
 _EYE_MIDDLE = np.array([0.0, 0.12, -0.8])
 _IRIS_AT = 0.95
