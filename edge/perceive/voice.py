@@ -25,7 +25,8 @@ _FIRST_S = 0.5  # of speech, before the first one
 _WINDOW_FRAMES = round(3.0 / FRAME_S)
 _PAUSE_S = 1.0  # of silence, after which what was said before is another passage
 _SPEECH = 0.35  # probability under which a chunk waits for speech to go on before it is heard
-_MARGIN = 3  # chunks of 32 ms kept from before the speech
+_LEAD = 5  # chunks of 32 ms kept from before speech is certain: its own first two, and a tenth of a second
+_TRAIL = 3  # chunks kept after it; the head learned from speech with a tenth of a second around it
 
 
 class VoiceReader:
@@ -41,6 +42,7 @@ class VoiceReader:
         """Forget the stream; call it also when the device itself begins to speak."""
         self._waiting: deque[Array] = deque()
         self._last_speech_s: float | None = None
+        self._quiet = 0  # chunks since the last one that held speech
         self._forget()
 
     def _forget(self) -> None:
@@ -60,14 +62,16 @@ class VoiceReader:
             self._last_speech_s = None
         self._waiting.append(samples)
         if not speaking:
-            while len(self._waiting) > _MARGIN:
+            while len(self._waiting) > _LEAD:
                 self._waiting.popleft()
             return None
-        if probability < _SPEECH:
+        self._quiet = 0 if probability >= _SPEECH else self._quiet + 1
+        if self._quiet > _TRAIL:
             return None
         speech = np.concatenate(self._waiting)
         self._waiting.clear()
-        self._last_speech_s = end_s
+        if not self._quiet:
+            self._last_speech_s = end_s
         self._heard_s += len(speech) / SAMPLE_RATE
         self._done.extend(self._encoder.feed(speech))
         if self._heard_s < self._next_s:
@@ -110,13 +114,16 @@ class RecordingReader:
 def speech_of(samples: Array, net: SpeechActivityNet) -> Array:
     """The speech in a whole recording (mono, 16 kHz), joined; what a stream would have let through."""
     gate, kept, waiting = SpeechGate(net), [np.zeros(0, dtype=np.float32)], deque[Array]()
+    quiet = 0
     padded = np.pad(samples, (0, -len(samples) % round(CHUNK_S * SAMPLE_RATE))).astype(np.float32, copy=False)
     for chunk in gate.feed(AudioFrame("recording", 0, 0.0, padded)):
         waiting.append(chunk.samples)
         if not chunk.activity.speaking:
-            while len(waiting) > _MARGIN:
+            while len(waiting) > _LEAD:
                 waiting.popleft()
-        elif chunk.activity.probability >= _SPEECH:
+            continue
+        quiet = 0 if chunk.activity.probability >= _SPEECH else quiet + 1
+        if quiet <= _TRAIL:
             kept.extend(waiting)
             waiting.clear()
     return np.concatenate(kept)
