@@ -15,9 +15,10 @@ _LEVELS = np.arange(256, dtype=np.float32) / 255.0
 def augment(face: Grey, rng: np.random.Generator, strength: float = 1.0) -> Grey:
     """A new (48, 48) picture that a rater would still label the same.
 
-    `strength` scales how often light, lens or file spoil it; hands and masks come as often as ever.
+    `strength` scales how often light, lens or file spoil it, and how far it is moved; hands and masks come as
+    often as ever.
     """
-    out = _place(face, rng)
+    out = _place(face, rng, 0.6 + 0.4 * strength)
     if rng.random() < 0.28:
         out = _occlude(out, rng)
     if rng.random() < 0.25 * strength:
@@ -38,19 +39,19 @@ def augment(face: Grey, rng: np.random.Generator, strength: float = 1.0) -> Grey
     return out
 
 
-def _place(face: Grey, rng: np.random.Generator) -> Grey:
+def _place(face: Grey, rng: np.random.Generator, spread: float) -> Grey:
     """Flip, turn, scale, stretch, shear and shift: another crop, another head pose."""
     size = face.shape[0]
-    angle = np.deg2rad(np.clip(rng.normal(0.0, 9.0), -25.0, 25.0))
-    scale = np.exp(rng.uniform(-0.16, 0.20))
-    stretch = np.exp(rng.uniform(-0.08, 0.08))
+    angle = np.deg2rad(np.clip(rng.normal(0.0, 9.0), -25.0, 25.0) * spread)
+    scale = np.exp(rng.uniform(-0.16, 0.20) * spread)
+    stretch = np.exp(rng.uniform(-0.08, 0.08) * spread)
     mirror = -1.0 if rng.random() < 0.5 else 1.0
     cos, sin = np.cos(angle) * scale, np.sin(angle) * scale
     turn = np.array([[cos, -sin], [sin, cos]]) @ np.array(
-        [[mirror * stretch, rng.uniform(-0.08, 0.08)], [0.0, 1.0 / stretch]]
+        [[mirror * stretch, rng.uniform(-0.08, 0.08) * spread], [0.0, 1.0 / stretch]]
     )
     middle = (size - 1) / 2.0
-    shift = rng.uniform(-0.08, 0.08, 2) * size + middle
+    shift = rng.uniform(-0.08, 0.08, 2) * spread * size + middle
     matrix = np.concatenate([turn, (shift - turn @ (middle, middle))[:, None]], axis=1)
     if rng.random() < 0.6:
         return np.asarray(cv2.warpAffine(face, matrix, (size, size), borderMode=cv2.BORDER_REPLICATE), np.uint8)

@@ -35,7 +35,7 @@ class FaceNet(nn.Module):
     Smaller pictures work too.
     """
 
-    def __init__(self, dropout: float = 0.3) -> None:
+    def __init__(self, dropout: float = 0.1) -> None:
         super().__init__()
         self.body = nn.Sequential(
             _conv(1, 24, kernel=5, stride=2),  # 24 x 24
