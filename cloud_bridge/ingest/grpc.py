@@ -16,8 +16,7 @@ from cloud_bridge.errors import ListenError, SettingError
 from cloud_bridge.ingest.base import Tls
 from cloud_bridge.ingest.identity import Rejected, admit
 from cloud_bridge.ingest.session import ApplicationFailed, Session, Sessions
-from edge.errors import WireError
-from edge.wire import mien_pb2
+from edge.wire import WireError, mien_pb2
 from edge.wire.check import parse_uplink
 from edge.wire.limits import MAX_DOWNLINK, MAX_UPLINK
 

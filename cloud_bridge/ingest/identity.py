@@ -5,8 +5,7 @@ from __future__ import annotations
 import hmac
 from collections.abc import Mapping, Sequence
 
-from edge.errors import WireError
-from edge.wire import mien_pb2
+from edge.wire import WireError, mien_pb2
 from edge.wire.check import VERSION, check_device
 
 

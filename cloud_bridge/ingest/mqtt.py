@@ -16,8 +16,7 @@ from pathlib import Path
 from cloud_bridge.errors import SettingError
 from cloud_bridge.ingest.identity import Rejected, admit
 from cloud_bridge.ingest.session import ApplicationFailed, Session, Sessions
-from edge.errors import WireError
-from edge.wire import mien_pb2, topics
+from edge.wire import WireError, mien_pb2, topics
 from edge.wire.backoff import Backoff
 from edge.wire.check import parse_uplink
 from edge.wire.limits import MAX_UPLINK

@@ -2,3 +2,5 @@
 
 Imports no picture, sound or model library, so that a bridge or an integrator can take this folder alone.
 """
+
+from edge.errors import WireError as WireError

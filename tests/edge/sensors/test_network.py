@@ -161,8 +161,11 @@ def rtsp_camera(stream: bytes) -> Iterator[int]:
         with link, link.makefile("rb") as lines:
             while True:
                 request = []
-                while (line := lines.readline().strip()) != b"":
-                    request.append(line.decode())
+                try:
+                    while (line := lines.readline().strip()) != b"":
+                        request.append(line.decode())
+                except ConnectionError:  # the reader hung up, as a reader may
+                    return
                 if not request:
                     return
                 sequence = next(one for one in request if one.lower().startswith("cseq"))
