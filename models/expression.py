@@ -24,9 +24,8 @@ INPUT_SIZE = 48
 
 _FLAT = 4.0  # grey levels of deviation: less is a lens cap, not a face
 
-# Where each expression lies on (valence, arousal). Pleasure and arousal of the emotion terms in Russell & Mehrabian
-# 1977 ("Evidence for a three-factor theory of emotions"), rounded; neutral is the origin; contempt, which they have
-# only as "disdainful", is placed beside it. A face shows less than a term says: nothing here is measured.
+# Where each expression is placed on (valence, arousal): our own choice on the circumplex (Russell 1980), neutral at the
+# origin. Nothing here is measured, which is why what is computed from it is called derived.
 _PLACES = np.array(
     [(0.0, 0.0), (0.8, 0.5), (0.2, 0.7), (-0.6, -0.3), (-0.5, 0.6), (-0.6, 0.35), (-0.6, 0.6), (-0.3, -0.1)],
     np.float32,
