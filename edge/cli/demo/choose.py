@@ -60,8 +60,8 @@ def choose_clip(wanted: Path | None, out: Path) -> Path:
     data = os.environ.get("MIEN_DATA")
     folder = Path(data) if data else Path("../shared/data")
     people = sorted((folder / "clips").glob("*.mpg"))
-    if people:
-        return people[0]
+    if people:  # by preference one whose words the recognizer is sure of, so that the first look shows every part
+        return next((one for one in people if one.stem == "lwbsza"), people[0])
     return _drawn_clip(out)
 
 
