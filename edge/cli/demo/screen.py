@@ -18,6 +18,7 @@ from rich.text import Text
 
 from edge.cli._lines import affect_text, attention_text, state_text
 
+_TOLD_FROM = 0.5  # weaker incongruence is no news: the descriptions leave it out, too
 _STATE_EVERY_S = 1.0  # where there is no live terminal
 
 
@@ -155,7 +156,8 @@ def _perceived(state: dict[str, Any], health: dict[str, Any]) -> Table:
 
 
 def _incongruence(state: dict[str, Any]) -> str:
-    return "; ".join(f"{one['evidence']} ({one['strength']:.2f})" for one in state.get("incongruence", []))
+    told = [one for one in state.get("incongruence", []) if one["strength"] >= _TOLD_FROM]
+    return "; ".join(f"{one['evidence']} ({one['strength']:.2f})" for one in told)
 
 
 def _summary_rows(device: dict[str, Any], bridge: dict[str, Any], wall_s: float) -> list[tuple[str, str]]:
