@@ -235,6 +235,8 @@ class Session:
             await self._refuse(boot, seq, reason)
             return
         async with self._taking:
+            if self.ended:  # what waited here while the session ended is not taken: its record would come too late
+                return
             effect: bytes | None = None
             if self._all.dedupe.seen(self._who, boot, seq):
                 counts["duplicates"] += 1
