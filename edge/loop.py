@@ -48,7 +48,8 @@ class Loop:
     """One device at work. Make it, then `run()` on a thread of your own; `stop()` from any other.
 
     `listen` gets every line of the local event stream (see edge.events), `watch` every moment; both on the loop's
-    thread, and both must be quick. `paced` False is not offered here: recordings are read fast by `edge.offline`.
+    thread, and both must be quick. `out`: a folder where the reply's sound is kept. Recordings play in real time here;
+    `edge.offline` reads them as fast as it can. Raises ConfigError, PluginError, PolicyError or OutboxError.
     """
 
     def __init__(
