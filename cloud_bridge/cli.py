@@ -80,7 +80,11 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--tls-key", metavar="PEM", help="and its key")
     parser.add_argument("--tls-client-ca", metavar="PEM", help="devices must show a certificate of this authority")
     parser.add_argument("--token-file", metavar="JSON", help='devices must show their token: {"device": "token", …}')
-    parser.add_argument("--store", metavar="FILE", help="record of what was taken, so that a restart doubles nothing")
+    parser.add_argument(
+        "--store",
+        metavar="FILE",
+        help="record of what was taken, so that a restart doubles nothing (seen.sqlite in the bridge's state folder)",
+    )
     return parser
 
 

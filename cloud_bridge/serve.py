@@ -22,6 +22,7 @@ from cloud_bridge.ingest.session import Sessions
 from cloud_bridge.providers.base import LanguageModel
 from cloud_bridge.settings import Settings, secret
 from cloud_bridge.speech import Speech, cache_folder
+from cloud_bridge.state import state_folder
 from cloud_bridge.tone import TONES
 
 Tell = Callable[..., None]
@@ -47,7 +48,7 @@ async def serve(settings: Settings, tell: Tell, stop: asyncio.Event) -> None:
             tell("turn", device=device.id, **asdict(report))
 
         conversation = Conversation(Tools(model, speech), told, speculate=settings.speculate)
-        sessions = Sessions(conversation, Path(settings.store) if settings.store else None)
+        sessions = Sessions(conversation, Path(settings.store) if settings.store else state_folder() / "seen.sqlite")
         stack.push_async_callback(sessions.close)
         # Listen first: a port that is taken should not cost the loading of a model. Devices wait for their Welcome.
         server = await grpc.serve(sessions, settings.listen, tls=tls, tokens=tokens)
