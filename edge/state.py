@@ -8,41 +8,21 @@ Nothing but an observation makes a person: a visual track (1, 2, …), or a voic
 from __future__ import annotations
 
 import math
-from collections import OrderedDict, deque
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import replace
 
-from edge import sentiment
 from edge.bind import Binder
 from edge.cues import cues
-from edge.fuse import fuse
-from edge.incongruence import Disagreement, Pair, Side
-from edge.track import VOICE_S, Box, Face, Voice, attention, drowsiness, fresh, overlap
+from edge.faces import FACE_S, KEEP_TRACKS, Faces
+from edge.incongruence import Pair
+from edge.joint import Channels, Joint
+from edge.track import VOICE_S, Voice, attention, drowsiness, fresh
 from edge.turns import Turns
-from edge.types import (
-    Affect,
-    Event,
-    Eyes,
-    FaceAffect,
-    FaceLost,
-    FaceSeen,
-    Gaze,
-    HeadPose,
-    Incongruence,
-    Observation,
-    PersonState,
-    Prosody,
-    SpeechActivity,
-    TurnEnd,
-    VoiceAffect,
-    Words,
-)
+from edge.types import Event, Observation, PersonState, Prosody, SpeechActivity, TurnEnd, VoiceAffect, Words
 
-FACE_S, SOUND_S, WORDS_S = 1.0, 1.0, 30.0  # older than this is stale
+SOUND_S, WORDS_S = 1.0, 30.0  # older than this is stale
 _FUTURE_S = 1.0  # clocks of one machine do not differ by more
 _SILENT_TURN_S = 3.0  # a turn whose end no detector told ends after this much silence
-_REJOIN_S, _REJOIN_OVERLAP = 2.0, 0.3  # a face lost and found again at the same place is the same person
-_KEEP_TRACKS = 64
 
 
 class People:
@@ -61,18 +41,21 @@ class People:
         self.binder = Binder()
         self.late = self.broken = 0
         self._now_s = -math.inf
-        self._faces: dict[int, Face] = {}
+        self._faces = Faces(self._face, self.binder.saw)
         self._voices: dict[int, Voice] = {}
-        self._gaps: dict[int, Disagreement] = {}
-        self._persons: OrderedDict[int, int] = OrderedDict()  # visual track → person
-        self._lost_s: OrderedDict[int, float] = OrderedDict()
-        self._gone: deque[tuple[int, float, Box]] = deque(maxlen=8)
+        self._joints: dict[int, Joint] = {}
         self._sound: SpeechActivity | None = None
         self._spoke_s = -math.inf
         self._ended_s = -math.inf
-        self._joint: dict[int, tuple[Mapping[str, float], Mapping[str, float], Affect]] = {}  # the last one's inputs
-        self._sure: dict[int, tuple[tuple[float, float], float]] = {}  # newest evidence, confidence then
         self._events: dict[int, list[Event]] = {}
+
+    def forget(self, person: int) -> None:
+        """Keep nothing of `person`: not how they were, nor what is usual for them."""
+        if self._faces.get(person) is not None:
+            self._faces.lose(person, self._now_s)
+        for known in (self._voices, self._joints, self._events):
+            known.pop(person, None)
+        self.turns.forget(person)
 
     def update(self, observations: Iterable[Observation], now_s: float) -> list[PersonState]:
         """Take in what came, in any order, and give the state of everybody present at `now_s`; [] for nobody."""
@@ -90,8 +73,8 @@ class People:
                 self._take_voice(self._voices.setdefault(self.binder.bound, Voice()), seen)
             elif seen.person is None or seen.person < 1:
                 self.broken += 1
-            else:
-                self._take_face(seen.person, seen)
+            elif not self._faces.add(seen.person, seen):
+                self.late += 1
         self._expire(now_s)
         self._bind(now_s)
         states = [self._state(person, now_s) for person in self._present(now_s)]
@@ -102,8 +85,8 @@ class People:
 
     def opposition(self, person: int) -> dict[Pair, float]:
         """How far the channels of `person` were opposed at the last update, in [-1, 1]; below 0 they agree."""
-        gap = self._gaps.get(person)
-        return {} if gap is None else gap.levels
+        joint = self._joints.get(person)
+        return {} if joint is None else joint.levels
 
     # ------------------------------------------------------------ taking in
 
@@ -140,89 +123,15 @@ class People:
             voice.words = seen
         voice.newest_s = max(voice.newest_s, seen.t_s)
 
-    def _take_face(self, track: int, seen: Observation) -> None:
-        person = self._person(track, seen)
-        face = self._faces.get(person)
-        if isinstance(seen, FaceLost):
-            if face is not None and seen.t_s >= face.newest_s:
-                self._lose(person, seen.t_s)
-            return
-        if seen.t_s <= self._lost_s.get(person, -math.inf):
-            self.late += 1
-            return
-        if face is None:
-            face = self._faces[person] = Face()
-            self._tell("face_found", seen.t_s, person)
-        if not self._put(person, face, seen):
-            self.late += 1
-            return
-        face.newest_s = max(face.newest_s, seen.t_s)
-
-    def _put(self, person: int, face: Face, seen: Observation) -> bool:
-        match seen:
-            case FaceSeen():
-                if face.seen is not None and seen.t_s <= face.seen.t_s:
-                    return False
-                face.seen, face.box = seen, seen.box
-                if seen.mouth_open is not None and not seen.partial:
-                    self.binder.saw(person, seen.t_s, seen.mouth_open)
-            case FaceAffect():
-                if not face.affect.add(seen):
-                    return False
-                face.units = seen
-            case HeadPose():
-                if face.pose is not None and seen.t_s <= face.pose.t_s:
-                    return False
-                face.pose = seen
-            case Gaze():
-                if face.gaze is not None and seen.t_s <= face.gaze.t_s:
-                    return False
-                face.gaze = seen
-            case Eyes():
-                if face.eyes is not None and seen.t_s <= face.eyes.t_s:
-                    return False
-                face.eyes = seen
-        return True
-
-    def _person(self, track: int, seen: Observation) -> int:
-        """The person of a visual track: a new track at the place of a face just lost is the same person."""
-        person = self._persons.get(track)
-        if person is None:
-            person = track
-            if isinstance(seen, FaceSeen):
-                for old, lost_s, box in self._gone:
-                    near = 0 <= seen.t_s - lost_s <= _REJOIN_S and overlap(box, seen.box) >= _REJOIN_OVERLAP
-                    if near and old not in self._faces:
-                        person = old
-            self._persons[track] = person
-            while len(self._persons) > _KEEP_TRACKS:
-                self._persons.popitem(last=False)
-        return person
-
     # ------------------------------------------------------------ forgetting
 
     def _expire(self, now_s: float) -> None:
-        for person, face in list(self._faces.items()):
-            if now_s - face.newest_s > max(FACE_S, 2.0):
-                self._lose(person, face.newest_s)
+        self._faces.expire(now_s)
         for person, voice in list(self._voices.items()):
             if person != self.binder.bound and now_s - voice.newest_s > WORDS_S:
                 del self._voices[person]
-        for person in [p for p in self._gaps if p not in self._faces and p not in self._voices]:
-            del self._gaps[person]
-            self._sure.pop(person, None)
-            self._joint.pop(person, None)
-
-    def _lose(self, person: int, t_s: float) -> None:
-        face = self._faces.pop(person)
-        self.binder.forget(person)
-        self._lost_s[person] = t_s
-        self._lost_s.move_to_end(person)
-        while len(self._lost_s) > _KEEP_TRACKS:
-            self._lost_s.popitem(last=False)
-        if face.box is not None:
-            self._gone.append((person, t_s, face.box))
-        self._tell("face_lost", t_s, person)
+        for person in [p for p in self._joints if self._faces.get(p) is None and p not in self._voices]:
+            del self._joints[person]
 
     # ------------------------------------------------------------ joining
 
@@ -249,17 +158,19 @@ class People:
         speaking = self._speaking(now_s)
         if speaking and person != self.binder.bound:
             speaking = False
+        words = None if voice is None else voice.words
+        if words is not None and now_s - words.t_s > WORDS_S:
+            words = None
         heard = None if voice is None else voice.affect.read(now_s)
         shown = None if face is None else face.affect.read(now_s)
-        fused = self._fused(person, heard, shown, voice, face)
+        channels = Channels(voice, face, heard, shown, words)
+        joint = self._joints.setdefault(person, Joint())
+        fused = joint.fused(channels)
         looks = None if face is None else attention(face, now_s)
         units = {} if face is None or shown is None or face.units is None else face.units.action_units
         prosody = None if voice is None or voice.prosody is None else voice.prosody
         if prosody is not None and now_s - prosody.t_s > VOICE_S:
             prosody = None
-        words = None if voice is None else voice.words
-        if words is not None and now_s - words.t_s > WORDS_S:
-            words = None
         return PersonState(
             person=person,
             t_s=now_s,
@@ -276,12 +187,8 @@ class People:
             drowsiness=None if face is None else drowsiness(face.eyes, now_s),
             prosody=prosody,
             words=None if words is None else words.text,
-            incongruence=self._disagreement(
-                person,
-                now_s,
-                None if voice is None or heard is None else Side(heard, voice.affect.lean(now_s)),
-                None if face is None or shown is None else Side(shown, face.affect.lean(now_s)),
-                words,
+            incongruence=joint.disagreement(
+                channels, now_s, self.binder.evidence if person == self.binder.bound else None
             ),
             cues=cues(
                 fused=fused,
@@ -292,46 +199,6 @@ class People:
                 prosody=prosody,
                 usual=self.turns.baseline(person),
             ),
-        )
-
-    def _fused(
-        self, person: int, heard: Affect | None, shown: Affect | None, voice: Voice | None, face: Face | None
-    ) -> Affect | None:
-        """The joint affect. With nothing new its confidence may only fall: an old doubt that fades proves nothing."""
-        if heard is None or shown is None:
-            self._joint.pop(person, None)
-            fused = fuse(heard, shown)
-        else:
-            before = self._joint.get(person)
-            if before is not None and before[0] is heard.probs and before[1] is shown.probs:
-                fused = replace(before[2], age_ms=min(heard.age_ms, shown.age_ms))  # nothing new, nothing faded
-            else:
-                fused = fuse(heard, shown)
-                assert fused is not None
-                self._joint[person] = (heard.probs, shown.probs, fused)
-        if fused is None or fused.confidence is None:
-            self._sure.pop(person, None)
-            return fused
-        newest_s = (voice.affect.t_s if voice else -math.inf, face.affect.t_s if face else -math.inf)
-        then, limit = self._sure.get(person, (None, 1.0))
-        sure = min(fused.confidence, limit) if then == newest_s else fused.confidence
-        self._sure[person] = (newest_s, sure)
-        if sure < fused.confidence:
-            return replace(fused, confidence=sure)
-        return fused
-
-    def _disagreement(
-        self, person: int, now_s: float, voice: Side | None, face: Side | None, words: Words | None
-    ) -> tuple[Incongruence, ...]:
-        polarity = None if words is None else sentiment.polarity(words.text, words.language)
-        evidence = self.binder.evidence if person == self.binder.bound else None
-        gap = self._gaps.setdefault(person, Disagreement())
-        return gap.step(
-            now_s,
-            voice=voice,
-            face=face,
-            words=polarity,
-            same_person=1.0 if evidence is None else min(1.0, 2 * evidence),
         )
 
     # ------------------------------------------------------------ turns and events
@@ -354,8 +221,13 @@ class People:
         queue = self._events.setdefault(person, [])
         queue.append(Event(t_s=t_s, name=name, person=person, arguments=arguments))
         del queue[:-16]
-        while len(self._events) > _KEEP_TRACKS:
+        while len(self._events) > KEEP_TRACKS:
             del self._events[next(iter(self._events))]
+
+    def _face(self, name: str, t_s: float, person: int) -> None:
+        if name == "face_lost":
+            self.binder.forget(person)
+        self._tell(name, t_s, person)
 
     def _with_turn(self, state: PersonState) -> PersonState:
         events = tuple(self._events.pop(state.person, ()))

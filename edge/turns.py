@@ -198,6 +198,14 @@ class Turns:
             return f"{'mood' if name == 'valence' else name} {wanted} over {longest} turns"
         return None
 
+    def forget(self, person: int) -> None:
+        """Keep nothing of `person`: summaries, what is usual, trends; nor of a turn that they take part in."""
+        if self._running is not None and person in self._running.speakers:
+            self._running = None
+        self.history = deque((one for one in self.history if one.person != person), maxlen=KEEP_TURNS)
+        self._baselines.pop(person, None)
+        self._trends.pop(person, None)
+
     def reset(self) -> None:
         """Forget the session."""
         self.__init__()  # type: ignore[misc]

@@ -343,6 +343,6 @@ def test_memory_is_bounded() -> None:
         t_s = i * 0.5
         people.update([seen(t_s, i + 1, box=((i % 9) / 10, 0, 0.1, 0.1)), sound(t_s, i % 4 < 2), end(t_s)], t_s)
     assert len(people._faces) < 10
-    assert len(people._persons) <= 64
+    assert len(people._faces._persons) <= 64
     assert len(people._events) <= 64
     assert len(people.turns.history) <= 32
