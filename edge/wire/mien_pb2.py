@@ -4,110 +4,117 @@
 # source: edge/wire/mien.proto
 # Protobuf Python Version: 7.35.1
 """Generated protocol buffer code."""
-
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import descriptor_pool as _descriptor_pool
 from google.protobuf import runtime_version as _runtime_version
 from google.protobuf import symbol_database as _symbol_database
 from google.protobuf.internal import builder as _builder
-
-_runtime_version.ValidateProtobufRuntimeVersion(_runtime_version.Domain.PUBLIC, 7, 35, 1, "", "edge/wire/mien.proto")
+_runtime_version.ValidateProtobufRuntimeVersion(
+    _runtime_version.Domain.PUBLIC,
+    7,
+    35,
+    1,
+    '',
+    'edge/wire/mien.proto'
+)
 # @@protoc_insertion_point(imports)
 
 _sym_db = _symbol_database.Default()
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(
-    b'\n\x14\x65\x64ge/wire/mien.proto\x12\x07mien.v1"\xc9\x01\n\x06Uplink\x12\x1f\n\x05hello\x18\x01 \x01(\x0b\x32\x0e.mien.v1.HelloH\x00\x12%\n\x08\x65nvelope\x18\x02 \x01(\x0b\x32\x11.mien.v1.EnvelopeH\x00\x12!\n\x06\x63\x61ncel\x18\x03 \x01(\x0b\x32\x0f.mien.v1.CancelH\x00\x12%\n\x08received\x18\x04 \x01(\x0b\x32\x11.mien.v1.ReceivedH\x00\x12\x11\n\tafter_seq\x18\x05 \x01(\x04\x12\x12\n\nafter_boot\x18\x06 \x01(\x06\x42\x06\n\x04\x62ody"\xe4\x01\n\x08\x44ownlink\x12#\n\x07welcome\x18\x01 \x01(\x0b\x32\x10.mien.v1.WelcomeH\x00\x12\x1b\n\x03\x61\x63k\x18\x02 \x01(\x0b\x32\x0c.mien.v1.AckH\x00\x12\x1f\n\x05reply\x18\x03 \x01(\x0b\x32\x0e.mien.v1.ReplyH\x00\x12#\n\x07\x63ommand\x18\x04 \x01(\x0b\x32\x10.mien.v1.CommandH\x00\x12#\n\x07refused\x18\x05 \x01(\x0b\x32\x10.mien.v1.RefusedH\x00\x12#\n\x07missing\x18\x06 \x01(\x0b\x32\x10.mien.v1.MissingH\x00\x42\x06\n\x04\x62ody"\xad\x01\n\x05Hello\x12\t\n\x01v\x18\x01 \x01(\r\x12\x0e\n\x06\x64\x65vice\x18\x02 \x01(\t\x12\x0c\n\x04\x62oot\x18\x03 \x01(\x06\x12\x10\n\x08software\x18\x04 \x01(\t\x12\r\n\x05token\x18\x05 \x01(\t\x12\x16\n\x0eresume_session\x18\x06 \x01(\x06\x12\x14\n\x0cresume_reply\x18\x07 \x01(\r\x12\x14\n\x0cresume_chunk\x18\x08 \x01(\r\x12\x16\n\x0e\x63\x61ncelled_turn\x18\t \x01(\r"F\n\x07Welcome\x12\t\n\x01v\x18\x01 \x01(\r\x12\x0e\n\x06\x62ridge\x18\x02 \x01(\t\x12\x0f\n\x07session\x18\x03 \x01(\x06\x12\x0f\n\x07resumed\x18\x04 \x01(\x08"$\n\x03\x41\x63k\x12\x0f\n\x03seq\x18\x01 \x03(\x04\x42\x02\x10\x01\x12\x0c\n\x04\x62oot\x18\x02 \x01(\x06"4\n\x07Refused\x12\x0b\n\x03seq\x18\x01 \x01(\x04\x12\x0c\n\x04\x62oot\x18\x02 \x01(\x06\x12\x0e\n\x06reason\x18\x03 \x01(\t"$\n\x07Missing\x12\x0b\n\x03seq\x18\x01 \x01(\x04\x12\x0c\n\x04\x62oot\x18\x02 \x01(\x06"\'\n\x06\x43\x61ncel\x12\x0c\n\x04turn\x18\x01 \x01(\r\x12\x0f\n\x07mono_ms\x18\x02 \x01(\x04"(\n\x08Received\x12\r\n\x05reply\x18\x01 \x01(\r\x12\r\n\x05\x63hunk\x18\x02 \x01(\r"!\n\x07\x43ommand\x12\x0e\n\x04mute\x18\x01 \x01(\x08H\x00\x42\x06\n\x04what"\xb9\x03\n\x08\x45nvelope\x12\t\n\x01v\x18\x01 \x01(\r\x12\x0e\n\x06\x64\x65vice\x18\x02 \x01(\t\x12\x0c\n\x04\x62oot\x18\x03 \x01(\x06\x12\x0b\n\x03seq\x18\x04 \x01(\x04\x12\x0c\n\x04turn\x18\x05 \x01(\r\x12\x0f\n\x07mono_ms\x18\x06 \x01(\x04\x12\x0e\n\x06utc_ms\x18\x07 \x01(\x06\x12\x14\n\x0c\x63lock_synced\x18\x08 \x01(\x08\x12\x0e\n\x06ttl_ms\x18\t \x01(\r\x12#\n\x08priority\x18\n \x01(\x0e\x32\x11.mien.v1.Priority\x12\x1b\n\x04kind\x18\x0b \x01(\x0e\x32\r.mien.v1.Kind\x12\x1d\n\x05state\x18\x0c \x01(\x0b\x32\x0e.mien.v1.State\x12)\n\x0b\x64\x65scription\x18\r \x01(\x0b\x32\x14.mien.v1.Description\x12\x1e\n\x06\x65vents\x18\x0e \x03(\x0b\x32\x0e.mien.v1.Event\x12\x1f\n\x06health\x18\x0f \x01(\x0b\x32\x0f.mien.v1.Health\x12\r\n\x05words\x18\x10 \x01(\t\x12\x10\n\x08language\x18\x11 \x01(\t\x12\x1e\n\x11speech_end_age_ms\x18\x12 \x01(\rH\x00\x88\x01\x01\x42\x14\n\x12_speech_end_age_ms"\xa3\x01\n\x06\x41\x66\x66\x65\x63t\x12\x15\n\tprobs_pct\x18\x01 \x03(\rB\x02\x10\x01\x12\x0f\n\x07valence\x18\x02 \x01(\x11\x12\x0f\n\x07\x61rousal\x18\x03 \x01(\x11\x12\x1b\n\x0e\x63onfidence_pct\x18\x04 \x01(\rH\x00\x88\x01\x01\x12\x0f\n\x07unclear\x18\x05 \x01(\x08\x12\x0e\n\x06\x61ge_ms\x18\x06 \x01(\r\x12\x0f\n\x07\x64\x65rived\x18\x07 \x01(\x08\x42\x11\n\x0f_confidence_pct"\x85\x03\n\x05State\x12\x0e\n\x06person\x18\x01 \x01(\r\x12\x15\n\x08speaking\x18\x02 \x01(\x08H\x00\x88\x01\x01\x12\x1d\n\x04\x66\x61\x63\x65\x18\x03 \x01(\x0b\x32\x0f.mien.v1.Affect\x12\x1e\n\x05voice\x18\x04 \x01(\x0b\x32\x0f.mien.v1.Affect\x12\x1e\n\x05\x66used\x18\x05 \x01(\x0b\x32\x0f.mien.v1.Affect\x12%\n\tattention\x18\x06 \x01(\x0b\x32\x12.mien.v1.Attention\x12\'\n\ndrowsiness\x18\x07 \x01(\x0b\x32\x13.mien.v1.Drowsiness\x12+\n\x0cincongruence\x18\x08 \x03(\x0b\x32\x15.mien.v1.Incongruence\x12-\n\x08\x63ues_pct\x18\t \x03(\x0b\x32\x1b.mien.v1.State.CuesPctEntry\x12\r\n\x05trend\x18\n \x01(\t\x1a.\n\x0c\x43uesPctEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\r:\x02\x38\x01\x42\x0b\n\t_speaking"\xb8\x02\n\tAttention\x12\x19\n\x0chead_yaw_deg\x18\x01 \x01(\x11H\x00\x88\x01\x01\x12\x1b\n\x0ehead_pitch_deg\x18\x02 \x01(\x11H\x01\x88\x01\x01\x12\x1a\n\rhead_roll_deg\x18\x03 \x01(\x11H\x02\x88\x01\x01\x12\x19\n\x0cgaze_yaw_deg\x18\x04 \x01(\x11H\x03\x88\x01\x01\x12\x1b\n\x0egaze_pitch_deg\x18\x05 \x01(\x11H\x04\x88\x01\x01\x12\x16\n\ton_target\x18\x06 \x01(\x08H\x05\x88\x01\x01\x12\x0f\n\x07\x61way_ms\x18\x07 \x01(\r\x12\x0e\n\x06\x61ge_ms\x18\x08 \x01(\rB\x0f\n\r_head_yaw_degB\x11\n\x0f_head_pitch_degB\x10\n\x0e_head_roll_degB\x0f\n\r_gaze_yaw_degB\x11\n\x0f_gaze_pitch_degB\x0c\n\n_on_target"\xdc\x01\n\nDrowsiness\x12(\n\x05level\x18\x01 \x01(\x0e\x32\x19.mien.v1.Drowsiness.Level\x12\x18\n\x0bperclos_pct\x18\x02 \x01(\rH\x00\x88\x01\x01\x12\x1a\n\rblink_per_min\x18\x03 \x01(\rH\x01\x88\x01\x01\x12\x0f\n\x07yawning\x18\x04 \x01(\x08";\n\x05Level\x12\x0f\n\x0b\x43\x41LIBRATING\x10\x00\x12\n\n\x06\x41LERT_\x10\x01\x12\t\n\x05TIRED\x10\x02\x12\n\n\x06\x44ROWSY\x10\x03\x42\x0e\n\x0c_perclos_pctB\x10\n\x0e_blink_per_min"\xb3\x01\n\x0cIncongruence\x12.\n\x07\x62\x65tween\x18\x01 \x01(\x0e\x32\x1d.mien.v1.Incongruence.Between\x12\x14\n\x0cstrength_pct\x18\x02 \x01(\r\x12\x10\n\x08\x65vidence\x18\x03 \x01(\t"K\n\x07\x42\x65tween\x12\x0f\n\x0bUNSPECIFIED\x10\x00\x12\x0f\n\x0bWORDS_VOICE\x10\x01\x12\x0e\n\nVOICE_FACE\x10\x02\x12\x0e\n\nWORDS_FACE\x10\x03";\n\x0b\x44\x65scription\x12\r\n\x05\x61udio\x18\x01 \x01(\t\x12\x0e\n\x06visual\x18\x02 \x01(\t\x12\r\n\x05joint\x18\x03 \x01(\t"\xb8\x01\n\x05\x45vent\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0e\n\x06\x61ge_ms\x18\x02 \x01(\r\x12\x30\n\targuments\x18\x03 \x03(\x0b\x32\x1d.mien.v1.Event.ArgumentsEntry\x12\r\n\x05\x61lert\x18\x04 \x01(\x08\x12\x13\n\x06person\x18\x05 \x01(\rH\x00\x88\x01\x01\x1a\x30\n\x0e\x41rgumentsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\x42\t\n\x07_person"\xdb\x01\n\x06Health\x12\r\n\x05level\x18\x01 \x01(\t\x12\x0e\n\x06rss_mb\x18\x02 \x01(\r\x12\x1a\n\rtemperature_c\x18\x03 \x01(\x11H\x00\x88\x01\x01\x12-\n\x07\x64ropped\x18\x04 \x03(\x0b\x32\x1c.mien.v1.Health.DroppedEntry\x12\x0f\n\x07\x66\x61iling\x18\x05 \x03(\t\x12\x14\n\x0coutbox_items\x18\x06 \x01(\r\x1a.\n\x0c\x44roppedEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\r:\x02\x38\x01\x42\x10\n\x0e_temperature_c"\xa8\x02\n\x05Reply\x12\r\n\x05reply\x18\x01 \x01(\r\x12\x0c\n\x04turn\x18\x02 \x01(\r\x12\r\n\x05\x63hunk\x18\x03 \x01(\r\x12\r\n\x05\x66inal\x18\x04 \x01(\x08\x12\x0e\n\x06ttl_ms\x18\x05 \x01(\r\x12\x1d\n\x04text\x18\x06 \x01(\x0b\x32\r.mien.v1.TextH\x00\x12\x1f\n\x05\x61udio\x18\x07 \x01(\x0b\x32\x0e.mien.v1.AudioH\x00\x12#\n\x07visemes\x18\x08 \x01(\x0b\x32\x10.mien.v1.VisemesH\x00\x12!\n\x06\x61\x63tion\x18\t \x01(\x0b\x32\x0f.mien.v1.ActionH\x00\x12\x1f\n\x05video\x18\n \x01(\x0b\x32\x0e.mien.v1.VideoH\x00\x12#\n\x07\x66\x61ilure\x18\x0b \x01(\x0b\x32\x10.mien.v1.FailureH\x00\x42\x06\n\x04kind"3\n\x04Text\x12\x0c\n\x04text\x18\x01 \x01(\t\x12\x0f\n\x07opening\x18\x02 \x01(\x08\x12\x0c\n\x04tone\x18\x03 \x01(\t";\n\x05\x41udio\x12\x13\n\x0bsample_rate\x18\x01 \x01(\r\x12\r\n\x05pcm16\x18\x02 \x01(\x0c\x12\x0e\n\x06offset\x18\x03 \x01(\x04"*\n\x07Visemes\x12\x1f\n\x06viseme\x18\x01 \x03(\x0b\x32\x0f.mien.v1.Viseme"<\n\x06Viseme\x12\r\n\x05\x61t_ms\x18\x01 \x01(\r\x12\x13\n\x0b\x64uration_ms\x18\x02 \x01(\r\x12\x0e\n\x06viseme\x18\x03 \x01(\t"{\n\x06\x41\x63tion\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x31\n\targuments\x18\x02 \x03(\x0b\x32\x1e.mien.v1.Action.ArgumentsEntry\x1a\x30\n\x0e\x41rgumentsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01"c\n\x05Video\x12\x0c\n\x04mime\x18\x01 \x01(\t\x12\x0c\n\x04\x64\x61ta\x18\x02 \x01(\x0c\x12\r\n\x05width\x18\x03 \x01(\r\x12\x0e\n\x06height\x18\x04 \x01(\r\x12\x10\n\x08keyframe\x18\x05 \x01(\x08\x12\r\n\x05\x61t_ms\x18\x06 \x01(\r"\x19\n\x07\x46\x61ilure\x12\x0e\n\x06reason\x18\x01 \x01(\t*{\n\x04Kind\x12\x14\n\x10KIND_UNSPECIFIED\x10\x00\x12\t\n\x05STATE\x10\x01\x12\x10\n\x0cSPEECH_START\x10\x02\x12\x0e\n\nTURN_MAYBE\x10\x03\x12\x0c\n\x08TURN_END\x10\x04\x12\t\n\x05\x45VENT\x10\x05\x12\n\n\x06HEALTH\x10\x06\x12\x0b\n\x07GOODBYE\x10\x07**\n\x08Priority\x12\n\n\x06NORMAL\x10\x00\x12\t\n\x05\x41LERT\x10\x01\x12\x07\n\x03LOW\x10\x02\x32:\n\x04Mien\x12\x32\n\x08\x43onverse\x12\x0f.mien.v1.Uplink\x1a\x11.mien.v1.Downlink(\x01\x30\x01\x62\x06proto3'
-)
+
+
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x14\x65\x64ge/wire/mien.proto\x12\x07mien.v1\"\xc9\x01\n\x06Uplink\x12\x1f\n\x05hello\x18\x01 \x01(\x0b\x32\x0e.mien.v1.HelloH\x00\x12%\n\x08\x65nvelope\x18\x02 \x01(\x0b\x32\x11.mien.v1.EnvelopeH\x00\x12!\n\x06\x63\x61ncel\x18\x03 \x01(\x0b\x32\x0f.mien.v1.CancelH\x00\x12%\n\x08received\x18\x04 \x01(\x0b\x32\x11.mien.v1.ReceivedH\x00\x12\x11\n\tafter_seq\x18\x05 \x01(\x04\x12\x12\n\nafter_boot\x18\x06 \x01(\x06\x42\x06\n\x04\x62ody\"\xe4\x01\n\x08\x44ownlink\x12#\n\x07welcome\x18\x01 \x01(\x0b\x32\x10.mien.v1.WelcomeH\x00\x12\x1b\n\x03\x61\x63k\x18\x02 \x01(\x0b\x32\x0c.mien.v1.AckH\x00\x12\x1f\n\x05reply\x18\x03 \x01(\x0b\x32\x0e.mien.v1.ReplyH\x00\x12#\n\x07\x63ommand\x18\x04 \x01(\x0b\x32\x10.mien.v1.CommandH\x00\x12#\n\x07refused\x18\x05 \x01(\x0b\x32\x10.mien.v1.RefusedH\x00\x12#\n\x07missing\x18\x06 \x01(\x0b\x32\x10.mien.v1.MissingH\x00\x42\x06\n\x04\x62ody\"\xad\x01\n\x05Hello\x12\t\n\x01v\x18\x01 \x01(\r\x12\x0e\n\x06\x64\x65vice\x18\x02 \x01(\t\x12\x0c\n\x04\x62oot\x18\x03 \x01(\x06\x12\x10\n\x08software\x18\x04 \x01(\t\x12\r\n\x05token\x18\x05 \x01(\t\x12\x16\n\x0eresume_session\x18\x06 \x01(\x06\x12\x14\n\x0cresume_reply\x18\x07 \x01(\r\x12\x14\n\x0cresume_chunk\x18\x08 \x01(\r\x12\x16\n\x0e\x63\x61ncelled_turn\x18\t \x01(\r\"F\n\x07Welcome\x12\t\n\x01v\x18\x01 \x01(\r\x12\x0e\n\x06\x62ridge\x18\x02 \x01(\t\x12\x0f\n\x07session\x18\x03 \x01(\x06\x12\x0f\n\x07resumed\x18\x04 \x01(\x08\"$\n\x03\x41\x63k\x12\x0f\n\x03seq\x18\x01 \x03(\x04\x42\x02\x10\x01\x12\x0c\n\x04\x62oot\x18\x02 \x01(\x06\"4\n\x07Refused\x12\x0b\n\x03seq\x18\x01 \x01(\x04\x12\x0c\n\x04\x62oot\x18\x02 \x01(\x06\x12\x0e\n\x06reason\x18\x03 \x01(\t\"$\n\x07Missing\x12\x0b\n\x03seq\x18\x01 \x01(\x04\x12\x0c\n\x04\x62oot\x18\x02 \x01(\x06\"\'\n\x06\x43\x61ncel\x12\x0c\n\x04turn\x18\x01 \x01(\r\x12\x0f\n\x07mono_ms\x18\x02 \x01(\x04\"(\n\x08Received\x12\r\n\x05reply\x18\x01 \x01(\r\x12\r\n\x05\x63hunk\x18\x02 \x01(\r\"!\n\x07\x43ommand\x12\x0e\n\x04mute\x18\x01 \x01(\x08H\x00\x42\x06\n\x04what\"\x85\x04\n\x08\x45nvelope\x12\t\n\x01v\x18\x01 \x01(\r\x12\x0e\n\x06\x64\x65vice\x18\x02 \x01(\t\x12\x0c\n\x04\x62oot\x18\x03 \x01(\x06\x12\x0b\n\x03seq\x18\x04 \x01(\x04\x12\x0c\n\x04turn\x18\x05 \x01(\r\x12\x0f\n\x07mono_ms\x18\x06 \x01(\x04\x12\x0e\n\x06utc_ms\x18\x07 \x01(\x06\x12\x14\n\x0c\x63lock_synced\x18\x08 \x01(\x08\x12\x0e\n\x06ttl_ms\x18\t \x01(\r\x12#\n\x08priority\x18\n \x01(\x0e\x32\x11.mien.v1.Priority\x12\x1b\n\x04kind\x18\x0b \x01(\x0e\x32\r.mien.v1.Kind\x12\x1d\n\x05state\x18\x0c \x01(\x0b\x32\x0e.mien.v1.State\x12)\n\x0b\x64\x65scription\x18\r \x01(\x0b\x32\x14.mien.v1.Description\x12\x1e\n\x06\x65vents\x18\x0e \x03(\x0b\x32\x0e.mien.v1.Event\x12\x1f\n\x06health\x18\x0f \x01(\x0b\x32\x0f.mien.v1.Health\x12\r\n\x05words\x18\x10 \x01(\t\x12\x10\n\x08language\x18\x11 \x01(\t\x12\x1e\n\x11speech_end_age_ms\x18\x12 \x01(\rH\x00\x88\x01\x01\x12\x15\n\rwords_pending\x18\x13 \x01(\x08\x12\x12\n\nkeep_words\x18\x14 \x01(\x08\x12\x1f\n\x06stages\x18\x15 \x01(\x0b\x32\x0f.mien.v1.StagesB\x14\n\x12_speech_end_age_ms\"\xd8\x01\n\x06Stages\x12\x1a\n\rturn_maybe_ms\x18\x01 \x01(\rH\x00\x88\x01\x01\x12\x18\n\x0bturn_end_ms\x18\x02 \x01(\rH\x01\x88\x01\x01\x12\x15\n\x08words_ms\x18\x03 \x01(\rH\x02\x88\x01\x01\x12\x15\n\x08reply_ms\x18\x04 \x01(\rH\x03\x88\x01\x01\x12\x1b\n\x0e\x66irst_sound_ms\x18\x05 \x01(\rH\x04\x88\x01\x01\x42\x10\n\x0e_turn_maybe_msB\x0e\n\x0c_turn_end_msB\x0b\n\t_words_msB\x0b\n\t_reply_msB\x11\n\x0f_first_sound_ms\"\xa3\x01\n\x06\x41\x66\x66\x65\x63t\x12\x15\n\tprobs_pct\x18\x01 \x03(\rB\x02\x10\x01\x12\x0f\n\x07valence\x18\x02 \x01(\x11\x12\x0f\n\x07\x61rousal\x18\x03 \x01(\x11\x12\x1b\n\x0e\x63onfidence_pct\x18\x04 \x01(\rH\x00\x88\x01\x01\x12\x0f\n\x07unclear\x18\x05 \x01(\x08\x12\x0e\n\x06\x61ge_ms\x18\x06 \x01(\r\x12\x0f\n\x07\x64\x65rived\x18\x07 \x01(\x08\x42\x11\n\x0f_confidence_pct\"\x85\x03\n\x05State\x12\x0e\n\x06person\x18\x01 \x01(\r\x12\x15\n\x08speaking\x18\x02 \x01(\x08H\x00\x88\x01\x01\x12\x1d\n\x04\x66\x61\x63\x65\x18\x03 \x01(\x0b\x32\x0f.mien.v1.Affect\x12\x1e\n\x05voice\x18\x04 \x01(\x0b\x32\x0f.mien.v1.Affect\x12\x1e\n\x05\x66used\x18\x05 \x01(\x0b\x32\x0f.mien.v1.Affect\x12%\n\tattention\x18\x06 \x01(\x0b\x32\x12.mien.v1.Attention\x12\'\n\ndrowsiness\x18\x07 \x01(\x0b\x32\x13.mien.v1.Drowsiness\x12+\n\x0cincongruence\x18\x08 \x03(\x0b\x32\x15.mien.v1.Incongruence\x12-\n\x08\x63ues_pct\x18\t \x03(\x0b\x32\x1b.mien.v1.State.CuesPctEntry\x12\r\n\x05trend\x18\n \x01(\t\x1a.\n\x0c\x43uesPctEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\r:\x02\x38\x01\x42\x0b\n\t_speaking\"\xb8\x02\n\tAttention\x12\x19\n\x0chead_yaw_deg\x18\x01 \x01(\x11H\x00\x88\x01\x01\x12\x1b\n\x0ehead_pitch_deg\x18\x02 \x01(\x11H\x01\x88\x01\x01\x12\x1a\n\rhead_roll_deg\x18\x03 \x01(\x11H\x02\x88\x01\x01\x12\x19\n\x0cgaze_yaw_deg\x18\x04 \x01(\x11H\x03\x88\x01\x01\x12\x1b\n\x0egaze_pitch_deg\x18\x05 \x01(\x11H\x04\x88\x01\x01\x12\x16\n\ton_target\x18\x06 \x01(\x08H\x05\x88\x01\x01\x12\x0f\n\x07\x61way_ms\x18\x07 \x01(\r\x12\x0e\n\x06\x61ge_ms\x18\x08 \x01(\rB\x0f\n\r_head_yaw_degB\x11\n\x0f_head_pitch_degB\x10\n\x0e_head_roll_degB\x0f\n\r_gaze_yaw_degB\x11\n\x0f_gaze_pitch_degB\x0c\n\n_on_target\"\xdc\x01\n\nDrowsiness\x12(\n\x05level\x18\x01 \x01(\x0e\x32\x19.mien.v1.Drowsiness.Level\x12\x18\n\x0bperclos_pct\x18\x02 \x01(\rH\x00\x88\x01\x01\x12\x1a\n\rblink_per_min\x18\x03 \x01(\rH\x01\x88\x01\x01\x12\x0f\n\x07yawning\x18\x04 \x01(\x08\";\n\x05Level\x12\x0f\n\x0b\x43\x41LIBRATING\x10\x00\x12\n\n\x06\x41LERT_\x10\x01\x12\t\n\x05TIRED\x10\x02\x12\n\n\x06\x44ROWSY\x10\x03\x42\x0e\n\x0c_perclos_pctB\x10\n\x0e_blink_per_min\"\xb3\x01\n\x0cIncongruence\x12.\n\x07\x62\x65tween\x18\x01 \x01(\x0e\x32\x1d.mien.v1.Incongruence.Between\x12\x14\n\x0cstrength_pct\x18\x02 \x01(\r\x12\x10\n\x08\x65vidence\x18\x03 \x01(\t\"K\n\x07\x42\x65tween\x12\x0f\n\x0bUNSPECIFIED\x10\x00\x12\x0f\n\x0bWORDS_VOICE\x10\x01\x12\x0e\n\nVOICE_FACE\x10\x02\x12\x0e\n\nWORDS_FACE\x10\x03\";\n\x0b\x44\x65scription\x12\r\n\x05\x61udio\x18\x01 \x01(\t\x12\x0e\n\x06visual\x18\x02 \x01(\t\x12\r\n\x05joint\x18\x03 \x01(\t\"\xb8\x01\n\x05\x45vent\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0e\n\x06\x61ge_ms\x18\x02 \x01(\r\x12\x30\n\targuments\x18\x03 \x03(\x0b\x32\x1d.mien.v1.Event.ArgumentsEntry\x12\r\n\x05\x61lert\x18\x04 \x01(\x08\x12\x13\n\x06person\x18\x05 \x01(\rH\x00\x88\x01\x01\x1a\x30\n\x0e\x41rgumentsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\x42\t\n\x07_person\"\xdb\x01\n\x06Health\x12\r\n\x05level\x18\x01 \x01(\t\x12\x0e\n\x06rss_mb\x18\x02 \x01(\r\x12\x1a\n\rtemperature_c\x18\x03 \x01(\x11H\x00\x88\x01\x01\x12-\n\x07\x64ropped\x18\x04 \x03(\x0b\x32\x1c.mien.v1.Health.DroppedEntry\x12\x0f\n\x07\x66\x61iling\x18\x05 \x03(\t\x12\x14\n\x0coutbox_items\x18\x06 \x01(\r\x1a.\n\x0c\x44roppedEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\r:\x02\x38\x01\x42\x10\n\x0e_temperature_c\"\xa8\x02\n\x05Reply\x12\r\n\x05reply\x18\x01 \x01(\r\x12\x0c\n\x04turn\x18\x02 \x01(\r\x12\r\n\x05\x63hunk\x18\x03 \x01(\r\x12\r\n\x05\x66inal\x18\x04 \x01(\x08\x12\x0e\n\x06ttl_ms\x18\x05 \x01(\r\x12\x1d\n\x04text\x18\x06 \x01(\x0b\x32\r.mien.v1.TextH\x00\x12\x1f\n\x05\x61udio\x18\x07 \x01(\x0b\x32\x0e.mien.v1.AudioH\x00\x12#\n\x07visemes\x18\x08 \x01(\x0b\x32\x10.mien.v1.VisemesH\x00\x12!\n\x06\x61\x63tion\x18\t \x01(\x0b\x32\x0f.mien.v1.ActionH\x00\x12\x1f\n\x05video\x18\n \x01(\x0b\x32\x0e.mien.v1.VideoH\x00\x12#\n\x07\x66\x61ilure\x18\x0b \x01(\x0b\x32\x10.mien.v1.FailureH\x00\x42\x06\n\x04kind\"3\n\x04Text\x12\x0c\n\x04text\x18\x01 \x01(\t\x12\x0f\n\x07opening\x18\x02 \x01(\x08\x12\x0c\n\x04tone\x18\x03 \x01(\t\";\n\x05\x41udio\x12\x13\n\x0bsample_rate\x18\x01 \x01(\r\x12\r\n\x05pcm16\x18\x02 \x01(\x0c\x12\x0e\n\x06offset\x18\x03 \x01(\x04\"*\n\x07Visemes\x12\x1f\n\x06viseme\x18\x01 \x03(\x0b\x32\x0f.mien.v1.Viseme\"<\n\x06Viseme\x12\r\n\x05\x61t_ms\x18\x01 \x01(\r\x12\x13\n\x0b\x64uration_ms\x18\x02 \x01(\r\x12\x0e\n\x06viseme\x18\x03 \x01(\t\"{\n\x06\x41\x63tion\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x31\n\targuments\x18\x02 \x03(\x0b\x32\x1e.mien.v1.Action.ArgumentsEntry\x1a\x30\n\x0e\x41rgumentsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"c\n\x05Video\x12\x0c\n\x04mime\x18\x01 \x01(\t\x12\x0c\n\x04\x64\x61ta\x18\x02 \x01(\x0c\x12\r\n\x05width\x18\x03 \x01(\r\x12\x0e\n\x06height\x18\x04 \x01(\r\x12\x10\n\x08keyframe\x18\x05 \x01(\x08\x12\r\n\x05\x61t_ms\x18\x06 \x01(\r\"\x19\n\x07\x46\x61ilure\x12\x0e\n\x06reason\x18\x01 \x01(\t*\x87\x01\n\x04Kind\x12\x14\n\x10KIND_UNSPECIFIED\x10\x00\x12\t\n\x05STATE\x10\x01\x12\x10\n\x0cSPEECH_START\x10\x02\x12\x0e\n\nTURN_MAYBE\x10\x03\x12\x0c\n\x08TURN_END\x10\x04\x12\t\n\x05\x45VENT\x10\x05\x12\n\n\x06HEALTH\x10\x06\x12\x0b\n\x07GOODBYE\x10\x07\x12\n\n\x06STAGES\x10\x08**\n\x08Priority\x12\n\n\x06NORMAL\x10\x00\x12\t\n\x05\x41LERT\x10\x01\x12\x07\n\x03LOW\x10\x02\x32:\n\x04Mien\x12\x32\n\x08\x43onverse\x12\x0f.mien.v1.Uplink\x1a\x11.mien.v1.Downlink(\x01\x30\x01\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
-_builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, "edge.wire.mien_pb2", _globals)
+_builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'edge.wire.mien_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
-    DESCRIPTOR._loaded_options = None
-    _globals["_ACK"].fields_by_name["seq"]._loaded_options = None
-    _globals["_ACK"].fields_by_name["seq"]._serialized_options = b"\020\001"
-    _globals["_AFFECT"].fields_by_name["probs_pct"]._loaded_options = None
-    _globals["_AFFECT"].fields_by_name["probs_pct"]._serialized_options = b"\020\001"
-    _globals["_STATE_CUESPCTENTRY"]._loaded_options = None
-    _globals["_STATE_CUESPCTENTRY"]._serialized_options = b"8\001"
-    _globals["_EVENT_ARGUMENTSENTRY"]._loaded_options = None
-    _globals["_EVENT_ARGUMENTSENTRY"]._serialized_options = b"8\001"
-    _globals["_HEALTH_DROPPEDENTRY"]._loaded_options = None
-    _globals["_HEALTH_DROPPEDENTRY"]._serialized_options = b"8\001"
-    _globals["_ACTION_ARGUMENTSENTRY"]._loaded_options = None
-    _globals["_ACTION_ARGUMENTSENTRY"]._serialized_options = b"8\001"
-    _globals["_KIND"]._serialized_start = 3928
-    _globals["_KIND"]._serialized_end = 4051
-    _globals["_PRIORITY"]._serialized_start = 4053
-    _globals["_PRIORITY"]._serialized_end = 4095
-    _globals["_UPLINK"]._serialized_start = 34
-    _globals["_UPLINK"]._serialized_end = 235
-    _globals["_DOWNLINK"]._serialized_start = 238
-    _globals["_DOWNLINK"]._serialized_end = 466
-    _globals["_HELLO"]._serialized_start = 469
-    _globals["_HELLO"]._serialized_end = 642
-    _globals["_WELCOME"]._serialized_start = 644
-    _globals["_WELCOME"]._serialized_end = 714
-    _globals["_ACK"]._serialized_start = 716
-    _globals["_ACK"]._serialized_end = 752
-    _globals["_REFUSED"]._serialized_start = 754
-    _globals["_REFUSED"]._serialized_end = 806
-    _globals["_MISSING"]._serialized_start = 808
-    _globals["_MISSING"]._serialized_end = 844
-    _globals["_CANCEL"]._serialized_start = 846
-    _globals["_CANCEL"]._serialized_end = 885
-    _globals["_RECEIVED"]._serialized_start = 887
-    _globals["_RECEIVED"]._serialized_end = 927
-    _globals["_COMMAND"]._serialized_start = 929
-    _globals["_COMMAND"]._serialized_end = 962
-    _globals["_ENVELOPE"]._serialized_start = 965
-    _globals["_ENVELOPE"]._serialized_end = 1406
-    _globals["_AFFECT"]._serialized_start = 1409
-    _globals["_AFFECT"]._serialized_end = 1572
-    _globals["_STATE"]._serialized_start = 1575
-    _globals["_STATE"]._serialized_end = 1964
-    _globals["_STATE_CUESPCTENTRY"]._serialized_start = 1905
-    _globals["_STATE_CUESPCTENTRY"]._serialized_end = 1951
-    _globals["_ATTENTION"]._serialized_start = 1967
-    _globals["_ATTENTION"]._serialized_end = 2279
-    _globals["_DROWSINESS"]._serialized_start = 2282
-    _globals["_DROWSINESS"]._serialized_end = 2502
-    _globals["_DROWSINESS_LEVEL"]._serialized_start = 2409
-    _globals["_DROWSINESS_LEVEL"]._serialized_end = 2468
-    _globals["_INCONGRUENCE"]._serialized_start = 2505
-    _globals["_INCONGRUENCE"]._serialized_end = 2684
-    _globals["_INCONGRUENCE_BETWEEN"]._serialized_start = 2609
-    _globals["_INCONGRUENCE_BETWEEN"]._serialized_end = 2684
-    _globals["_DESCRIPTION"]._serialized_start = 2686
-    _globals["_DESCRIPTION"]._serialized_end = 2745
-    _globals["_EVENT"]._serialized_start = 2748
-    _globals["_EVENT"]._serialized_end = 2932
-    _globals["_EVENT_ARGUMENTSENTRY"]._serialized_start = 2873
-    _globals["_EVENT_ARGUMENTSENTRY"]._serialized_end = 2921
-    _globals["_HEALTH"]._serialized_start = 2935
-    _globals["_HEALTH"]._serialized_end = 3154
-    _globals["_HEALTH_DROPPEDENTRY"]._serialized_start = 3090
-    _globals["_HEALTH_DROPPEDENTRY"]._serialized_end = 3136
-    _globals["_REPLY"]._serialized_start = 3157
-    _globals["_REPLY"]._serialized_end = 3453
-    _globals["_TEXT"]._serialized_start = 3455
-    _globals["_TEXT"]._serialized_end = 3506
-    _globals["_AUDIO"]._serialized_start = 3508
-    _globals["_AUDIO"]._serialized_end = 3567
-    _globals["_VISEMES"]._serialized_start = 3569
-    _globals["_VISEMES"]._serialized_end = 3611
-    _globals["_VISEME"]._serialized_start = 3613
-    _globals["_VISEME"]._serialized_end = 3673
-    _globals["_ACTION"]._serialized_start = 3675
-    _globals["_ACTION"]._serialized_end = 3798
-    _globals["_ACTION_ARGUMENTSENTRY"]._serialized_start = 2873
-    _globals["_ACTION_ARGUMENTSENTRY"]._serialized_end = 2921
-    _globals["_VIDEO"]._serialized_start = 3800
-    _globals["_VIDEO"]._serialized_end = 3899
-    _globals["_FAILURE"]._serialized_start = 3901
-    _globals["_FAILURE"]._serialized_end = 3926
-    _globals["_MIEN"]._serialized_start = 4097
-    _globals["_MIEN"]._serialized_end = 4155
+  DESCRIPTOR._loaded_options = None
+  _globals['_ACK'].fields_by_name['seq']._loaded_options = None
+  _globals['_ACK'].fields_by_name['seq']._serialized_options = b'\020\001'
+  _globals['_AFFECT'].fields_by_name['probs_pct']._loaded_options = None
+  _globals['_AFFECT'].fields_by_name['probs_pct']._serialized_options = b'\020\001'
+  _globals['_STATE_CUESPCTENTRY']._loaded_options = None
+  _globals['_STATE_CUESPCTENTRY']._serialized_options = b'8\001'
+  _globals['_EVENT_ARGUMENTSENTRY']._loaded_options = None
+  _globals['_EVENT_ARGUMENTSENTRY']._serialized_options = b'8\001'
+  _globals['_HEALTH_DROPPEDENTRY']._loaded_options = None
+  _globals['_HEALTH_DROPPEDENTRY']._serialized_options = b'8\001'
+  _globals['_ACTION_ARGUMENTSENTRY']._loaded_options = None
+  _globals['_ACTION_ARGUMENTSENTRY']._serialized_options = b'8\001'
+  _globals['_KIND']._serialized_start=4224
+  _globals['_KIND']._serialized_end=4359
+  _globals['_PRIORITY']._serialized_start=4361
+  _globals['_PRIORITY']._serialized_end=4403
+  _globals['_UPLINK']._serialized_start=34
+  _globals['_UPLINK']._serialized_end=235
+  _globals['_DOWNLINK']._serialized_start=238
+  _globals['_DOWNLINK']._serialized_end=466
+  _globals['_HELLO']._serialized_start=469
+  _globals['_HELLO']._serialized_end=642
+  _globals['_WELCOME']._serialized_start=644
+  _globals['_WELCOME']._serialized_end=714
+  _globals['_ACK']._serialized_start=716
+  _globals['_ACK']._serialized_end=752
+  _globals['_REFUSED']._serialized_start=754
+  _globals['_REFUSED']._serialized_end=806
+  _globals['_MISSING']._serialized_start=808
+  _globals['_MISSING']._serialized_end=844
+  _globals['_CANCEL']._serialized_start=846
+  _globals['_CANCEL']._serialized_end=885
+  _globals['_RECEIVED']._serialized_start=887
+  _globals['_RECEIVED']._serialized_end=927
+  _globals['_COMMAND']._serialized_start=929
+  _globals['_COMMAND']._serialized_end=962
+  _globals['_ENVELOPE']._serialized_start=965
+  _globals['_ENVELOPE']._serialized_end=1482
+  _globals['_STAGES']._serialized_start=1485
+  _globals['_STAGES']._serialized_end=1701
+  _globals['_AFFECT']._serialized_start=1704
+  _globals['_AFFECT']._serialized_end=1867
+  _globals['_STATE']._serialized_start=1870
+  _globals['_STATE']._serialized_end=2259
+  _globals['_STATE_CUESPCTENTRY']._serialized_start=2200
+  _globals['_STATE_CUESPCTENTRY']._serialized_end=2246
+  _globals['_ATTENTION']._serialized_start=2262
+  _globals['_ATTENTION']._serialized_end=2574
+  _globals['_DROWSINESS']._serialized_start=2577
+  _globals['_DROWSINESS']._serialized_end=2797
+  _globals['_DROWSINESS_LEVEL']._serialized_start=2704
+  _globals['_DROWSINESS_LEVEL']._serialized_end=2763
+  _globals['_INCONGRUENCE']._serialized_start=2800
+  _globals['_INCONGRUENCE']._serialized_end=2979
+  _globals['_INCONGRUENCE_BETWEEN']._serialized_start=2904
+  _globals['_INCONGRUENCE_BETWEEN']._serialized_end=2979
+  _globals['_DESCRIPTION']._serialized_start=2981
+  _globals['_DESCRIPTION']._serialized_end=3040
+  _globals['_EVENT']._serialized_start=3043
+  _globals['_EVENT']._serialized_end=3227
+  _globals['_EVENT_ARGUMENTSENTRY']._serialized_start=3168
+  _globals['_EVENT_ARGUMENTSENTRY']._serialized_end=3216
+  _globals['_HEALTH']._serialized_start=3230
+  _globals['_HEALTH']._serialized_end=3449
+  _globals['_HEALTH_DROPPEDENTRY']._serialized_start=3385
+  _globals['_HEALTH_DROPPEDENTRY']._serialized_end=3431
+  _globals['_REPLY']._serialized_start=3452
+  _globals['_REPLY']._serialized_end=3748
+  _globals['_TEXT']._serialized_start=3750
+  _globals['_TEXT']._serialized_end=3801
+  _globals['_AUDIO']._serialized_start=3803
+  _globals['_AUDIO']._serialized_end=3862
+  _globals['_VISEMES']._serialized_start=3864
+  _globals['_VISEMES']._serialized_end=3906
+  _globals['_VISEME']._serialized_start=3908
+  _globals['_VISEME']._serialized_end=3968
+  _globals['_ACTION']._serialized_start=3970
+  _globals['_ACTION']._serialized_end=4093
+  _globals['_ACTION_ARGUMENTSENTRY']._serialized_start=3168
+  _globals['_ACTION_ARGUMENTSENTRY']._serialized_end=3216
+  _globals['_VIDEO']._serialized_start=4095
+  _globals['_VIDEO']._serialized_end=4194
+  _globals['_FAILURE']._serialized_start=4196
+  _globals['_FAILURE']._serialized_end=4221
+  _globals['_MIEN']._serialized_start=4405
+  _globals['_MIEN']._serialized_end=4463
 # @@protoc_insertion_point(module_scope)

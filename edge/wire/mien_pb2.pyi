@@ -17,6 +17,7 @@ class Kind(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     EVENT: _ClassVar[Kind]
     HEALTH: _ClassVar[Kind]
     GOODBYE: _ClassVar[Kind]
+    STAGES: _ClassVar[Kind]
 
 class Priority(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     __slots__ = ()
@@ -31,6 +32,7 @@ TURN_END: Kind
 EVENT: Kind
 HEALTH: Kind
 GOODBYE: Kind
+STAGES: Kind
 NORMAL: Priority
 ALERT: Priority
 LOW: Priority
@@ -150,7 +152,7 @@ class Command(_message.Message):
     def __init__(self, mute: _Optional[bool] = ...) -> None: ...
 
 class Envelope(_message.Message):
-    __slots__ = ("v", "device", "boot", "seq", "turn", "mono_ms", "utc_ms", "clock_synced", "ttl_ms", "priority", "kind", "state", "description", "events", "health", "words", "language", "speech_end_age_ms")
+    __slots__ = ("v", "device", "boot", "seq", "turn", "mono_ms", "utc_ms", "clock_synced", "ttl_ms", "priority", "kind", "state", "description", "events", "health", "words", "language", "speech_end_age_ms", "words_pending", "keep_words", "stages")
     V_FIELD_NUMBER: _ClassVar[int]
     DEVICE_FIELD_NUMBER: _ClassVar[int]
     BOOT_FIELD_NUMBER: _ClassVar[int]
@@ -169,6 +171,9 @@ class Envelope(_message.Message):
     WORDS_FIELD_NUMBER: _ClassVar[int]
     LANGUAGE_FIELD_NUMBER: _ClassVar[int]
     SPEECH_END_AGE_MS_FIELD_NUMBER: _ClassVar[int]
+    WORDS_PENDING_FIELD_NUMBER: _ClassVar[int]
+    KEEP_WORDS_FIELD_NUMBER: _ClassVar[int]
+    STAGES_FIELD_NUMBER: _ClassVar[int]
     v: int
     device: str
     boot: int
@@ -187,7 +192,24 @@ class Envelope(_message.Message):
     words: str
     language: str
     speech_end_age_ms: int
-    def __init__(self, v: _Optional[int] = ..., device: _Optional[str] = ..., boot: _Optional[int] = ..., seq: _Optional[int] = ..., turn: _Optional[int] = ..., mono_ms: _Optional[int] = ..., utc_ms: _Optional[int] = ..., clock_synced: _Optional[bool] = ..., ttl_ms: _Optional[int] = ..., priority: _Optional[_Union[Priority, str]] = ..., kind: _Optional[_Union[Kind, str]] = ..., state: _Optional[_Union[State, _Mapping]] = ..., description: _Optional[_Union[Description, _Mapping]] = ..., events: _Optional[_Iterable[_Union[Event, _Mapping]]] = ..., health: _Optional[_Union[Health, _Mapping]] = ..., words: _Optional[str] = ..., language: _Optional[str] = ..., speech_end_age_ms: _Optional[int] = ...) -> None: ...
+    words_pending: bool
+    keep_words: bool
+    stages: Stages
+    def __init__(self, v: _Optional[int] = ..., device: _Optional[str] = ..., boot: _Optional[int] = ..., seq: _Optional[int] = ..., turn: _Optional[int] = ..., mono_ms: _Optional[int] = ..., utc_ms: _Optional[int] = ..., clock_synced: _Optional[bool] = ..., ttl_ms: _Optional[int] = ..., priority: _Optional[_Union[Priority, str]] = ..., kind: _Optional[_Union[Kind, str]] = ..., state: _Optional[_Union[State, _Mapping]] = ..., description: _Optional[_Union[Description, _Mapping]] = ..., events: _Optional[_Iterable[_Union[Event, _Mapping]]] = ..., health: _Optional[_Union[Health, _Mapping]] = ..., words: _Optional[str] = ..., language: _Optional[str] = ..., speech_end_age_ms: _Optional[int] = ..., words_pending: _Optional[bool] = ..., keep_words: _Optional[bool] = ..., stages: _Optional[_Union[Stages, _Mapping]] = ...) -> None: ...
+
+class Stages(_message.Message):
+    __slots__ = ("turn_maybe_ms", "turn_end_ms", "words_ms", "reply_ms", "first_sound_ms")
+    TURN_MAYBE_MS_FIELD_NUMBER: _ClassVar[int]
+    TURN_END_MS_FIELD_NUMBER: _ClassVar[int]
+    WORDS_MS_FIELD_NUMBER: _ClassVar[int]
+    REPLY_MS_FIELD_NUMBER: _ClassVar[int]
+    FIRST_SOUND_MS_FIELD_NUMBER: _ClassVar[int]
+    turn_maybe_ms: int
+    turn_end_ms: int
+    words_ms: int
+    reply_ms: int
+    first_sound_ms: int
+    def __init__(self, turn_maybe_ms: _Optional[int] = ..., turn_end_ms: _Optional[int] = ..., words_ms: _Optional[int] = ..., reply_ms: _Optional[int] = ..., first_sound_ms: _Optional[int] = ...) -> None: ...
 
 class Affect(_message.Message):
     __slots__ = ("probs_pct", "valence", "arousal", "confidence_pct", "unclear", "age_ms", "derived")

@@ -43,6 +43,8 @@ def messages() -> dict[str, Message]:
         level="slower faces", rss_mb=210, temperature_c=-3, dropped={"video": 5}, failing=["mic://0"], outbox_items=9
     )
     beat = mien_pb2.Envelope(**place, seq=3, priority=mien_pb2.LOW, kind=mien_pb2.HEALTH, health=health)
+    stages = mien_pb2.Stages(turn_maybe_ms=260, turn_end_ms=352, words_ms=410, reply_ms=395, first_sound_ms=401)
+    early = mien_pb2.Envelope(**place, seq=4, kind=mien_pb2.STAGES, stages=stages, words_pending=True, keep_words=True)
     hello = mien_pb2.Hello(
         v=1, device="car-7", boot=BOOT, software="mien 0.1.0", token="sesame", resume_session=SESSION,
         resume_reply=2, resume_chunk=5, cancelled_turn=1,
@@ -64,6 +66,7 @@ def messages() -> dict[str, Message]:
         "up_turn": up(envelope=turn, after_seq=7, after_boot=BOOT - 1),
         "up_alert": up(envelope=alert),
         "up_health": up(envelope=beat),
+        "up_stages": up(envelope=early),
         "up_cancel": up(cancel=mien_pb2.Cancel(turn=3, mono_ms=123999)),
         "up_received": up(received=mien_pb2.Received(reply=2, chunk=15)),
         "down_welcome": down(welcome=mien_pb2.Welcome(v=1, bridge="mien", session=SESSION, resumed=True)),
