@@ -19,7 +19,7 @@ def augment(face: Grey, rng: np.random.Generator, strength: float = 1.0) -> Grey
     often as ever.
     """
     out = _place(face, rng, 0.6 + 0.4 * strength)
-    if rng.random() < 0.28:
+    if rng.random() < 0.36:
         out = _occlude(out, rng)
     if rng.random() < 0.25 * strength:
         out = _soften(out, rng)
@@ -64,10 +64,10 @@ def _occlude(face: Grey, rng: np.random.Generator) -> Grey:
     out = face.copy()
     size = face.shape[0]
     kind = rng.random()
-    shade = int(rng.integers(0, 256)) if rng.random() < 0.7 else 0
-    if kind < 0.60:  # lower face: a straight cut, or a mask that follows the cheeks
-        top = int(size * rng.uniform(0.48, 0.75))
-        if rng.random() < 0.5:
+    shade = int(rng.integers(0, 256)) if rng.random() < 0.5 else 0
+    if kind < 0.66:  # lower face: a straight cut, or a mask that follows the cheeks
+        top = int(size * rng.uniform(0.46, 0.72))
+        if rng.random() < 0.6:
             out[top:] = shade
         else:
             left, right = (int(size * rng.uniform(0.0, 0.22)) for _ in range(2))
@@ -84,7 +84,7 @@ def _occlude(face: Grey, rng: np.random.Generator) -> Grey:
                 np.int32,
             )
             cv2.fillPoly(out, [outline], shade)
-    elif kind < 0.72:  # sunglasses or a visor
+    elif kind < 0.77:  # sunglasses or a visor
         top = int(size * rng.uniform(0.2, 0.38))
         out[top : top + int(size * rng.uniform(0.12, 0.26))] = shade
     else:

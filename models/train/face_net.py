@@ -30,7 +30,7 @@ class Residual(nn.Module):
 
 
 class FaceNet(nn.Module):
-    """(N, 1, 48, 48) standardised grey -> (N, 8) logits; 26 M multiply-adds, 0.47 M weights.
+    """(N, 1, 48, 48) standardised grey -> (N, 8) logits; 37 M multiply-adds, 0.76 M weights.
 
     Smaller pictures work too.
     """
@@ -42,6 +42,7 @@ class FaceNet(nn.Module):
             _conv(24, 64, stride=2),  # 12 x 12
             Residual(64),
             _conv(64, 128, stride=2),  # 6 x 6
+            Residual(128),
             Residual(128),
             nn.AdaptiveAvgPool2d(3),  # a mouth corner is not an eye, so the place is kept
             nn.Flatten(),
