@@ -16,6 +16,7 @@ from cloud_bridge import choose
 from cloud_bridge.errors import BridgeError, SettingError
 from cloud_bridge.settings import Settings, read
 
+AUTHORITY_COMMANDS = ("claim", "devices", "revoke", "issue")
 _EPILOG = f"""\
 language models (--llm or MIEN_LLM): {choose.LANGUAGE_MODELS}
   local   Qwen2.5-Coder 1.5B on this machine: 1.1 GB on disk, 2 GB of memory, no account, no network
@@ -28,19 +29,27 @@ language models (--llm or MIEN_LLM): {choose.LANGUAGE_MODELS}
 voices (--tts or MIEN_TTS): {choose.VOICES}
   piper   a neural voice on this machine: 63 MB        espeak   plain, by Debian's espeak-ng
 
+who may speak: `mien bridge claim new DEVICE`, `devices`, `revoke DEVICE`, `issue NAME` (each with --help)
+
 a broker's password is read from MIEN_BROKER_PASSWORD (or MIEN_BROKER_PASSWORD_FILE)
 
 examples:
   mien bridge                              answer devices of this machine
   MIEN_LLM=tiny mien bridge --pull         the smallest download
   mien bridge --llm openai:qwen3@http://127.0.0.1:11434/v1
+  mien bridge --listen 0.0.0.0:50051 --enroll 0.0.0.0:50052 --names bridge.local     only devices that enrolled
   mien bridge --listen 0.0.0.0:50051 --tls-cert cert.pem --tls-key key.pem --token-file tokens.json
 """
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the bridge until Ctrl-C. Returns the exit status."""
-    options = _parser().parse_args(argv)
+    words = list(sys.argv[1:] if argv is None else argv)
+    if words and words[0] in AUTHORITY_COMMANDS:
+        from cloud_bridge.authority.cli import main as authority
+
+        return authority(words)
+    options = _parser().parse_args(words)
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s", stream=sys.stderr)
     for noisy in ("httpx", "httpcore", "grpc"):
         logging.getLogger(noisy).setLevel(logging.WARNING)
@@ -79,12 +88,25 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--tls-cert", metavar="PEM", help="this bridge's certificate")
     parser.add_argument("--tls-key", metavar="PEM", help="and its key")
     parser.add_argument("--tls-client-ca", metavar="PEM", help="devices must show a certificate of this authority")
+    parser.add_argument(
+        "--enroll",
+        metavar="HOST:PORT",
+        help="let devices enroll here with a claim, and serve only those (TLS by this bridge's own authority)",
+    )
+    parser.add_argument("--names", metavar="NAME,…", help="names and addresses that devices reach this bridge by")
     parser.add_argument("--token-file", metavar="JSON", help='devices must show their token: {"device": "token", …}')
     parser.add_argument(
         "--store",
         metavar="FILE",
         help="record of what was taken, so that a restart doubles nothing (seen.sqlite in the bridge's state folder)",
     )
+    parser.add_argument(
+        "--history",
+        metavar="FILE",
+        help="what happened on each device, for console and trace; words only where the person agreed "
+        "(history.sqlite in the bridge's state folder; none: nothing is kept)",
+    )
+    parser.add_argument("--keep-days", type=float, metavar="N", help="how long the history is kept (30)")
     return parser
 
 

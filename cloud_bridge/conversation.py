@@ -13,6 +13,7 @@ from cloud_bridge import opening, prompt, tone
 from cloud_bridge.answer import Answer, Plan, Report, Tools
 from cloud_bridge.errors import BridgeError
 from cloud_bridge.ingest.base import Device, Link
+from cloud_bridge.record import Record
 from cloud_bridge.sessions import Memories, Session
 from edge.wire import mien_pb2
 
@@ -35,12 +36,20 @@ class Counts:
 class Conversation:
     """Implements `cloud_bridge.ingest.base.Handler`. `told` hears how each answer went; it never sees content."""
 
-    def __init__(self, tools: Tools, told: Callable[[Device, Report], None], *, speculate: bool = True) -> None:
+    def __init__(
+        self,
+        tools: Tools,
+        told: Callable[[Device, Report], None],
+        *,
+        speculate: bool = True,
+        record: Record | None = None,
+    ) -> None:
         self.counts = Counts()
         self.reports: deque[tuple[Device, Report]] = deque(maxlen=200)
         self._tools = tools
         self._told = told
         self._speculate = speculate
+        self._record = record or Record(None)
         self._memories = Memories()
         self._sessions: dict[Device, Session] = {}
         self._priming: set[asyncio.Task[None]] = set()
@@ -50,11 +59,13 @@ class Conversation:
     async def connected(self, device: Device, link: Link) -> None:
         """A device session began."""
         self._sessions[device] = Session(device, link, self._memories.of(device))
+        self._record.link(device, "connected")
 
     async def received(self, device: Device, envelope: mien_pb2.Envelope) -> bytes | None:
         """Take one envelope. Returns at once; answers are made by tasks."""
         session = self._sessions[device]
         self.counts.envelopes += 1
+        self._record.envelope(device, envelope)
         if envelope.boot != device.boot:
             return None  # it was kept through a restart: history, not something to answer
         now_s = time.monotonic()
@@ -86,6 +97,7 @@ class Conversation:
         """The session ended."""
         if (session := self._sessions.pop(device, None)) is not None:
             await self._drop(session)
+        self._record.link(device, "gone")
 
     async def close(self) -> None:
         """Stop every answer."""

@@ -5,29 +5,37 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import socket
 import time
 from collections.abc import Callable
 from contextlib import AsyncExitStack, suppress
 from dataclasses import asdict
 from pathlib import Path
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from cloud_bridge import choose, opening, prompt
 from cloud_bridge.answer import Report, Tools
 from cloud_bridge.conversation import Conversation
 from cloud_bridge.errors import BridgeError, SettingError
+from cloud_bridge.history import History
 from cloud_bridge.ingest import grpc, mqtt
 from cloud_bridge.ingest.base import Device, Tls
 from cloud_bridge.ingest.session import Sessions
 from cloud_bridge.providers.base import LanguageModel
+from cloud_bridge.record import Record
 from cloud_bridge.settings import Settings, secret
 from cloud_bridge.speech import Speech, cache_folder
 from cloud_bridge.state import state_folder
 from cloud_bridge.tone import TONES
 
+if TYPE_CHECKING:
+    from cloud_bridge.authority.authority import Authority
+
 Tell = Callable[..., None]
 """Called with an event's name and its facts; the facts never hold what was said."""
 
+_SWEEP_S = 3600.0
 _FIRST_LINES = 8  # prepared before the bridge says that it is ready; the others follow in the background
 
 
@@ -47,14 +55,27 @@ async def serve(settings: Settings, tell: Tell, stop: asyncio.Event) -> None:
         def told(device: Device, report: Report) -> None:
             tell("turn", device=device.id, **asdict(report))
 
-        conversation = Conversation(Tools(model, speech), told, speculate=settings.speculate)
+        history = History(history_file(settings)) if settings.history != "none" else None
+        if history is not None:
+            stack.callback(history.close)
+        record = Record(history)
+        conversation = Conversation(Tools(model, speech), told, speculate=settings.speculate, record=record)
         sessions = Sessions(conversation, Path(settings.store) if settings.store else state_folder() / "seen.sqlite")
         stack.push_async_callback(sessions.close)
+        authority: Authority | None = None
+        if settings.enroll is not None:
+            from cloud_bridge.authority.desk import Desk, open_authority
+
+            authority = open_authority()
+            desk = Desk(authority)
+            await desk.start(settings.enroll, _names(settings))
+            stack.push_async_callback(desk.stop)
+            tls = tls or Tls(*map(str, authority.server(_names(settings))), str(authority.ca))
         # Listen first: a port that is taken should not cost the loading of a model. Devices wait for their Welcome.
-        server = await grpc.serve(sessions, settings.listen, tls=tls, tokens=tokens)
+        server = await grpc.serve(sessions, settings.listen, tls=tls, tokens=tokens, guard=authority)
         stack.push_async_callback(server.stop, 0.5)
         if settings.broker is not None:
-            broker = await mqtt.serve(sessions, _broker(settings), tokens=tokens)
+            broker = await mqtt.serve(sessions, _broker(settings, authority), tokens=tokens, guard=authority)
             stack.push_async_callback(broker.stop)
         host = settings.listen.rpartition(":")[0]
         loading = asyncio.create_task(_load(model, speech))
@@ -69,12 +90,13 @@ async def serve(settings: Settings, tell: Tell, stop: asyncio.Event) -> None:
             pid=os.getpid(),
             start_s=round(time.monotonic() - began_s, 2),
         )
-        background = asyncio.create_task(_prepare_rest(speech)) if speech is not None else None
+        background = [asyncio.create_task(_prepare_rest(speech))] if speech is not None else []
+        if history is not None:
+            background.append(asyncio.create_task(_sweep(history, settings.keep_days)))
         await stop.wait()
-        if background is not None:
-            background.cancel()
-            with suppress(asyncio.CancelledError, BridgeError):
-                await background
+        for task in background:
+            task.cancel()
+        await asyncio.gather(*background, return_exceptions=True)
         await conversation.close()
         tell("stopped", **asdict(conversation.counts), tokens=asdict(model.usage))
 
@@ -111,6 +133,17 @@ async def _prepare_rest(speech: Speech) -> None:
         await asyncio.sleep(0)
 
 
+async def _sweep(history: History, keep_days: float) -> None:
+    while True:
+        await asyncio.to_thread(history.sweep, keep_days=keep_days)
+        await asyncio.sleep(_SWEEP_S)
+
+
+def history_file(settings: Settings) -> Path:
+    """Where the history lies."""
+    return Path(settings.history) if settings.history else state_folder() / "history.sqlite"
+
+
 async def _unless(stop: asyncio.Event, task: asyncio.Task[None]) -> bool:
     """Wait for `task`; False when `stop` came first."""
     stopping = asyncio.create_task(stop.wait())
@@ -124,7 +157,13 @@ async def _unless(stop: asyncio.Event, task: asyncio.Task[None]) -> bool:
     return True
 
 
-def _broker(settings: Settings) -> mqtt.Broker:
+def _names(settings: Settings) -> list[str]:
+    """What this machine is called by devices; they check it against its certificate."""
+    given = [name.strip() for name in settings.names.split(",") if name.strip()]
+    return list(dict.fromkeys([*given, socket.gethostname(), "localhost", "127.0.0.1"]))
+
+
+def _broker(settings: Settings, authority: Authority | None) -> mqtt.Broker:
     assert settings.broker is not None
     parts = urlsplit(settings.broker)
     if parts.password is not None:
@@ -134,12 +173,16 @@ def _broker(settings: Settings) -> mqtt.Broker:
     except ValueError as error:
         raise SettingError(f"'{settings.broker}' has a port that is no number between 1 and 65535") from error
     tls = parts.scheme == "mqtts"
+    certificate, key = authority.server(_names(settings)) if tls and authority else (None, None)
+    ca = settings.broker_ca or (authority.ca if authority else None)
     return mqtt.Broker(
         host=parts.hostname or "127.0.0.1",
         port=port or (8883 if tls else 1883),
         username=parts.username or "",
         password=secret("MIEN_BROKER_PASSWORD") or "",
-        ca=Path(settings.broker_ca) if settings.broker_ca else None,
+        ca=Path(ca) if ca else None,
+        certificate=certificate,
+        key=key,
         tls=tls,
     )
 

@@ -26,8 +26,12 @@ class Settings(BaseModel):
     tls_cert: str | None = None
     tls_key: str | None = None
     tls_client_ca: str | None = None
+    enroll: str | None = Field(None, pattern=r"^.+:\d+$")
+    names: str = ""
     token_file: str | None = None
     store: str | None = None
+    history: str | None = None
+    keep_days: float = Field(30.0, gt=0)
     speculate: bool = True
 
 

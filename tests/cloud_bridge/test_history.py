@@ -1,0 +1,111 @@
+"""The history: what is kept, what is not, and that what was erased is gone from the file."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+import pytest
+
+from cloud_bridge.errors import SettingError
+from cloud_bridge.history import History
+from cloud_bridge.ingest.base import Device
+from cloud_bridge.record import Record, when_s
+from edge.wire import mien_pb2 as pb
+
+KITCHEN = Device("kitchen", 1)
+SECRET = "the dog died on Sunday"
+
+
+def envelope(**more: object) -> pb.Envelope:
+    return pb.Envelope(boot=1, turn=3, clock_synced=True, utc_ms=round(time.time() * 1000) - 500, **more)
+
+
+def test_a_timeline_is_told_in_order_of_time_and_read_by_another_process(tmp_path: Path) -> None:
+    """States, events and turns of one device between two times, oldest first, whoever reads them."""
+    history = History(tmp_path / "h.sqlite")
+    history.add_event("kitchen", None, 30.0, "link", {"state": "gone"})
+    history.add_state("kitchen", 2, 20.0, pb.State(person=2, trend="mood falling"))
+    history.add_turn("kitchen", 2, 10.0, 1, {"tone": "sad"})
+    history.add_state("hall", 1, 15.0, pb.State(person=1))
+    history.add_state("kitchen", 2, 15.0, pb.State(person=2), tenant="other")
+    history.flush()
+    reader = History(tmp_path / "h.sqlite")
+    told = reader.timeline("kitchen", 10.0, 29.0)
+    assert [(one["at_s"], one["kind"], one["person"]) for one in told] == [(10.0, "turn", 2), (20.0, "state", 2)]
+    assert told[1]["state"]["trend"] == "mood falling"
+    assert "words" not in told[0]
+    assert [one["device"] for one in reader.devices()] == ["hall", "kitchen"]
+    assert reader.timeline("kitchen", kinds=("turn",), turn=2) == []
+    assert len(reader.timeline("kitchen", limit=2)) == 2
+    reader.close()
+    history.close()
+
+
+@pytest.mark.parametrize("agreed", [False, True])
+def test_words_are_kept_only_with_consent(tmp_path: Path, agreed: bool) -> None:
+    """Without `keep_words` neither the words nor the answer is in the record, nor anywhere in its files."""
+    history = History(tmp_path / "h.sqlite")
+    record = Record(history)
+    said = envelope(words=SECRET, keep_words=agreed, state=pb.State(person=1), kind=pb.TURN_END)
+    record.envelope(KITCHEN, said)
+    record.turn(KITCHEN, said, {"tone": "sad"}, SECRET, "I hear you.")
+    history.flush()
+    (turn,) = history.timeline("kitchen", kinds=("turn",))
+    assert turn.get("words") == (SECRET if agreed else None)
+    assert any(SECRET.encode() in file.read_bytes() for file in tmp_path.iterdir()) is agreed
+    history.close()
+
+
+def test_what_is_erased_is_gone_from_the_file(tmp_path: Path) -> None:
+    """After `forget` not one byte of the words is left in the database or its log; others' rows stay."""
+    history = History(tmp_path / "h.sqlite")
+    for number in range(200):
+        history.add_turn("kitchen", 1 + number % 2, float(number), number, {}, words=f"{SECRET} {number}")
+    history.add_turn("hall", 1, 1.0, 1, {}, words="something else")
+    history.flush()
+    assert history.forget("kitchen", 2) == 100
+    assert (history.count("kitchen", 2), history.count("kitchen")) == (0, 100)
+    assert history.forget("kitchen") == 100
+    assert history.count("hall") == 1
+    assert not any(SECRET.encode() in file.read_bytes() for file in tmp_path.iterdir())
+    history.close()
+
+
+def test_what_happened_before_an_erasure_is_not_kept_after_it(tmp_path: Path) -> None:
+    """An envelope that was under way while its person was erased comes too late; a newer one is kept."""
+    history = History(tmp_path / "h.sqlite")
+    record = Record(history)
+    late = envelope(state=pb.State(person=1), events=[pb.Event(name="smile")])
+    record.erased("default", "kitchen")
+    record.envelope(KITCHEN, late)
+    record.turn(KITCHEN, late, {}, "", "")
+    history.flush()
+    assert history.count("kitchen") == 0
+    time.sleep(0.002)
+    record.link(KITCHEN, "gone")
+    history.flush()
+    assert history.count("kitchen") == 1
+    history.close()
+
+
+def test_old_rows_are_swept(tmp_path: Path) -> None:
+    """What is older than the retention goes; a device's wrong clock cannot keep a row beyond its time."""
+    history = History(tmp_path / "h.sqlite")
+    now_s = time.time()
+    for days in (0.5, 1.5, 2.5):
+        history.add_event("kitchen", None, now_s - days * 86_400, "link", {"state": "gone"})
+    assert history.sweep(keep_days=1.0) == 2
+    assert history.count("kitchen") == 1
+    ahead = pb.Envelope(clock_synced=True, utc_ms=round((now_s + 1e9) * 1000))
+    assert when_s(ahead) <= time.time()
+    history.close()
+
+
+def test_a_file_that_cannot_be_used_is_named(tmp_path: Path) -> None:
+    """The message names the file and the way out; a file for others' eyes is closed to them."""
+    (tmp_path / "h.sqlite").write_text("this is no database, but long enough to be taken for one by its first page")
+    with pytest.raises(SettingError, match=r"h\.sqlite.*--history"):
+        History(tmp_path / "h.sqlite")
+    History(tmp_path / "new.sqlite").close()
+    assert (tmp_path / "new.sqlite").stat().st_mode & 0o077 == 0
