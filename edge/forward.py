@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
+from edge import clock
 from edge.errors import OutboxError
 from edge.health import Health
 from edge.moment import Moment
-from edge.types import Description, PersonState, TurnEnd
+from edge.types import Description, Event, PersonState, TurnEnd
 from edge.wire import mien_pb2
 from edge.wire.envelope import Sealer
 
 _CHANGE_S = 0.5  # a change of label or attention is told at once, but not more often than this
 _HEALTH_S = 30.0
+_ORDER_TTL_S = 30.0  # who gave the order has long stopped waiting
 
 
 class Forwarder:
@@ -69,6 +71,12 @@ class Forwarder:
             outbox_items=health.outbox_items,
         )
         self._send(envelope)
+
+    def order(self, number: int, told: Mapping[str, str | bool]) -> None:
+        """Answer the bridge's order `number`; 0: it asked for no answer. Any thread."""
+        if number:
+            event = Event(t_s=clock.now_s(), name="order", arguments={"id": number, **told})
+            self._send(self._sealer.events([event], ttl_s=_ORDER_TTL_S))
 
     def goodbye(self) -> None:
         """Tell that the device ends on purpose."""

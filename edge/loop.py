@@ -71,9 +71,10 @@ class Loop:
         self._video: Slot[VideoFrame] = Slot(1)
         self._found: Slot[Sequence[Observation]] = Slot(_FOUND)
         self._sensors = [self._supervised(uri) for uri in config.sensors]
+        self._rules = Rules.load(config.rules)
         self._path = path.Path(
             policy=self._policy,
-            rules=Rules.load(config.rules),
+            rules=self._rules,
             language=config.perceive.language,
             describe_every_s=describe_every_s,
         )
@@ -263,9 +264,28 @@ class Loop:
             return None
 
     def _command(self, command: mien_pb2.Command) -> None:
-        """The bridge's wish; it comes on the uplink's thread, which must not wait for a device."""
-        if command.WhichOneof("what") == "mute":
-            self._slow.submit(self._mute, muted=command.mute)
+        """The bridge's order; it comes on the uplink's thread, which must not wait for a device."""
+        self._slow.submit(self._obey, command)
+
+    def _obey(self, command: mien_pb2.Command) -> None:
+        """Do as the bridge wishes where the person's choice allows it, and tell what came of it."""
+        told: dict[str, str | bool] = {"done": True}
+        try:
+            match command.WhichOneof("what"):
+                case "mute":
+                    if not command.mute and self._policy.mode == "off":
+                        raise ConfigError(f"perception stays off: {self._policy.reason or 'the settings say so'}")
+                    self._mute(muted=command.mute)
+                    told["muted"] = command.mute
+                case "rule":
+                    told["rule"] = self._rules.put(command.rule)
+                case _:
+                    raise ConfigError("this device does not know that order: update it")
+        except ConfigError as error:
+            told |= {"done": False, "reason": str(error)[:200]}
+        except Exception as error:  # the order is answered, whatever becomes of it
+            told |= {"done": False, "reason": f"failed: {type(error).__name__}"}
+        self._forward.order(command.id, told)
 
     def _mute(self, *, muted: bool) -> None:
         for sensor in self._sensors:

@@ -28,6 +28,7 @@ SHIPPED = Path(__file__).parent / "default_rules.toml"
 _LOOK_S = 1.0  # how often the file is looked at
 _GAP_S = 1.0  # without a state for so long, a hold begins anew
 _KEEP = 16  # people, and turns of each
+_MOST = 256  # rules; each is looked at with every state
 Tool = Callable[..., object]
 
 
@@ -131,6 +132,16 @@ class Rules:
     def names(self) -> list[str]:
         """Names of the rules in force."""
         return [rule.written.name for rule in self._rules]
+
+    def put(self, text: str) -> str:
+        """Add one rule, as one `[[rule]]` table in TOML, or put it in the place of the one of that name; until the
+        device starts again or the file changes. The rule's name. Raises ConfigError."""
+        rule = _one(text)
+        kept = [other for other in self._rules if other.written.name != rule.written.name]
+        if len(kept) >= _MOST:
+            raise ConfigError(f"there are {_MOST} rules already: change one of them")
+        self._rules = [*kept, rule]  # in one step: another thread may be going through the old list
+        return rule.written.name
 
     def step(self, states: Iterable[PersonState], now_s: float) -> list[Event]:
         """The events that fire now; tools of this device are called."""
@@ -237,6 +248,18 @@ def _read(path: Path) -> list[_Rule]:
             raise ConfigError(f"{path}, rule {number}: the name '{rule.written.name}' is taken: choose another")
         rules.append(rule)
     return rules
+
+
+def _one(text: str) -> _Rule:
+    """The one rule in `text`, with or without its `[[rule]]` line."""
+    try:
+        content: dict[str, Any] = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigError(f"the rule is no valid TOML: {error}") from error
+    tables = content["rule"] if set(content) == {"rule"} else [content]
+    if not isinstance(tables, list) or len(tables) != 1 or not isinstance(tables[0], dict):
+        raise ConfigError("give exactly one [[rule]]")
+    return _check(tables[0], "the rule")
 
 
 def _check(table: Mapping[str, Any], where: str) -> _Rule:

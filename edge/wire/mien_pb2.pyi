@@ -146,10 +146,14 @@ class Received(_message.Message):
     def __init__(self, reply: _Optional[int] = ..., chunk: _Optional[int] = ...) -> None: ...
 
 class Command(_message.Message):
-    __slots__ = ("mute",)
+    __slots__ = ("mute", "rule", "id")
     MUTE_FIELD_NUMBER: _ClassVar[int]
+    RULE_FIELD_NUMBER: _ClassVar[int]
+    ID_FIELD_NUMBER: _ClassVar[int]
     mute: bool
-    def __init__(self, mute: _Optional[bool] = ...) -> None: ...
+    rule: str
+    id: int
+    def __init__(self, mute: _Optional[bool] = ..., rule: _Optional[str] = ..., id: _Optional[int] = ...) -> None: ...
 
 class Envelope(_message.Message):
     __slots__ = ("v", "device", "boot", "seq", "turn", "mono_ms", "utc_ms", "clock_synced", "ttl_ms", "priority", "kind", "state", "description", "events", "health", "words", "language", "speech_end_age_ms", "words_pending", "keep_words", "stages")

@@ -74,6 +74,7 @@ def messages() -> dict[str, Message]:
         "down_refused": down(refused=mien_pb2.Refused(seq=4, boot=BOOT, reason="size")),
         "down_missing": down(missing=mien_pb2.Missing(seq=5, boot=BOOT)),
         "down_command": down(command=mien_pb2.Command(mute=True)),
+        "down_order": down(command=mien_pb2.Command(rule="name = 'x'\nwhen = 'speaking'", id=9)),
         **{
             f"down_reply_{name}": down(reply=mien_pb2.Reply(reply=2, turn=3, chunk=1, final=True, ttl_ms=9000, **kind))
             for name, kind in kinds.items()

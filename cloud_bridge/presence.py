@@ -1,0 +1,345 @@
+"""Who is there, and how they are: the newest of every device, for MCP clients and the console to read and follow.
+
+In memory only, bounded, and never across tenants. `Presence` stands between the ingest and the application: it hands
+every call on, and keeps what it saw.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import time
+from collections import Counter, OrderedDict, deque
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+from google.protobuf.json_format import MessageToDict
+
+from cloud_bridge.errors import BridgeError
+from cloud_bridge.ingest.base import Device, Handler, Link
+from edge.wire import mien_pb2
+
+RECENT = 60  # moments kept of each device: a minute of states
+MOST_DEVICES = 20_000  # beyond that, those that went offline first are forgotten
+_WAITING = 512  # moments that wait for one follower; the oldest go first
+_ORDER_S = 4.0  # how long a device's answer to an order is waited for
+ORDER = "order"  # the event by which a device answers an order
+_KINDS = {number: name.lower() for name, number in mien_pb2.Kind.items()}
+
+
+class NotThere(BridgeError):  # noqa: N818
+    """The device is not connected to this bridge, or is not of this tenant."""
+
+
+@dataclass(frozen=True, slots=True)
+class Moment:
+    """Something that happened on a device. `body`: the envelope's bytes, or facts. `at_s`: this bridge's time, UTC."""
+
+    tenant: str
+    device: str
+    kind: str  # the envelope's in lower case, or online, offline, reply, answered, order
+    at_s: float
+    body: bytes | Mapping[str, Any]
+
+    def facts(self) -> dict[str, Any]:
+        """As JSON values, by the names of the wire."""
+        head = {"device": self.device, "kind": self.kind, "at_s": round(self.at_s, 3)}
+        if not isinstance(self.body, bytes):
+            return head | dict(self.body)
+        return head | of_envelope(mien_pb2.Envelope.FromString(self.body))
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """How a device answered an order. `done` is None where it did not answer in time."""
+
+    done: bool | None
+    reason: str = ""
+
+
+@dataclass(slots=True)
+class Seen:
+    """The newest of one device."""
+
+    device: Device
+    online: bool = True
+    since_s: float = 0.0  # UTC, since when it is (or is not) online
+    heard_s: float = 0.0  # UTC, of the last envelope
+    state: mien_pb2.State | None = None
+    state_s: float = 0.0
+    description: mien_pb2.Description | None = None
+    health: mien_pb2.Health | None = None
+    words: str = ""
+    reply: str = ""
+    tone: str = ""
+    answered: Mapping[str, Any] = field(default_factory=dict)  # how the last answer went: outcome, stages in ms
+    turn: int = 0
+    muted: bool | None = None  # as the device last told; None: not known
+    recent: deque[Moment] = field(default_factory=lambda: deque(maxlen=RECENT))
+    link: Link | None = None  # None: offline, or at another worker
+
+    def summary(self) -> dict[str, Any]:
+        """The device in a line of a list."""
+        return {
+            "device": self.device.id,
+            "online": self.online,
+            "since_s": round(self.since_s, 3),
+            "heard_s": round(self.heard_s, 3),
+            "software": self.device.software,
+            "muted": self.muted,
+            "turn": self.turn,
+        }
+
+    def full(self) -> dict[str, Any]:
+        """Everything that is known now, as JSON values; what is not known is None."""
+        return self.summary() | {
+            "state": _json(self.state),
+            "state_age_s": round(time.time() - self.state_s, 3) if self.state is not None else None,
+            "description": _json(self.description),
+            "health": _json(self.health),
+            "words": self.words or None,
+            "reply": self.reply or None,
+            "tone": self.tone or None,
+            "answered": dict(self.answered) or None,
+        }
+
+
+class Following:
+    """What one follower is told, oldest first. `dropped` counts what it was too slow for."""
+
+    def __init__(self, tenant: str, device: str | None) -> None:
+        self.tenant, self.device = tenant, device
+        self.dropped = 0
+        self._queue: asyncio.Queue[Moment] = asyncio.Queue(_WAITING)
+
+    def put(self, moment: Moment) -> None:
+        """Queue `moment` if it is of interest."""
+        if self.device is not None and moment.device != self.device:
+            return
+        if self._queue.full():
+            self._queue.get_nowait()
+            self.dropped += 1
+        self._queue.put_nowait(moment)
+
+    async def next(self) -> Moment:
+        """The next moment, when it comes."""
+        return await self._queue.get()
+
+    async def __aiter__(self) -> AsyncIterator[Moment]:
+        while True:
+            yield await self._queue.get()
+
+
+class Presence:
+    """Implements `cloud_bridge.ingest.base.Handler` around `inner`. Used from the event loop only."""
+
+    def __init__(self, inner: Handler) -> None:
+        self.counts: Counter[str] = Counter()
+        self.relays: list[Callable[[Moment, Device], None]] = []  # told of all that happens here, e.g. to other workers
+        self.remote: Callable[[str, str, mien_pb2.Command], bool] = lambda tenant, device, command: False
+        self._inner = inner
+        self._seen: OrderedDict[tuple[str, str], Seen] = OrderedDict()
+        self._followers: dict[str, list[Following]] = {}
+        self._orders: dict[int, asyncio.Future[Done]] = {}
+        self._numbers = itertools.count(int(time.time()) & 0xFFFFFF)
+
+    # ------------------------------------------------------------ the ingest's calls, handed on
+
+    async def connected(self, device: Device, link: Link) -> None:
+        """See `Handler`."""
+        seen = self._of(device)
+        heard = _Heard(link, self, device)
+        seen.device, seen.link = device, heard
+        self.note(device, "online", {"software": device.software})
+        await self._inner.connected(device, heard)
+
+    async def received(self, device: Device, envelope: mien_pb2.Envelope) -> bytes | None:
+        """See `Handler`."""
+        if envelope.boot == device.boot:
+            self.note(device, _KINDS.get(envelope.kind, "unknown"), envelope)
+        return await self._inner.received(device, envelope)
+
+    async def cancelled(self, device: Device, turn: int) -> None:
+        """See `Handler`."""
+        self.note(device, "cancelled", {"turn": turn})
+        await self._inner.cancelled(device, turn)
+
+    async def disconnected(self, device: Device) -> None:
+        """See `Handler`."""
+        seen = self._seen.get((device.tenant, device.id))
+        if seen is not None and seen.device == device:
+            seen.link = None
+            self.note(device, "offline", {})
+        await self._inner.disconnected(device)
+
+    # ------------------------------------------------------------ what is told
+
+    def answered(self, device: Device, facts: Mapping[str, Any]) -> None:
+        """How an answer went: names and times, no content."""
+        self.note(device, "answered", facts)
+
+    def note(
+        self, device: Device, kind: str, what: mien_pb2.Envelope | Mapping[str, Any], *, relay: bool = True
+    ) -> None:
+        """Keep what happened on `device`, and tell all who follow. `relay`: other workers, too."""
+        now_s = time.time()
+        seen = self._of(device)
+        if isinstance(what, mien_pb2.Envelope):
+            self._keep(seen, what, now_s)
+            moment = Moment(device.tenant, device.id, kind, now_s, what.SerializeToString())
+        else:
+            _keep_facts(seen, kind, what, now_s)
+            moment = Moment(device.tenant, device.id, kind, now_s, what)
+        seen.recent.append(moment)
+        for follower in self._followers.get(device.tenant, ()):
+            follower.put(moment)
+        if relay:
+            for told in self.relays:
+                told(moment, device)
+
+    def _keep(self, seen: Seen, envelope: mien_pb2.Envelope, now_s: float) -> None:
+        seen.heard_s = now_s
+        seen.turn = max(seen.turn, envelope.turn)
+        if envelope.HasField("state"):
+            seen.state, seen.state_s = envelope.state, now_s
+        if envelope.HasField("description"):
+            seen.description = envelope.description
+        if envelope.HasField("health"):
+            seen.health = envelope.health
+        if envelope.kind == mien_pb2.TURN_END:
+            seen.words = envelope.words
+        for event in envelope.events:
+            if event.name == ORDER:
+                self._take_answer(seen, event.arguments)
+
+    def _take_answer(self, seen: Seen, told: Mapping[str, str]) -> None:
+        if (muted := told.get("muted")) is not None:
+            seen.muted = muted == "true"
+        number = told.get("id", "")
+        waiting = self._orders.get(int(number)) if number.isascii() and number.isdigit() else None
+        if waiting is not None and not waiting.done():
+            waiting.set_result(Done(told.get("done") == "true", told.get("reason", "")))
+
+    # ------------------------------------------------------------ reading and following
+
+    def devices(self, tenant: str) -> list[Seen]:
+        """The devices of `tenant`, by name."""
+        return sorted((one for (of, _), one in self._seen.items() if of == tenant), key=lambda one: one.device.id)
+
+    def get(self, tenant: str, device: str) -> Seen:
+        """Raises NotThere."""
+        if (found := self._seen.get((tenant, device))) is None:
+            raise NotThere(f"no device '{device[:64]}' has been here: list the devices")
+        return found
+
+    @contextmanager
+    def follow(self, tenant: str, device: str | None = None) -> Any:
+        """`with presence.follow(tenant) as following`: all that happens from now on, on one device or on all."""
+        following = Following(tenant, device)
+        self._followers.setdefault(tenant, []).append(following)
+        try:
+            yield following
+        finally:
+            self.counts["moments_dropped"] += following.dropped
+            self._followers[tenant].remove(following)
+            if not self._followers[tenant]:
+                del self._followers[tenant]
+
+    def forget(self, tenant: str, device: str) -> None:
+        """Erase what is kept of `device`; where it is connected only its presence stays."""
+        if (seen := self._seen.get((tenant, device))) is None:
+            return
+        if seen.online:
+            self._seen[tenant, device] = Seen(seen.device, since_s=seen.since_s, muted=seen.muted, link=seen.link)
+        else:
+            del self._seen[tenant, device]
+
+    # ------------------------------------------------------------ orders
+
+    async def order(self, tenant: str, device: str, command: mien_pb2.Command, *, by: str) -> Done:
+        """Send `command`, and wait for the device's answer. `by`: who gave it, for the audit. Raises NotThere."""
+        seen = self.get(tenant, device)
+        if not seen.online:
+            raise NotThere(f"'{device}' is not connected now")
+        number = command.id = next(self._numbers) & 0xFFFFFFFF
+        waiting = self._orders[number] = asyncio.get_running_loop().create_future()
+        try:
+            if seen.link is not None:
+                await seen.link.command(command)
+            elif not self.remote(tenant, device, command):
+                raise NotThere(f"'{device}' is not connected now")
+            try:
+                done = await asyncio.wait_for(waiting, _ORDER_S)
+            except TimeoutError:
+                done = Done(None, f"the device did not answer within {_ORDER_S:.0f} s")
+        finally:
+            del self._orders[number]
+        what = str(command.WhichOneof("what"))
+        self.note(seen.device, "ordered", {"what": what, "by": by, "done": done.done, "reason": done.reason})
+        return done
+
+    async def obey(self, tenant: str, device: str, command: mien_pb2.Command) -> None:
+        """Hand a command on that another worker gave."""
+        seen = self._seen.get((tenant, device))
+        if seen is not None and seen.link is not None:
+            await seen.link.command(command)
+
+    def _of(self, device: Device) -> Seen:
+        key = (device.tenant, device.id)
+        if (seen := self._seen.get(key)) is None:
+            if len(self._seen) >= MOST_DEVICES:
+                gone = next((key for key, one in self._seen.items() if not one.online), None)
+                self._seen.pop(gone if gone is not None else next(iter(self._seen)))
+                self.counts["devices_forgotten"] += 1
+            seen = self._seen[key] = Seen(device)
+        return seen
+
+
+def _keep_facts(seen: Seen, kind: str, facts: Mapping[str, Any], now_s: float) -> None:
+    if kind in ("online", "offline"):
+        seen.online, seen.since_s = kind == "online", now_s
+    elif kind == "reply" and "text" in facts:
+        seen.reply = facts["text"] if facts["chunk"] == 0 else f"{seen.reply} {facts['text']}"[-600:]
+        seen.tone = facts["tone"]
+    elif kind == "answered":
+        seen.answered = facts
+
+
+class _Heard:
+    """The `Link` to a device; what goes out by it is noted."""
+
+    def __init__(self, link: Link, presence: Presence, device: Device) -> None:
+        self._link, self._presence, self._device = link, presence, device
+        self.next_reply, self.command = link.next_reply, link.command
+
+    async def send(self, reply: mien_pb2.Reply) -> None:
+        """See `Link`."""
+        if reply.HasField("text"):
+            facts = {
+                "turn": reply.turn,
+                "chunk": reply.chunk,
+                "text": reply.text.text,
+                "opening": reply.text.opening,
+                "tone": reply.text.tone,
+            }
+            self._presence.note(self._device, "reply", facts)
+        await self._link.send(reply)
+
+
+def of_envelope(envelope: mien_pb2.Envelope) -> dict[str, Any]:
+    """What a person would want to know of an envelope, as JSON values."""
+    found: dict[str, Any] = {"turn": envelope.turn} if envelope.turn else {}
+    for name in ("state", "description", "health", "stages"):
+        if envelope.HasField(name):
+            found[name] = _json(getattr(envelope, name))
+    if envelope.events:
+        found["events"] = [_json(event) for event in envelope.events]
+    if envelope.words:
+        found["words"] = envelope.words
+    return found
+
+
+def _json(message: Any) -> Any:
+    return None if message is None else MessageToDict(message, preserving_proto_field_name=True)
