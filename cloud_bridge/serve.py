@@ -70,7 +70,8 @@ async def serve(settings: Settings, tell: Tell, stop: asyncio.Event) -> None:
             desk = Desk(authority)
             await desk.start(settings.enroll, _names(settings))
             stack.push_async_callback(desk.stop)
-            tls = tls or Tls(*map(str, authority.server(_names(settings))), str(authority.ca))
+            certificate, key = authority.server(_names(settings))
+            tls = tls or Tls(str(certificate), str(key), str(authority.ca))
         # Listen first: a port that is taken should not cost the loading of a model. Devices wait for their Welcome.
         server = await grpc.serve(sessions, settings.listen, tls=tls, tokens=tokens, guard=authority)
         stack.push_async_callback(server.stop, 0.5)

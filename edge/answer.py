@@ -11,6 +11,7 @@ from typing import Any
 from edge import clock, plugin
 from edge.config import Config, state_folder
 from edge.errors import ConfigError, OutputError
+from edge.identity import Identity
 from edge.outbox import Outbox
 from edge.outputs.base import Output
 from edge.outputs.led import Capturing, Led
@@ -65,6 +66,7 @@ class Answer:
             on_reply=self._reply,
             on_command=on_command,
             tls=TlsFiles(link.ca, link.cert, link.key) if link.ca or link.cert else None,
+            identity=Identity.of(config),
         )
 
     def start(self) -> None:

@@ -18,6 +18,7 @@ from typing import Literal, TypeVar
 
 from edge import clock, plugin
 from edge.errors import MienError, TransportError
+from edge.identity import Identity
 from edge.outbox import Outbox
 from edge.transports.base import TlsFiles, Transport
 from edge.wire import mien_pb2
@@ -30,6 +31,7 @@ T = TypeVar("T")
 WINDOW = 256  # envelopes in flight
 ACK_S = 20.0  # an envelope unacknowledged for so long: the connection is dead, whatever TCP says
 RETURN_S = 300.0  # on a spare URI, the first one is tried again after so long
+RENEW_EVERY_S = 3_600.0  # whether the certificate is due is looked at so often
 _TICK_S = 0.25
 _PACKET_OVERHEAD = 64  # bytes of headers (HTTP/2 or MQTT, TCP, IP) that the budget counts per packet
 _RECEIVED_EVERY = 16  # reply chunks
@@ -48,8 +50,9 @@ class Uplink:
     """Brings `outbox` to the first of `uris` that answers.
 
     `on_reply` and `on_command` are called on the uplink's thread and must not wait. `bytes_per_hour` holds back LOW
-    envelopes when it is used up (None: no budget). `counts`: sent, sent_again, bytes_up, bytes_down, connects,
-    failures, replies, missing.
+    envelopes when it is used up (None: no budget). `identity` of an enrolled device is shown, and renewed before it
+    runs out. `counts`: sent, sent_again, bytes_up, bytes_down, connects, failures, replies, missing, renewed,
+    renew_failed.
     """
 
     def __init__(
@@ -61,6 +64,7 @@ class Uplink:
         on_reply: Callable[[mien_pb2.Reply], None],
         on_command: Callable[[mien_pb2.Command], None] = lambda command: None,
         tls: TlsFiles | None = None,
+        identity: Identity | None = None,
         bytes_per_hour: int | None = None,
         ack_s: float = ACK_S,
         backoff: Backoff | None = None,
@@ -72,7 +76,8 @@ class Uplink:
         self._hello = hello
         self._on_reply = on_reply
         self._on_command = on_command
-        self._tls = tls
+        self._tls = identity.tls if identity is not None else tls
+        self._identity = identity
         self._budget = Budget(bytes_per_hour)
         self._ack_s = ack_s
         self._backoff = backoff or Backoff()
@@ -130,6 +135,26 @@ class Uplink:
     async def _main(self) -> None:
         self._loop = asyncio.get_running_loop()
         self._ready.set()
+        renewing = asyncio.create_task(self._renew(), name="renew")
+        try:
+            await self._keep_connected()
+        finally:
+            renewing.cancel()
+            await asyncio.gather(renewing, return_exceptions=True)
+
+    async def _renew(self) -> None:
+        """Change the certificate in good time; the new one is shown from the next connection on."""
+        while self._identity is not None:
+            try:
+                if self._identity.due():
+                    await asyncio.to_thread(self._identity.renew)
+                    self.counts["renewed"] += 1
+            except MienError as error:
+                self.counts["renew_failed"] += 1
+                log.warning("the device's certificate could not be renewed: %s", error)
+            await asyncio.sleep(RENEW_EVERY_S)
+
+    async def _keep_connected(self) -> None:
         at = 0
         while not self._stop.is_set():
             uri = self._uris[at]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import ipaddress
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +14,7 @@ from grpc_reflection.v1alpha import reflection
 
 from cloud_bridge.errors import ListenError, SettingError
 from cloud_bridge.ingest.base import Tls
-from cloud_bridge.ingest.identity import Rejected, admit
+from cloud_bridge.ingest.identity import Guard, Rejected, admit
 from cloud_bridge.ingest.session import ApplicationFailed, Session, Sessions
 from edge.wire import WireError, mien_pb2
 from edge.wire.check import parse_uplink
@@ -23,6 +23,7 @@ from edge.wire.limits import MAX_DOWNLINK, MAX_UPLINK
 _SERVICE = "mien.v1.Mien"
 _HELLO_S = 10.0  # a stream that says no hello in this time is closed
 _STUCK_S = 20.0  # a device that does not read for so long is cut off
+_GUARD_S = 5.0  # a revoked device is cut off after at most this long
 
 _OPTIONS = [
     ("grpc.max_receive_message_length", MAX_UPLINK),
@@ -58,10 +59,12 @@ async def serve(
     tokens: Mapping[str, str] | None = None,
     tenant: str = "default",
     insecure: bool = False,
+    guard: Guard | None = None,
 ) -> Server:
     """Listen on `address` (`host:port`; port 0: any) and give each device to `sessions`.
 
     `tokens`: device → token (`*`: any device); without them and without client certificates everyone may speak.
+    `guard` refuses revoked certificates; with it, a certificate that names a tenant decides over `tenant`.
     Without `tls` only loopback is listened on, unless `insecure` says that the network is trusted.
     Raises ListenError when the address cannot be had, SettingError when the TLS files cannot be used or are needed.
     """
@@ -71,7 +74,7 @@ async def serve(
     status = health.aio.HealthServicer()
     handlers = {
         "Converse": grpc.stream_stream_rpc_method_handler(
-            _Converse(sessions, tokens, tenant).stream, response_serializer=mien_pb2.Downlink.SerializeToString
+            _Converse(sessions, tokens, tenant, guard).stream, response_serializer=mien_pb2.Downlink.SerializeToString
         )
     }
     server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(_SERVICE, handlers),))
@@ -114,10 +117,11 @@ class _Connection:
 class _Converse:
     """The handler of the one method; requests come as raw bytes, so that bad ones can be counted."""
 
-    def __init__(self, sessions: Sessions, tokens: Mapping[str, str] | None, tenant: str) -> None:
+    def __init__(self, sessions: Sessions, tokens: Mapping[str, str] | None, tenant: str, guard: Guard | None) -> None:
         self._sessions = sessions
         self._tokens = tokens
         self._tenant = tenant
+        self._guard = guard
 
     async def stream(
         self, requests: AsyncIterator[bytes], context: grpc.aio.ServicerContext[bytes, mien_pb2.Downlink]
@@ -151,14 +155,17 @@ class _Converse:
             first = parse_uplink(await anext(stream, b""))
         if first.WhichOneof("body") != "hello":
             raise WireError("the first packet must be a hello")
-        names = [name.decode() for name in context.auth_context().get("x509_common_name", ())]
-        admit(first.hello, names, self._tokens)
+        shown = context.auth_context()
+        admit(first.hello, [name.decode() for name in shown.get("x509_common_name", ())], self._tokens)
+        tenant, serial = self._guarded(shown.get("x509_pem_cert", ()))
         connection = _Connection(context)
-        session = await self._sessions.open(first.hello, self._tenant, connection)
+        session = await self._sessions.open(first.hello, tenant, connection)
         reading = asyncio.create_task(_read(stream, session), name=f"read {first.hello.device}")
         closing = asyncio.create_task(connection.closed.wait(), name="closed")
         try:
-            await asyncio.wait((reading, closing), return_when=asyncio.FIRST_COMPLETED)
+            while not (reading.done() or closing.done()):
+                self._refuse(serial)
+                await asyncio.wait((reading, closing), timeout=_GUARD_S, return_when=asyncio.FIRST_COMPLETED)
             if reading.done():
                 reading.result()
                 return ""
@@ -168,6 +175,18 @@ class _Converse:
             for task in (reading, closing):
                 task.cancel()
             await asyncio.gather(reading, closing, return_exceptions=True)
+
+    def _guarded(self, certificates: Sequence[bytes]) -> tuple[str, int]:
+        """(tenant, serial) of who shows these certificates; serial 0: none. Raises Rejected."""
+        if self._guard is None or not certificates:
+            return self._tenant, 0
+        tenant, serial = self._guard.who(certificates[0])
+        self._refuse(serial)
+        return tenant or self._tenant, serial
+
+    def _refuse(self, serial: int) -> None:
+        if serial and self._guard is not None and (reason := self._guard.refuses(serial)) is not None:
+            raise Rejected(reason)
 
 
 async def _read(stream: AsyncIterator[bytes], session: Session) -> None:

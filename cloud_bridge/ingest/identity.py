@@ -4,9 +4,23 @@ from __future__ import annotations
 
 import hmac
 from collections.abc import Mapping, Sequence
+from typing import Protocol
 
 from edge.wire import WireError, mien_pb2
 from edge.wire.check import VERSION, check_device
+
+
+class Guard(Protocol):
+    """Who was revoked; `cloud_bridge.authority` implements it. Quick: asked at each hello and every few seconds."""
+
+    def who(self, pem: bytes) -> tuple[str, int]:
+        """(tenant, serial) of a certificate that TLS has checked; the tenant is empty where it names none."""
+
+    def refuses(self, serial: int) -> str | None:
+        """Why the holder of this certificate may not speak, or None."""
+
+    def refuses_device(self, tenant: str, device: str) -> str | None:
+        """The same by name, where the broker checked the certificate."""
 
 
 class Rejected(Exception):  # noqa: N818

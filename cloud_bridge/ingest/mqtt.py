@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from cloud_bridge.errors import SettingError
-from cloud_bridge.ingest.identity import Rejected, admit
+from cloud_bridge.ingest.identity import Guard, Rejected, admit
 from cloud_bridge.ingest.session import ApplicationFailed, Session, Sessions
 from edge.wire import WireError, mien_pb2, topics
 from edge.wire.backoff import Backoff
@@ -48,13 +48,16 @@ class Broker:
 class Server:
     """An ingest that keeps itself joined. `reason` tells why it is not, or None."""
 
-    def __init__(self, sessions: Sessions, broker: Broker, tokens: Mapping[str, str] | None) -> None:
+    def __init__(
+        self, sessions: Sessions, broker: Broker, tokens: Mapping[str, str] | None, guard: Guard | None
+    ) -> None:
         self.reason: str | None = "not joined yet"
         self.joined = asyncio.Event()
         self._sessions = sessions
         self._broker = broker
         self._tls = _context(broker) if broker.tls else None
         self._tokens = tokens
+        self._guard = guard
         self._devices: dict[tuple[str, str], _Remote] = {}
         self._task = asyncio.create_task(self._run(), name="mqtt ingest")
 
@@ -137,7 +140,13 @@ class Server:
         if hello.device != remote.device:
             raise Rejected("the hello names another device than its topic")
         admit(hello, (), self._tokens)
+        self.check(remote)
         return await self._sessions.open(hello, remote.tenant, remote)
+
+    def check(self, remote: _Remote) -> None:
+        """Raises Rejected once the device was revoked, even where the broker still lets it in."""
+        if self._guard and (reason := self._guard.refuses_device(remote.tenant, remote.device)) is not None:
+            raise Rejected(reason)
 
     def forget(self, remote: _Remote) -> None:
         """Called by a conversation that ended."""
@@ -195,27 +204,30 @@ class _Remote:
             self._task.cancel()
 
     async def _work(self, hello: mien_pb2.Hello) -> None:
+        session: Session | None = None
         try:
             session = await self._server.open(self, hello)
-        except Rejected as error:
-            self._server.count("rejected")
-            self._server.forget(self)
-            with contextlib.suppress(ConnectionError):
-                await self.send(mien_pb2.Downlink(refused=mien_pb2.Refused(reason=str(error))))
-            return
-        try:
             while True:
-                await session.take(await self._queue.get())
+                uplink = await self._queue.get()
+                self._server.check(self)
+                await session.take(uplink)
         except ApplicationFailed:
             await self.say_hello_again()
+        except Rejected as error:
+            self._server.count("rejected")
+            with contextlib.suppress(ConnectionError):
+                await self.send(mien_pb2.Downlink(refused=mien_pb2.Refused(reason=str(error))))
         finally:
             self._server.forget(self)
-            session.cut(self)
+            if session is not None:
+                session.cut(self)
 
 
-async def serve(sessions: Sessions, broker: Broker, *, tokens: Mapping[str, str] | None = None) -> Server:
+async def serve(
+    sessions: Sessions, broker: Broker, *, tokens: Mapping[str, str] | None = None, guard: Guard | None = None
+) -> Server:
     """Join `broker`, now or as soon as it can be reached, and stay. Raises SettingError for unusable TLS files."""
-    return Server(sessions, broker, tokens)
+    return Server(sessions, broker, tokens, guard)
 
 
 def _context(broker: Broker) -> ssl.SSLContext:

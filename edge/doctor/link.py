@@ -9,6 +9,7 @@ from edge import plugin
 from edge.config import Config
 from edge.doctor.base import Finding, of_error
 from edge.errors import MienError
+from edge.identity import Identity
 from edge.transports.base import TlsFiles
 
 _WAIT_S = 4.0
@@ -18,7 +19,8 @@ def check(config: Config) -> list[Finding]:
     """One finding for each bridge of the settings. No device says hello: a running one is not disturbed."""
     if not config.link.bridges:
         return [Finding("link", "ok", "no bridge is set: the device works alone")]
-    tls = TlsFiles(config.link.ca, config.link.cert, config.link.key)
+    identity = Identity.of(config)
+    tls = identity.tls if identity else TlsFiles(config.link.ca, config.link.cert, config.link.key)
     found = [_reach(text, tls) for text in config.link.bridges]
     if any(one.state == "ok" for one in found):  # the first that answers is taken
         return [Finding(one.name, "warn" if one.state == "fail" else one.state, one.what, one.mend) for one in found]

@@ -139,6 +139,8 @@ class MqttTransport:
                 raise self._lost(error) from error
             if downlink.WhichOneof("body") == "missing" and not downlink.missing.seq:
                 raise TransportError(f"{_shown(self._uri)}: the bridge has begun anew and asks for a hello")
+            if downlink.WhichOneof("body") == "refused" and not downlink.refused.seq:
+                raise TransportError(f"{_shown(self._uri)}: the bridge refuses this device: {downlink.refused.reason}")
             yield downlink
 
     async def close(self) -> None:
