@@ -6,6 +6,7 @@ the face; it has the size of an average adult's head, which a rigid fit scales t
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -45,17 +46,19 @@ _HEAD = np.array(
     [(0.0, y, z) for y, z in _MIDDLE.values()] + [(-x, y, z) for x, y, z in _PAIRS.values()] + list(_PAIRS.values()),
     np.float64,
 )
+_HEAD_MIDDLE = _HEAD.mean(axis=0)
+_HEAD_SPREAD = _HEAD - _HEAD_MIDDLE
+_HEAD_SQUARES = float((_HEAD_SPREAD**2).sum())
 
 # Outer corner, upper lid outer and inner, inner corner, lower lid inner and outer: of the person's right and left eye.
 _LIDS = np.array([[33, 160, 158, 133, 153, 144], [263, 387, 385, 362, 380, 373]], np.intp)
-_IRISES = (468, 473)
-_LIP_UPPER, _LIP_LOWER, _MOUTH_RIGHT, _MOUTH_LEFT = 13, 14, 78, 308  # inner lips
+_LIPS = np.array([13, 14, 78, 308], np.intp)  # inner: upper, lower, right and left corner
 
 # The eyeball. Where it turns, cm from the middle of the corners of the lids, in the head's frame; and how far from
 # there the iris lies. Anatomy says about (0, 0.1, -0.4) and 1.03 (Fry & Hill 1962); the rest makes up for how the net
 # places corners, and for the iris, whose ups and downs it shows at half their size. Fitted on drawn heads, of the
 # same renderer that the benchmark uses: real eyes are not shown to follow it.
-_CORNERS = np.array([[33, 133], [263, 362]], np.intp)
+_EYES = np.array([468, 473, 33, 263, 133, 362], np.intp)  # irises, outer and inner corners; right and left each
 _EYE_MIDDLE = np.array([0.0, 0.12, -0.8])
 _IRIS_AT = 0.95
 _UP_DOWN_GAIN = 1.8
@@ -78,17 +81,16 @@ def head_pose(points: Points) -> Pose:
     """Rigid fit with scale (Umeyama 1991) of the reference points. `points`: float32 (478, 3), pixels of an upright
     picture."""
     seen = _viewer(points[_INDEX])
-    middle, head_middle = seen.mean(axis=0), _HEAD.mean(axis=0)
-    head = _HEAD - head_middle
-    u, d, vt = np.linalg.svd((seen - middle).T @ head)
-    sign = np.array([1.0, 1.0, np.sign(np.linalg.det(u @ vt))])
-    rotation = (u * sign) @ vt
-    scale = float((d * sign).sum() / (head**2).sum())
-    normal = rotation[:, 2]
-    yaw, pitch = _angles(normal)
-    upright = _turned(yaw, pitch).T @ rotation
-    roll = -np.degrees(np.arctan2(upright[1, 0], upright[0, 0]))
-    return Pose(yaw, pitch, float(roll), rotation, scale, middle - scale * rotation @ head_middle)
+    u, d, vt = np.linalg.svd(seen.T @ _HEAD_SPREAD)  # deviations from the head's middle: seen's own drops out
+    rotation: Floats = u @ vt
+    if _volume(rotation) < 0:  # a mirror image is no turn
+        d[2] = -d[2]
+        rotation = (u * (1.0, 1.0, -1.0)) @ vt
+    scale = float(d.sum()) / _HEAD_SQUARES
+    yaw, pitch = _angles(*rotation[:, 2].tolist())
+    upright = _turned(yaw, pitch).T @ rotation[:, 0]
+    roll = -math.degrees(math.atan2(upright[1], upright[0]))
+    return Pose(yaw, pitch, roll, rotation, scale, seen.mean(axis=0) - scale * rotation @ _HEAD_MIDDLE)
 
 
 def gaze(points: Points, pose: Pose) -> tuple[float, float] | None:
@@ -99,22 +101,21 @@ def gaze(points: Points, pose: Pose) -> tuple[float, float] | None:
     """
     if pose.rotation[2, 2] < 0.5:  # beyond 60°
         return None
-    irises = _viewer(points[list(_IRISES)])
-    centres = _viewer(points[_CORNERS]).mean(axis=1) + pose.scale * pose.rotation @ _EYE_MIDDLE
-    aside = (irises - centres)[:, :2] / (pose.scale * _IRIS_AT)  # z of the iris is not to be trusted
-    x, y = near_eye(aside, pose)
-    far = float(np.hypot(x, y))
+    seen = _viewer(points[_EYES])  # irises, then right and left corners
+    centres = (seen[2:4] + seen[4:]) / 2 + pose.scale * pose.rotation @ _EYE_MIDDLE
+    aside = (seen[:2] - centres)[:, :2] / (pose.scale * _IRIS_AT)  # z of the iris is not to be trusted
+    x, y = near_eye(aside, pose).tolist()
+    far = math.hypot(x, y)
     if far > 0.98:
         x, y = x * 0.98 / far, y * 0.98 / far
-    seen = np.array([x, y, np.sqrt(1.0 - x * x - y * y)])
-    yaw, pitch = _angles(pose.rotation.T @ seen)
-    pitch = float(np.clip(pitch * _UP_DOWN_GAIN, -40.0, 40.0))
-    return _angles(pose.rotation @ _turned(yaw, pitch)[:, 2])
+    yaw, pitch = _angles(*(pose.rotation.T @ (x, y, math.sqrt(1.0 - x * x - y * y))).tolist())
+    pitch = min(max(pitch * _UP_DOWN_GAIN, -40.0), 40.0)
+    return _angles(*(pose.rotation @ _turned(yaw, pitch)[:, 2]).tolist())
 
 
 def near_eye(values: Floats, pose: Pose) -> Floats:
     """Mean of what the right and the left eye say, (2, ...); the nearer eye counts more when the head is turned."""
-    left = float(np.clip(0.5 - 1.2 * pose.rotation[0, 2], 0.0, 1.0))  # turned to its left, the right eye is nearer
+    left = min(max(0.5 - 1.2 * float(pose.rotation[0, 2]), 0.0), 1.0)  # turned to its left, the right eye is nearer
     mean: Floats = (1.0 - left) * values[0] + left * values[1]
     return mean
 
@@ -122,17 +123,16 @@ def near_eye(values: Floats, pose: Pose) -> Floats:
 def eye_aspect_ratio(points: Points) -> Floats:
     """Height over width of the right and the left eye (Soukupová & Čech 2016), in three dimensions: float64 (2,)."""
     p = points[_LIDS].astype(np.float64)
-    height = np.linalg.norm(p[:, 1] - p[:, 5], axis=1) + np.linalg.norm(p[:, 2] - p[:, 4], axis=1)
-    width = np.linalg.norm(p[:, 0] - p[:, 3], axis=1)
-    ratio: Floats = height / np.maximum(2 * width, 1e-6)
+    apart = p[:, [1, 2, 0]] - p[:, [5, 4, 3]]
+    lengths = np.sqrt((apart * apart).sum(axis=2))
+    ratio: Floats = (lengths[:, 0] + lengths[:, 1]) / np.maximum(2 * lengths[:, 2], 1e-6)
     return ratio
 
 
 def mouth_open(points: Points) -> float:
     """Gap between the inner lips over the mouth's width; about 0 shut, 0.3 in speech, above 0.6 in a yawn."""
-    gap = np.linalg.norm(points[_LIP_UPPER] - points[_LIP_LOWER])
-    width = np.linalg.norm(points[_MOUTH_RIGHT] - points[_MOUTH_LEFT])
-    return float(gap / max(float(width), 1e-6))
+    upper, lower, right, left = points[_LIPS].tolist()
+    return math.dist(upper, lower) / max(math.dist(right, left), 1e-6)
 
 
 def _viewer(points: Points) -> Floats:
@@ -140,14 +140,21 @@ def _viewer(points: Points) -> Floats:
     return points.astype(np.float64) * (1.0, -1.0, -1.0)
 
 
-def _angles(direction: Floats) -> tuple[float, float]:
-    x, y, z = direction / np.linalg.norm(direction)
-    return float(np.degrees(np.arctan2(x, z))), float(np.degrees(np.arcsin(np.clip(y, -1.0, 1.0))))
+def _volume(rotation: Floats) -> float:
+    """The determinant, of three by three."""
+    (a, b, c), (d, e, f), (g, h, i) = rotation.tolist()
+    return float(a * (e * i - f * h) - b * (d * i - f * g) + c * (d * h - e * g))
+
+
+def _angles(x: float, y: float, z: float) -> tuple[float, float]:
+    """Yaw and pitch, degrees, of a direction in viewer axes."""
+    return math.degrees(math.atan2(x, z)), math.degrees(math.atan2(y, math.hypot(x, z)))
 
 
 def _turned(yaw_deg: float, pitch_deg: float) -> Floats:
-    a, b = np.radians([yaw_deg, pitch_deg])
-    about_y = np.array([[np.cos(a), 0, np.sin(a)], [0, 1, 0], [-np.sin(a), 0, np.cos(a)]])
-    about_x = np.array([[1, 0, 0], [0, np.cos(b), np.sin(b)], [0, -np.sin(b), np.cos(b)]])
-    turned: Floats = about_y @ about_x
-    return turned
+    """The rotation by yaw about y after pitch about x."""
+    a, b = math.radians(yaw_deg), math.radians(pitch_deg)
+    cos_a, sin_a, cos_b, sin_b = math.cos(a), math.sin(a), math.cos(b), math.sin(b)
+    return np.array(
+        [[cos_a, -sin_a * sin_b, sin_a * cos_b], [0.0, cos_b, sin_b], [-sin_a, -cos_a * sin_b, cos_a * cos_b]]
+    )

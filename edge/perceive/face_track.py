@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import cv2
 import numpy as np
 import numpy.typing as npt
@@ -21,7 +23,11 @@ Box = tuple[float, float, float, float]
 
 
 class FaceTrack:
-    """One person's face. `turns`: counter-clockwise quarter turns that set the camera's picture upright."""
+    """One person's face. `turns`: counter-clockwise quarter turns that set the camera's picture upright.
+
+    `box`: x, y, w, h in pixels, around the landmarks; `eye_distance`: pixels between the outer corners of the eyes, as
+    if the head were not turned.
+    """
 
     def __init__(self, person: int, face: Face, t_s: float, picture: Picture, turns: int = 0) -> None:
         self.person = person
@@ -42,6 +48,8 @@ class FaceTrack:
         self.face = face
         self.looked_s = self.seen_s = t_s
         self.present = True
+        self.box = box_of(face)
+        self.eye_distance = math.dist(*face.points[[RIGHT_EYE_OUTER, LEFT_EYE_OUTER]].tolist())
         self.roi = roi_from_landmarks(face.points)
         self._patch = _patch(picture, self.roi)
         self.upright = _set_upright(face.points, self.turns)
@@ -54,16 +62,6 @@ class FaceTrack:
         contrast = float(self._patch.std())
         face, eyes = float(change.mean()), float(change[_EYES].mean())
         return face > max(_MOVED * contrast, _NOISE) or eyes > max(_EYES_MOVED * contrast, _NOISE)
-
-    @property
-    def eye_distance(self) -> float:
-        """Pixels between the outer corners of the eyes, as if the head were not turned."""
-        return float(np.linalg.norm(self.face.points[RIGHT_EYE_OUTER] - self.face.points[LEFT_EYE_OUTER]))
-
-    @property
-    def box(self) -> Box:
-        """x, y, w, h in pixels, around the landmarks."""
-        return box_of(self.face)
 
     def partial(self, width: int, height: int) -> bool:
         """Whether half the face is out of the picture, or turned too far to read an expression."""
@@ -155,14 +153,15 @@ class FaceTrack:
         x, y, w, h = self.box
         other_x, other_y, other_w, other_h = box
         size, other = max(w, h), max(other_w, other_h)
-        off = float(np.hypot(x + w / 2 - other_x - other_w / 2, y + h / 2 - other_y - other_h / 2))
+        off = math.hypot(x + w / 2 - other_x - other_w / 2, y + h / 2 - other_y - other_h / 2)
         return off < 0.5 * max(size, other) and 0.4 < size / max(other, 1e-6) < 2.5
 
 
 def box_of(face: Face) -> Box:
     """x, y, w, h in pixels, around a face's landmarks."""
-    low, high = face.points[:, :2].min(axis=0), face.points[:, :2].max(axis=0)
-    return float(low[0]), float(low[1]), float(high[0] - low[0]), float(high[1] - low[1])
+    x, y, _ = face.points.T
+    left, top = float(x.min()), float(y.min())
+    return left, top, float(x.max()) - left, float(y.max()) - top
 
 
 def _patch(picture: Picture, roi: Roi) -> npt.NDArray[np.float32]:

@@ -223,9 +223,14 @@ def _crop(picture: Picture, roi: Roi, size: int) -> Picture:
 
 def _quality(eye_distance: float, crop: Picture) -> float:
     """0–1: how well a face of this size, light and sharpness can be read; `crop` is as of `_crop`, 48 pixels."""
-    mean, contrast = float(crop.mean()), float(crop.std())
-    size = np.clip((eye_distance - 12.0) / 30.0, 0.0, 1.0)
-    bright = np.clip((mean - 12.0) / 40.0, 0.0, 1.0) * np.clip((252.0 - mean) / 30.0, 0.0, 1.0)
-    edges = cv2.Laplacian(crop, cv2.CV_16S)[1:-1, 1:-1].std() / max(contrast, 1.0)
-    sharp = np.clip((edges - 0.12) / 0.33, 0.0, 1.0)  # 0.8 in focus, 0.2 where a face of 130 pixels is blurred by 4
-    return float(size * bright * sharp * np.clip(contrast / 20.0, 0.0, 1.0))
+    mean, contrast = (float(one[0, 0]) for one in cv2.meanStdDev(crop))
+    size = _between((eye_distance - 12.0) / 30.0)
+    bright = _between((mean - 12.0) / 40.0) * _between((252.0 - mean) / 30.0)
+    edges = float(cv2.meanStdDev(cv2.Laplacian(crop, cv2.CV_16S)[1:-1, 1:-1])[1][0, 0]) / max(contrast, 1.0)
+    sharp = _between((edges - 0.12) / 0.33)  # 0.8 in focus, 0.2 where a face of 130 pixels is blurred by 4
+    return size * bright * sharp * _between(contrast / 20.0)
+
+
+def _between(value: float) -> float:
+    """Held to 0-1."""
+    return min(max(value, 0.0), 1.0)
