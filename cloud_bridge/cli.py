@@ -106,6 +106,15 @@ def _parser() -> argparse.ArgumentParser:
         help="what happened on each device, for console and trace; words only where the person agreed "
         "(history.sqlite in the bridge's state folder; none: nothing is kept)",
     )
+    parser.add_argument("--mcp", metavar="HOST:PORT", help="offer devices to MCP clients, by streamable HTTP at /mcp")
+    parser.add_argument("--mcp-grpc", metavar="HOST:PORT", help="the same, JSON-RPC over one gRPC stream")
+    parser.add_argument("--console", metavar="HOST:PORT", help="a web page: fleet, timelines, replay, mute")
+    parser.add_argument(
+        "--client-file",
+        metavar="JSON",
+        help="who may use MCP and console (else a token is drawn and printed): "
+        '{"NAME": {"token": "…", "tenant": "default", "may": ["read", "control"]}, …}',
+    )
     parser.add_argument("--keep-days", type=float, metavar="N", help="how long the history is kept (30)")
     return parser
 
@@ -124,6 +133,8 @@ async def _run(settings: Settings, *, as_json: bool) -> int:
             print(json.dumps({"event": event, **facts}), flush=True)
         elif event == "ready":
             print(f"listening on {facts['listen']} · {facts['llm']} · {facts['tts']}", flush=True)
+            for line in _shown(facts):
+                print(line, flush=True)
         elif event == "turn":
             logging.info("turn %s: %s, %s", facts["turn"], facts["outcome"], _stages(facts["ms"]))
         else:
@@ -131,6 +142,17 @@ async def _run(settings: Settings, *, as_json: bool) -> int:
 
     await serve(settings, tell, stop)
     return 0
+
+
+def _shown(facts: dict[str, Any]) -> list[str]:
+    """Where MCP and console are. The token stands behind `#`, which a browser keeps to itself."""
+    lines = [f"MCP at {facts[name]}" for name in ("mcp", "mcp_grpc") if facts.get(name)]
+    token = facts.get("token")
+    if facts.get("console"):
+        lines.append(f"console at {facts['console']}" + (f"/#token={token}" if token else ""))
+    if token:
+        lines.append(f"token of this run: {token} (give --client-file for lasting ones)")
+    return lines
 
 
 def _stages(ms: dict[str, int]) -> str:

@@ -17,6 +17,7 @@ from cloud_bridge.record import Record
 from cloud_bridge.sessions import Memories, Session
 from edge.wire import mien_pb2
 
+_SAY_S = 15.0  # how long something that is to be said waits for a running answer
 _ALERT_REST_S = 60.0  # between two unasked remarks to the same person
 
 
@@ -104,6 +105,19 @@ class Conversation:
         for task in self._priming:
             task.cancel()
         await asyncio.gather(*(self._drop(session) for session in self._sessions.values()))
+
+    async def say(self, device: Device, text: str) -> None:
+        """Say `text` to the person, as soon as no answer is under way. Raises BridgeError."""
+        until_s = time.monotonic() + _SAY_S
+        while (session := self._sessions.get(device)) is not None and session.answer and session.answer.released:
+            if time.monotonic() > until_s:
+                raise BridgeError("the person is being answered: try again later")
+            await asyncio.sleep(0.05)
+        if session is None:
+            raise BridgeError(f"'{device.id}' is not connected now")
+        await self._drop_guess(session)
+        plan = Plan(0, "", "", tone.TONES["plain"], text, ())
+        self._begin(session, plan, speculative=False).release()
 
     def forget(self, device: Device) -> None:
         """Erase what is remembered of `device`."""

@@ -10,16 +10,19 @@ import asyncio
 import itertools
 import time
 from collections import Counter, OrderedDict, deque
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from google.protobuf.json_format import MessageToDict
 
 from cloud_bridge.errors import BridgeError
 from cloud_bridge.ingest.base import Device, Handler, Link
 from edge.wire import mien_pb2
+
+if TYPE_CHECKING:
+    from cloud_bridge.ingest.base import Effect
 
 RECENT = 60  # moments kept of each device: a minute of states
 MOST_DEVICES = 20_000  # beyond that, those that went offline first are forgotten
@@ -109,8 +112,8 @@ class Seen:
 class Following:
     """What one follower is told, oldest first. `dropped` counts what it was too slow for."""
 
-    def __init__(self, tenant: str, device: str | None) -> None:
-        self.tenant, self.device = tenant, device
+    def __init__(self, device: str | None) -> None:
+        self.device = device
         self.dropped = 0
         self._queue: asyncio.Queue[Moment] = asyncio.Queue(_WAITING)
 
@@ -141,7 +144,7 @@ class Presence:
         self.remote: Callable[[str, str, mien_pb2.Command], bool] = lambda tenant, device, command: False
         self._inner = inner
         self._seen: OrderedDict[tuple[str, str], Seen] = OrderedDict()
-        self._followers: dict[str, list[Following]] = {}
+        self._followers: dict[str | None, list[Following]] = {}
         self._orders: dict[int, asyncio.Future[Done]] = {}
         self._numbers = itertools.count(int(time.time()) & 0xFFFFFF)
 
@@ -155,7 +158,7 @@ class Presence:
         self.note(device, "online", {"software": device.software})
         await self._inner.connected(device, heard)
 
-    async def received(self, device: Device, envelope: mien_pb2.Envelope) -> bytes | None:
+    async def received(self, device: Device, envelope: mien_pb2.Envelope) -> Effect | None:
         """See `Handler`."""
         if envelope.boot == device.boot:
             self.note(device, _KINDS.get(envelope.kind, "unknown"), envelope)
@@ -193,8 +196,9 @@ class Presence:
             _keep_facts(seen, kind, what, now_s)
             moment = Moment(device.tenant, device.id, kind, now_s, what)
         seen.recent.append(moment)
-        for follower in self._followers.get(device.tenant, ()):
-            follower.put(moment)
+        for whose in (device.tenant, None):
+            for follower in self._followers.get(whose, ()):
+                follower.put(moment)
         if relay:
             for told in self.relays:
                 told(moment, device)
@@ -235,9 +239,12 @@ class Presence:
         return found
 
     @contextmanager
-    def follow(self, tenant: str, device: str | None = None) -> Any:
-        """`with presence.follow(tenant) as following`: all that happens from now on, on one device or on all."""
-        following = Following(tenant, device)
+    def follow(self, tenant: str | None, device: str | None = None) -> Iterator[Following]:
+        """`with presence.follow(tenant) as following`: all that happens from now on, on one device or on all.
+
+        Tenant None: of all tenants; for parts of the bridge that keep tenants apart themselves.
+        """
+        following = Following(device)
         self._followers.setdefault(tenant, []).append(following)
         try:
             yield following

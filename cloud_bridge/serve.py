@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from cloud_bridge import choose, opening, prompt
+from cloud_bridge import choose, opening, prompt, surfaces
 from cloud_bridge.answer import Report, Tools
 from cloud_bridge.conversation import Conversation
 from cloud_bridge.errors import BridgeError, SettingError
@@ -22,6 +22,7 @@ from cloud_bridge.history import History
 from cloud_bridge.ingest import grpc, mqtt
 from cloud_bridge.ingest.base import Device, Tls
 from cloud_bridge.ingest.session import Sessions
+from cloud_bridge.presence import Presence
 from cloud_bridge.providers.base import LanguageModel
 from cloud_bridge.record import Record
 from cloud_bridge.settings import Settings, secret
@@ -54,13 +55,15 @@ async def serve(settings: Settings, tell: Tell, stop: asyncio.Event) -> None:
 
         def told(device: Device, report: Report) -> None:
             tell("turn", device=device.id, **asdict(report))
+            presence.answered(device, asdict(report))
 
         history = History(history_file(settings)) if settings.history != "none" else None
         if history is not None:
             stack.callback(history.close)
         record = Record(history)
         conversation = Conversation(Tools(model, speech), told, speculate=settings.speculate, record=record)
-        sessions = Sessions(conversation, Path(settings.store) if settings.store else state_folder() / "seen.sqlite")
+        presence = Presence(conversation)
+        sessions = Sessions(presence, Path(settings.store) if settings.store else state_folder() / "seen.sqlite")
         stack.push_async_callback(sessions.close)
         authority: Authority | None = None
         if settings.enroll is not None:
@@ -78,6 +81,9 @@ async def serve(settings: Settings, tell: Tell, stop: asyncio.Event) -> None:
         if settings.broker is not None:
             broker = await mqtt.serve(sessions, _broker(settings, authority), tokens=tokens, guard=authority)
             stack.push_async_callback(broker.stop)
+        shown = await stack.enter_async_context(
+            surfaces.show(settings, presence, conversation, history, tls=tls, names=_names(settings))
+        )
         host = settings.listen.rpartition(":")[0]
         loading = asyncio.create_task(_load(model, speech))
         if not await _unless(stop, loading):
@@ -88,6 +94,7 @@ async def serve(settings: Settings, tell: Tell, stop: asyncio.Event) -> None:
             broker=settings.broker,
             llm=model.name,
             tts=speech.name if speech is not None else "text only",
+            **asdict(shown),
             pid=os.getpid(),
             start_s=round(time.monotonic() - began_s, 2),
         )

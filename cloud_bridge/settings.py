@@ -32,6 +32,10 @@ class Settings(BaseModel):
     store: str | None = None
     history: str | None = None
     keep_days: float = Field(30.0, gt=0)
+    mcp: str | None = Field(None, pattern=r"^.+:\d+$")
+    mcp_grpc: str | None = Field(None, pattern=r"^.+:\d+$")
+    console: str | None = Field(None, pattern=r"^.+:\d+$")
+    client_file: str | None = None
     speculate: bool = True
 
 

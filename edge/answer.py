@@ -6,20 +6,20 @@ import threading
 from collections.abc import Callable, Iterable, Sequence
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from edge import clock, plugin
 from edge.config import Config, state_folder
 from edge.errors import ConfigError, OutputError
-from edge.identity import Identity
-from edge.outbox import Outbox
 from edge.outputs.base import Output
 from edge.outputs.led import Capturing, Led
 from edge.replies import Player, Replies
-from edge.transports.base import TlsFiles
-from edge.uplink import Uplink
 from edge.wire import mien_pb2
 from edge.wire.envelope import Sealer
+
+if TYPE_CHECKING:
+    from edge.outbox import Outbox
+    from edge.uplink import Uplink
 
 _ANSWER_S = 60.0  # at the end of the input, how long the answer to the last turn is waited for
 _CONNECT_S = 5.0
@@ -47,7 +47,9 @@ class Answer:
     ) -> None:
         self._say = say
         self._faults: dict[str, str] = {}
-        self._outputs = self._open_outputs([*config.outputs, *([f"wav:{out / 'reply.wav'}"] if out else [])])
+        # Without a bridge nothing is ever said: the sound library's 20 MB and the network's 8 are then not loaded.
+        outputs = [one for one in config.outputs if config.link.bridges or one.startswith("led")]
+        self._outputs = self._open_outputs([*outputs, *([f"wav:{out / 'reply.wav'}"] if out else [])])
         self._replies = Replies([*players, *self._outputs, _Teller(say)], self._other)
         self._told_audio: set[int] = set()
         self._expected_turn = 0
@@ -56,6 +58,11 @@ class Answer:
         link = config.link
         if not link.bridges:
             return
+        from edge.identity import Identity
+        from edge.outbox import Outbox
+        from edge.transports.base import TlsFiles
+        from edge.uplink import Uplink
+
         path = link.outbox or state_folder() / f"outbox-{config.device}.sqlite"
         path.parent.mkdir(parents=True, exist_ok=True)
         self._outbox = Outbox(path, link.outbox_mb << 20)

@@ -6,6 +6,8 @@ import threading
 from collections import deque
 from typing import Generic, TypeVar
 
+from edge.clock import now_s
+
 T = TypeVar("T")
 
 
@@ -13,7 +15,8 @@ class Slot(Generic[T]):
     """Bounded hand-over between threads.
 
     `put` never waits: when `capacity` items lie unread, the oldest is dropped and counted in `dropped`. `take` waits
-    for an item. With capacity 1 it is the latest-wins slot of a camera.
+    for an item. With capacity 1 it is the latest-wins slot of a camera. Who takes may `rest`: until then what is put is
+    not wanted, wakes nobody and is counted in `skipped`.
     """
 
     def __init__(self, capacity: int = 1) -> None:
@@ -21,12 +24,16 @@ class Slot(Generic[T]):
         self._capacity = capacity
         self._ready = threading.Condition()
         self._closed = False
-        self.dropped = 0
+        self._rest_until_s = float("-inf")
+        self.dropped = self.skipped = 0
 
     def put(self, item: T) -> None:
         """Leave `item`; after `close` it is ignored."""
         with self._ready:
             if self._closed:
+                return
+            if now_s() < self._rest_until_s:
+                self.skipped += 1
                 return
             if len(self._items) >= self._capacity:
                 self._items.popleft()
@@ -54,6 +61,13 @@ class Slot(Generic[T]):
             item = self._items.popleft()
             self._ready.notify_all()
             return item
+
+    def rest(self, until_s: float) -> None:
+        """Want nothing before `until_s` (monotonic): what lies here and what is `put` till then is skipped."""
+        with self._ready:
+            self._rest_until_s = until_s
+            self.skipped += len(self._items)
+            self._items.clear()
 
     def close(self) -> None:
         """Wake every waiter; what lies in the slot can still be taken."""

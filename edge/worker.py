@@ -35,6 +35,7 @@ class Worker(Generic[F]):
 
     The detector is made on the worker's thread (loading takes time) and made anew after a fault. `failing` is the
     reason why nothing comes now, or None. `latency` runs from the capture of a frame's last sample to its batch.
+    `rest` tells for how many seconds after the frame just fed no other is wanted.
     """
 
     def __init__(
@@ -45,6 +46,7 @@ class Worker(Generic[F]):
         found: Slot[Sequence[Observation]],
         *,
         tune: Callable[[Detector[F]], None] | None = None,
+        rest: Callable[[Detector[F]], float] | None = None,
     ) -> None:
         self.name = name
         self.latency = Latency()
@@ -56,7 +58,7 @@ class Worker(Generic[F]):
         self._make = make
         self._slot = frames
         self._found = found
-        self._tune = tune
+        self._tune, self._rest = tune, rest
         self._detector: Detector[F] | None = None
         self._thread = threading.Thread(target=self._run, name=name, daemon=True)
 
@@ -103,7 +105,10 @@ class Worker(Generic[F]):
             self.faces += any(isinstance(one, FaceSeen) for one in observations)
             end_s = frame.end_s if isinstance(frame, AudioFrame) else frame.t_s
             self.latency.add(max(0.0, clock.now_s() - end_s))
-            self._found.put(observations)
+            if observations:
+                self._found.put(observations)
+            if self._rest is not None and (rest_s := self._rest(detector)) > 0:
+                self._slot.rest(frame.t_s + rest_s)
 
     def _drain(self, seconds: float) -> None:
         end_s = clock.now_s() + seconds

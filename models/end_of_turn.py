@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from models.logmel import HOP, SAMPLE_RATE_HZ, log_mel
-from models.session import open_model
+from models.session import give_back_memory, open_model
 
 LISTENS_S = 8.0
 _SAMPLES = int(LISTENS_S * SAMPLE_RATE_HZ)
@@ -37,4 +37,6 @@ class EndOfTurnNet:
         heard = (heard - heard.mean()) / np.sqrt(heard.var() + np.float32(1e-7))
         frames = min(_SAMPLES, tail.size + int(_FRONT_S * SAMPLE_RATE_HZ)) // _STEP * 2
         picture = log_mel(heard)[-frames:].T[None]  # (1, 80, frames)
-        return float(self._net.run(np.ascontiguousarray(picture))[0][0, 0])
+        probability = float(self._net.run(np.ascontiguousarray(picture))[0][0, 0])
+        give_back_memory()  # this pass is the largest of all, and rare
+        return probability

@@ -45,6 +45,9 @@ def work(
     config: Config, out: Path | None, show: Callable[[str], None], *, describe_every_s: float | None = None
 ) -> int:
     """Run the device loop until its input ends or Ctrl-C; every event line goes to `show` and to the socket."""
+    from models.session import share_memory
+
+    share_memory()
     from edge.event_socket import EventSocket
     from edge.loop import Loop, check
 

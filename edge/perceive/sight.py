@@ -81,6 +81,12 @@ class Sight:
         second; at the camera's rate or above, landmarks are read from every picture."""
         self._frame_hz, self._expression_hz, self._on, self._still_hz = frame_hz, expression_hz, on, still_hz
 
+    @property
+    def rest_s(self) -> float:
+        """For how many seconds after the picture just fed no other is wanted; a camera's may then be left unread."""
+        search_s = 0.0 if self.tracks else self._search.pause_s(known=0, lost=False)
+        return max(0.9 / self._frame_hz if self._frame_hz else 0.0, search_s if self._on else 0.5)
+
     def reset(self) -> None:
         """Forget everybody; the next picture may be of another scene."""
         self.tracks = []

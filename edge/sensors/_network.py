@@ -12,9 +12,9 @@ from edge.errors import MediaError, SensorMissing
 from edge.sensors._blocks import Blocks
 from edge.sensors._liveclock import LiveClock
 from edge.sensors._resample import Resampler
-from edge.sensors._streams import picture_stream, sound_stream, upright_bgr
+from edge.sensors._streams import DecodedFrame, Upright, picture_stream, sound_stream
 from edge.sensors.base import without_password
-from edge.types import Frame, VideoFrame
+from edge.types import Frame
 
 _OPEN_S = 8.0
 _READ_S = 2.5  # shorter than the watcher's deadline, so that a silent camera is told as what it is
@@ -74,6 +74,7 @@ class NetworkCamera:
         self._stampless = container.format.name in _STAMPLESS
         self._clock = LiveClock()
         self._seq = 0
+        self._turn: Upright | None = None
 
     def read(self, timeout_s: float) -> Frame | None:
         """The next frame. Blocks up to 2.5 s; a stream that is silent for longer raises SensorMissing."""
@@ -111,8 +112,9 @@ class NetworkCamera:
         if isinstance(one, av.AudioFrame):
             self._ready.extend(self._blocks.feed(self._resampler.feed(one), t_s))
         else:
-            aspect = float(self._picture.sample_aspect_ratio or 1)
-            self._ready.append(VideoFrame(self.uri, self._seq, t_s, upright_bgr(one, aspect)))
+            if self._turn is None:  # the aspect is known with the first picture
+                self._turn = Upright(float(self._picture.sample_aspect_ratio or 1))
+            self._ready.append(DecodedFrame(self.uri, self._seq, t_s, one, self._turn))
             self._seq += 1
 
 

@@ -23,13 +23,14 @@ from typing import Any
 import av
 import cv2
 import numpy as np
+from av.stream import Discard
 
 from edge import clock
 from edge.errors import MediaError, SensorMissing
 from edge.plugin import Uri
 from edge.sensors._blocks import Blocks
 from edge.sensors._resample import Resampler
-from edge.sensors._streams import picture_stream, sound_stream, upright_bgr
+from edge.sensors._streams import DecodedFrame, Upright, picture_stream, sound_stream
 from edge.sensors.base import EndOfStream
 from edge.types import AudioFrame, Frame, VideoFrame
 
@@ -141,6 +142,9 @@ class FileSensor:
     def _decoded(self, container: Any, stream: Any) -> Iterator[tuple[float | None, Any]]:
         """Decoded frames of one stream with their media time. Skips and counts what cannot be decoded."""
         stream.codec_context.thread_count = 1  # a small board's other cores belong to perception
+        for other in container.streams:
+            if other is not stream:
+                other.discard = Discard.all  # what the other container reads need not be copied here
         zero_s = (container.start_time or 0) / av.time_base
         packets = container.demux(stream)
         while True:
@@ -171,13 +175,13 @@ class FileSensor:
 
     def _pictures(self, container: Any) -> Iterator[Frame]:
         stream = picture_stream(container)
-        aspect = float(stream.sample_aspect_ratio or 1)
+        turn = Upright(float(stream.sample_aspect_ratio or 1))
         step_s = 1 / float(stream.average_rate or 25)
         t_s = -step_s
         for seq, (stamp_s, picture) in enumerate(self._decoded(container, stream)):
             # A time stamp that is missing, stands still or jumps back is wrong: the frame follows its predecessor.
             t_s = stamp_s if stamp_s is not None and stamp_s > t_s else t_s + step_s
-            yield VideoFrame(self.uri, seq, self._start_s + t_s, upright_bgr(picture, aspect))
+            yield DecodedFrame(self.uri, seq, self._start_s + t_s, picture, turn)
 
     def _still(self) -> Frame:
         try:

@@ -7,6 +7,7 @@ import threading
 from hypothesis import given
 from hypothesis import strategies as st
 
+from edge import clock
 from edge.slots import Slot
 
 
@@ -42,3 +43,15 @@ def test_put_wait_loses_nothing() -> None:
     assert slot.take(0) == 1
     assert slot.put_wait(2, 0.01)
     assert slot.dropped == 0
+
+
+def test_while_it_rests_nothing_is_kept_and_nothing_counts_as_lost() -> None:
+    """What nobody wants is skipped, not dropped; afterwards items come as before."""
+    slot: Slot[int] = Slot(1)
+    slot.put(1)
+    slot.rest(clock.now_s() + 60.0)
+    slot.put(2)
+    assert (len(slot), slot.skipped, slot.dropped) == (0, 2, 0)
+    slot.rest(clock.now_s())
+    slot.put(3)
+    assert slot.take(0) == 3

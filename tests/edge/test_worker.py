@@ -71,3 +71,29 @@ def test_a_detector_that_cannot_be_made_does_not_hold_up_the_start() -> None:
     assert until(lambda: "no model" in str(worker.failing))
     frames.close()
     assert worker.join(5.0)
+
+
+def test_a_detector_that_rests_is_not_woken_and_an_empty_find_is_not_told() -> None:
+    """Between two looks no picture is handed over, and none of them counts as dropped."""
+    frames: Slot[VideoFrame] = Slot(1)
+    found: Slot[Sequence[Observation]] = Slot(8)
+    fed: list[int] = []
+
+    class Looking:
+        def feed(self, frame: VideoFrame) -> Sequence[Observation]:
+            fed.append(frame.seq)
+            return []
+
+        def reset(self) -> None:
+            pass
+
+    worker = Worker("sight", Looking, frames, found, rest=lambda _: 60.0)
+    worker.start()
+    frames.put(frame(1))
+    assert until(lambda: worker.frames == 1)
+    assert until(lambda: bool(frames.put(frame(2)) or frames.skipped))
+    frames.close()
+    assert worker.join(5.0)
+    assert fed == [1]
+    assert frames.dropped == 0
+    assert len(found) == 0

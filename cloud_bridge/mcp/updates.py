@@ -1,0 +1,121 @@
+"""From moments to MCP resource updates: each client hears of its own tenant's devices, and of no other."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Callable
+
+from mcp.server.auth.middleware.auth_context import get_access_token
+from mcp.server.connection import Connection
+from mcp.server.session import ServerSession
+from mcp.server.subscriptions import ResourcesListChanged, ResourceUpdated, ServerEvent
+
+from cloud_bridge.presence import Moment, Presence
+
+_SLOW_S = 0.5
+ROOT = "mien://devices"
+PARTS = ("state", "events", "conversation", "health")
+_PART_OF = {
+    "state": ("state",),
+    "event": ("events", "state"),
+    "turn_end": ("conversation", "state"),
+    "reply": ("conversation",),
+    "answered": ("conversation",),
+    "health": ("health",),
+    "online": ("state",),
+    "offline": ("state",),
+}
+
+
+def uri(device: str, part: str) -> str:
+    """The resource of one part of what is known of `device`."""
+    return f"{ROOT}/{device}/{part}"
+
+
+def tenant() -> str:
+    """Whose token this request came with. There is none without: the server lets nobody in who has no token."""
+    token = get_access_token()
+    assert token is not None
+    return str(token.subject)
+
+
+class Bus:
+    """An MCP subscription bus that parts tenants: implements the SDK's `SubscriptionBus`."""
+
+    def __init__(self) -> None:
+        self._listeners: dict[object, tuple[str, Callable[[ServerEvent], None]]] = {}
+
+    async def publish(self, event: ServerEvent) -> None:
+        """To the tenant of the request that is being served."""
+        self.tell(tenant(), event)
+
+    def tell(self, of: str, event: ServerEvent) -> None:
+        """To all who listen for tenant `of`."""
+        for whose, listener in list(self._listeners.values()):
+            if whose == of:
+                listener(event)
+
+    def subscribe(self, listener: Callable[[ServerEvent], None]) -> Callable[[], None]:
+        """Called by the SDK within the request that asks for it."""
+        token = object()
+        self._listeners[token] = (tenant(), listener)
+        return lambda: self._listeners.pop(token, None) and None
+
+    def __len__(self) -> int:
+        return len(self._listeners)
+
+
+class Updates:
+    """Follows `presence`, and tells MCP clients of both protocol generations which resources changed."""
+
+    def __init__(self, presence: Presence) -> None:
+        self.bus = Bus()
+        self._presence = presence
+        self._older: dict[Connection, tuple[str, ServerSession, set[str]]] = {}
+        self._task: asyncio.Task[None] | None = None
+
+    def start(self) -> None:
+        """Begin to follow."""
+        self._task = asyncio.create_task(self._run(), name="mcp updates")
+
+    async def stop(self) -> None:
+        """End."""
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.gather(self._task, return_exceptions=True)
+
+    def subscribe(self, session: ServerSession, what: str) -> None:
+        """`resources/subscribe` of the protocol before 2026-07-28."""
+        connection = session._connection  # a session object lives for one request; its connection has no public name
+        if connection not in self._older:
+            self._older[connection] = (tenant(), session, set())
+            connection.exit_stack.callback(self._older.pop, connection, None)
+        self._older[connection][2].add(what)
+
+    def unsubscribe(self, session: ServerSession, what: str) -> None:
+        """Its opposite; nothing happens where there was none."""
+        if (found := self._older.get(session._connection)) is not None:
+            found[2].discard(what)
+
+    async def _run(self) -> None:
+        with self._presence.follow(None) as following:
+            async for moment in following:
+                await self._tell(moment)
+
+    async def _tell(self, moment: Moment) -> None:
+        if moment.kind in ("online", "offline"):
+            self.bus.tell(moment.tenant, ResourcesListChanged())
+            self.bus.tell(moment.tenant, ResourceUpdated(uri=ROOT))
+            await self._send(moment.tenant, ROOT)
+        for part in _PART_OF.get(moment.kind, ()):
+            changed = uri(moment.device, part)
+            self.bus.tell(moment.tenant, ResourceUpdated(uri=changed))
+            await self._send(moment.tenant, changed)
+
+    async def _send(self, of: str, changed: str) -> None:
+        for whose, session, wanted in list(self._older.values()):
+            if whose == of and changed in wanted:
+                with contextlib.suppress(TimeoutError):  # one that does not read must not hold up the others
+                    async with asyncio.timeout(_SLOW_S):
+                        await session.send_resource_updated(changed)

@@ -1,0 +1,1 @@
+"""What the bridge's HTTP surfaces (MCP, console) share: who may ask, and the server they run in."""

@@ -1,0 +1,92 @@
+"""An ASGI application on an address of its own, in the bridge's event loop."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import ipaddress
+import socket
+import ssl
+from collections.abc import Iterator
+from typing import Any
+
+import uvicorn
+
+from cloud_bridge.errors import ListenError, SettingError
+from cloud_bridge.ingest.base import Tls
+
+_GRACE_S = 1  # open event streams are cut after so long
+
+
+class _Quiet(uvicorn.Server):
+    """Leaves the signals to the bridge."""
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """See uvicorn."""
+        yield
+
+
+class Listening:
+    """An application that is being served. `address` as a browser writes it."""
+
+    def __init__(self, server: _Quiet, task: asyncio.Task[None], host: str, port: int, *, tls: bool) -> None:
+        self.host, self.port = host, port
+        self.address = f"http{'s' if tls else ''}://{f'[{host}]' if ':' in host else host}:{port}"
+        self._server, self._task = server, task
+
+    async def stop(self) -> None:
+        """Cut what is open, and end."""
+        self._server.should_exit = True
+        await self._task
+
+
+async def listen(app: Any, address: str, *, tls: Tls | None, secure: bool) -> Listening:
+    """Serve `app` on `address` (`host:port`; port 0: any). `secure`: a name other than this machine's own needs `tls`.
+
+    Raises ListenError when the address cannot be had, SettingError when TLS is needed or its files cannot be used.
+    """
+    host, _, port = address.rpartition(":")
+    host = host.strip("[]")
+    if secure and tls is None and not loopback(host):
+        raise SettingError(f"{address} is not this machine alone, and no TLS is set: give --tls-cert and --tls-key")
+    try:
+        family = socket.AF_INET6 if ":" in host else socket.AF_INET
+        listening = socket.socket(family, socket.SOCK_STREAM)
+        listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listening.bind((host, int(port)))
+    except (OSError, ValueError, OverflowError) as error:
+        raise ListenError(f"cannot listen on {address}: {getattr(error, 'strerror', None) or error}") from error
+    config = uvicorn.Config(
+        app,
+        log_config=None,
+        access_log=False,  # addresses would name devices
+        server_header=False,
+        lifespan="on",
+        timeout_graceful_shutdown=_GRACE_S,
+        ssl_certfile=tls.certificate if tls else None,
+        ssl_keyfile=tls.key if tls else None,
+    )
+    try:
+        config.load()
+    except (OSError, ssl.SSLError) as error:
+        listening.close()
+        raise SettingError(f"the TLS files cannot be used: {error}") from error
+    server = _Quiet(config)
+    task = asyncio.create_task(server.serve(sockets=[listening]), name=f"http {address}")
+    while not server.started and not task.done():  # noqa: ASYNC110 - uvicorn has no event for it
+        await asyncio.sleep(0.005)
+    if task.done():
+        task.result()
+        raise ListenError(f"cannot serve on {address}: the application did not start")
+    return Listening(server, task, host, listening.getsockname()[1], tls=tls is not None)
+
+
+def loopback(host: str) -> bool:
+    """Whether `host` is this machine alone."""
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
