@@ -101,7 +101,9 @@ class Loop:
             language=config.perceive.language,
         )
         self._hearing = Worker("hearing", self._make_hearing, self._audio, self._found, tune=self._tune_hearing)
-        self._sight = Worker("sight", self._make_sight, self._video, self._found, tune=self._tune_sight)
+        self._sight = Worker(
+            "sight", self._make_sight, self._video, self._found, tune=self._tune_sight, rest=_rest_sight
+        )
         self.summary = Summary()
 
     def run(self) -> Summary:
@@ -129,12 +131,13 @@ class Loop:
     # ------------------------------------------------------------ the main path
 
     def _work(self) -> None:
-        health_due_s = clock.now_s()
+        health_due_s = stepped_s = clock.now_s()
         while not self._stop.is_set():
             batch = self._found.take(_TICK_S)
-            if batch is not None:
-                self._consider(batch)
             now_s = clock.now_s()
+            if batch is not None or now_s - stepped_s >= _TICK_S:  # time passes in an empty, silent room too
+                stepped_s = now_s
+                self._consider(batch or ())
             if now_s >= health_due_s:
                 health_due_s = now_s + _HEALTH_S
                 self._look_after(now_s)
@@ -323,6 +326,11 @@ class Loop:
 
     def _say(self, kind: str, value: Any) -> None:
         self._listen(events.line(kind, value))
+
+
+def _rest_sight(sight: Any) -> float:
+    seconds: float = sight.rest_s
+    return seconds
 
 
 class _Cleaned:

@@ -45,7 +45,7 @@ class DecodedFrame(VideoFrame):
         object.__setattr__(self, "_turn", turn)
 
     @property
-    def pixels(self) -> npt.NDArray[np.uint8]:  # type: ignore[override]  # a field there, made on demand here
+    def pixels(self) -> npt.NDArray[np.uint8]:  # a field there, made on demand here
         """uint8 (h, w, 3), BGR."""
         made = self._made
         if made is None:
