@@ -28,7 +28,7 @@ Samples = npt.NDArray[np.float32]
 _BLOCK = 512  # samples, 32 ms: as microphones give
 _HEARD = 0.008  # of full scale, -42 dB: below it is silence
 _WAIT_S = 40.0  # for a reply
-_BARGE_S = 0.2  # speech that interrupts: the loop's rule
+_BARGE_S = 0.1  # speech that interrupts: the loop's rule
 
 
 @dataclass(slots=True)

@@ -17,7 +17,7 @@ from edge.wire import mien_pb2
 
 ANSWER = "This is a simulated first sentence. And here is the second one."
 RATE = 24_000
-ANSWER_HZ, OPENING_HZ = 440.0, 880.0
+ANSWER_HZ = 440.0
 
 
 class SimulatedModel:
@@ -39,10 +39,14 @@ class SimulatedModel:
     async def prime(self, messages: Sequence[Message], *, lasting: bool = False) -> None:
         """Nothing to compute."""
 
-    async def stream(self, messages: Sequence[Message], max_tokens: int) -> AsyncGenerator[str, None]:
+    async def stream(
+        self, messages: Sequence[Message], max_tokens: int, used: Usage | None = None
+    ) -> AsyncGenerator[str, None]:
         """The words, in their time."""
         self.asked.append(list(messages))
-        self.usage.requests += 1
+        for one in (self.usage, used):
+            if one is not None:
+                one.add(Usage(requests=1, unknown=1))
         finished = False
         try:
             await asyncio.sleep(self.first_s)
@@ -61,7 +65,7 @@ class SimulatedModel:
 
 
 class SimulatedVoice:
-    """A tone for each sentence: the first 100 ms piece after `first_s`, 60 ms a word, faster than it is heard."""
+    """A tone for each sentence, 0.1 s and 0.25 s a word long: its first 100 ms after `first_s`, the rest quickly."""
 
     name = "simulated voice"
     identity = "simulated"
@@ -79,7 +83,7 @@ class SimulatedVoice:
         if self.fails:
             raise ProviderError("simulated failure of the voice")
         self.spoken.append(text)
-        pieces = max(2, round(len(text.split()) * 0.6))
+        pieces = 1 + round(2.5 * len(text.split()))
         for _ in range(pieces):
             yield Sound(tone(self.hz, 0.1), RATE, (Viseme(0, RATE // 10, "aa"),))
             await asyncio.sleep(0.01)

@@ -7,23 +7,22 @@ import contextlib
 import logging
 import time
 from collections.abc import AsyncGenerator, Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 
 from cloud_bridge import prompt
 from cloud_bridge.breaker import Breaker
 from cloud_bridge.errors import ModelAbsent, ProviderError
 from cloud_bridge.ingest.base import Link
-from cloud_bridge.providers.base import LanguageModel, Message, Sound
+from cloud_bridge.providers.base import LanguageModel, Message, Sound, Usage
+from cloud_bridge.sender import Sender
 from cloud_bridge.sentences import Sentences
 from cloud_bridge.speech import Speech
 from cloud_bridge.tone import Tone
-from edge.wire import mien_pb2
 
 _log = logging.getLogger(__name__)
 
 _ENDS = (".", "!", "?", "…")
-CHUNK_MS = 120
-TTL_MS = 20_000
+WORDS_S = 2.0  # after the turn's end, how long its words are waited for
 NEXT_SENTENCE_S = 6.0
 
 
@@ -64,29 +63,44 @@ class Report:
     speculative: bool
     ms: dict[str, int]
     failure: str | None
+    at_s: float  # of the turn's end, seconds since 1970
+    model: str
+    tokens: dict[str, int]  # as the provider counted them; empty: it told no count
 
 
 class Answer:
-    """Begin with `start`; nothing is sent before `release`; `drop` at any time."""
+    """Begin with `start`; nothing is sent before `release`; `drop` at any time.
+
+    `waits`: the turn's words are still to come, by `ask`; its opening does not wait for them.
+    """
 
     def __init__(
-        self, plan: Plan, tools: Tools, link: Link, done: Callable[[Answer], None], *, speculative: bool
+        self,
+        plan: Plan,
+        tools: Tools,
+        link: Link,
+        done: Callable[[Answer], None],
+        *,
+        speculative: bool = False,
+        waits: bool = False,
     ) -> None:
         self.plan = plan
         self.speculative = speculative
         self.said: list[str] = []  # sentences that went out
         self.pieces = 0  # of the model's text, for counting waste
         self._tools = tools
-        self._link = link
+        self._sender = Sender(link, plan.turn)
         self._done = done
+        self._used = Usage()
+        self._asked = asyncio.Event()
+        if not waits:
+            self._asked.set()
         self._released = asyncio.Event()
         self._marks: dict[str, float] = {"begun": time.monotonic()}
         self._outcome = "cancelled"  # until it is over
         self._failure: str | None = None
         self._ready = False  # the first sound of the answer is there
-        self._reply = 0
-        self._chunk = 0
-        self._sent_ms = 0.0  # sound sent, as time from the reply's first sample
+        self._answered = False  # something of the model's went out
         self._task: asyncio.Task[None] | None = None
 
     # ------------------------------------------------------------ from outside
@@ -100,6 +114,22 @@ class Answer:
         """The turn is over: send."""
         self._mark("released")
         self._released.set()
+
+    def ask(self, plan: Plan) -> None:
+        """The turn's words have come: think about `plan`. What was said already stays said."""
+        self._mark("words")
+        self.plan = plan
+        self._asked.set()
+
+    @property
+    def waits(self) -> bool:
+        """Whether it still waits for the turn's words."""
+        return not self._asked.is_set()
+
+    @property
+    def answered(self) -> bool:
+        """Whether more than an opening went out."""
+        return self._answered
 
     @property
     def released(self) -> bool:
@@ -116,7 +146,20 @@ class Answer:
         """What happened, when it is over."""
         zero = self._marks.get("released", self._marks["begun"])
         ms = {name: round((at - zero) * 1000) for name, at in self._marks.items()}
-        return Report(self.plan.turn, self._outcome, self.plan.tone.name, self.speculative, ms, self._failure)
+        used = self._used
+        return Report(
+            turn=self.plan.turn,
+            outcome=self._outcome,
+            tone=self.plan.tone.name,
+            speculative=self.speculative,
+            ms=ms,
+            failure=self._failure,
+            at_s=time.time() - (time.monotonic() - zero),
+            model=self._tools.model.name if used.requests else "",
+            tokens={name: count for name, count in asdict(used).items() if name.endswith("_tokens")}
+            if used.requests and not used.unknown
+            else {},
+        )
 
     # ------------------------------------------------------------ inside
 
@@ -132,8 +175,7 @@ class Answer:
         ]
         try:
             await self._released.wait()
-            self._reply = self._link.next_reply()
-            if not self._ready:  # an answer that is there already needs no opening
+            if not self._imminent:  # an answer that is there already needs no opening
                 await self._open()
             await self._deliver(sounds)
             self._mark("done")
@@ -145,9 +187,18 @@ class Answer:
                 worker.cancel()
             await asyncio.gather(*workers, return_exceptions=True)
 
+    @property
+    def _imminent(self) -> bool:
+        """Whether the answer's own sound comes before an opening would be over."""
+        return self._ready or (not self._tools.model.continues and "model_first" in self._marks)
+
     async def _think(self, out: asyncio.Queue[str | Exception | None]) -> None:
         """The model's text, cut into sentences."""
         model, breaker = self._tools.model, self._tools.breaker
+        if self.waits:
+            with contextlib.suppress(TimeoutError):  # then it is answered without words
+                await asyncio.wait_for(self._asked.wait(), WORDS_S)
+            self._asked.set()
         if not self.plan.messages:
             await self._close(out)
             return
@@ -157,7 +208,8 @@ class Answer:
         try:
             if not breaker.closed():
                 raise ProviderError(f"{model.name} failed several times and rests for a moment")
-            stream = model.stream(self.plan.messages, prompt.ANSWER_TOKENS)
+            self._mark("model_asked")
+            stream = model.stream(self.plan.messages, prompt.ANSWER_TOKENS, self._used)
             async with contextlib.aclosing(stream) as pieces:
                 async for piece in pieces:
                     self._mark("model_first")
@@ -201,7 +253,9 @@ class Answer:
         """Each sentence, then its sound."""
         while isinstance(sentence := await sentences.get(), str):
             await out.put(sentence)
+            self._mark("voice_asked")
             async for sound in self._spoken(sentence):
+                self._mark("voice_first")
                 await out.put(sound)
                 self._ready = True
         await out.put(sentence)
@@ -225,7 +279,8 @@ class Answer:
         line = self.plan.opening
         if not line:
             return
-        await self._text(line, opening=True)
+        self.said.append(line)
+        await self._sender.text(line, self.plan.tone.name, opening=True)
         async for sound in self._spoken(line):
             await self._sound(sound)
 
@@ -240,8 +295,8 @@ class Answer:
                 item = ProviderError(f"{self._tools.model.name} was silent for {patience_s:.0f} s")
             patience_s = NEXT_SENTENCE_S
             if isinstance(item, Sound):
-                self._mark("answer_audio")
                 await self._sound(item)
+                self._mark("answer_audio")
             elif isinstance(item, str):
                 self._mark("answer_text")
                 await self._text(item)
@@ -255,41 +310,13 @@ class Answer:
                 await self._text(self.plan.tone.fallback)
                 async for sound in self._spoken(self.plan.tone.fallback):
                     await self._sound(sound)
-        final = mien_pb2.Reply(final=True)
-        if self._failure is not None:
-            final.failure.reason = self._failure[:200]
-        await self._send(final)
+        await self._sender.end(self._failure)
 
-    async def _text(self, text: str, *, opening: bool = False) -> None:
+    async def _text(self, text: str) -> None:
         self.said.append(text)
-        await self._send(mien_pb2.Reply(text=mien_pb2.Text(text=text, opening=opening, tone=self.plan.tone.name)))
+        self._answered = True
+        await self._sender.text(text, self.plan.tone.name)
 
     async def _sound(self, sound: Sound) -> None:
-        """Mouth shapes first, then the sound in short chunks."""
-        rate = sound.sample_rate
-        if sound.visemes:
-            shapes = [
-                mien_pb2.Viseme(
-                    at_ms=round(self._sent_ms + one.at * 1000 / rate),
-                    duration_ms=round(one.length * 1000 / rate),
-                    viseme=one.shape,
-                )
-                for one in sound.visemes
-            ]
-            await self._send(mien_pb2.Reply(visemes=mien_pb2.Visemes(viseme=shapes)))
-        step = 2 * (rate * CHUNK_MS // 1000)
-        for at in range(0, len(sound.pcm), step):
-            audio = mien_pb2.Audio(
-                sample_rate=rate, pcm16=sound.pcm[at : at + step], offset=round(self._sent_ms * rate / 1000) + at // 2
-            )
-            await self._send(mien_pb2.Reply(audio=audio))
-            self._mark("first_audio")
-        self._sent_ms += sound.samples * 1000 / rate
-
-    async def _send(self, reply: mien_pb2.Reply) -> None:
-        reply.reply = self._reply
-        reply.turn = self.plan.turn
-        reply.chunk = self._chunk
-        reply.ttl_ms = TTL_MS
-        self._chunk += 1
-        await self._link.send(reply)
+        await self._sender.sound(sound)
+        self._mark("first_audio")

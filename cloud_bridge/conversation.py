@@ -7,12 +7,12 @@ import time
 from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 
 from cloud_bridge import opening, prompt, tone
 from cloud_bridge.answer import Answer, Plan, Report, Tools
 from cloud_bridge.errors import BridgeError
-from cloud_bridge.ingest.base import Device, Link
+from cloud_bridge.ingest.base import Device, Effect, Link
 from cloud_bridge.record import Record
 from cloud_bridge.sessions import Memories, Session
 from edge.wire import mien_pb2
@@ -62,7 +62,7 @@ class Conversation:
         self._sessions[device] = Session(device, link, self._memories.of(device))
         self._record.link(device, "connected")
 
-    async def received(self, device: Device, envelope: mien_pb2.Envelope) -> bytes | None:
+    async def received(self, device: Device, envelope: mien_pb2.Envelope) -> Effect | None:
         """Take one envelope. Returns at once; answers are made by tasks."""
         session = self._sessions[device]
         self.counts.envelopes += 1
@@ -78,6 +78,10 @@ class Conversation:
         match envelope.kind:
             case mien_pb2.SPEECH_START:
                 await self._drop_guess(session)
+                if session.answer is not None and session.answer.waits:  # for words: the person goes on
+                    await self.cancelled(device, session.answer.plan.turn)
+                self._prime(session)
+            case mien_pb2.TURN_MAYBE if envelope.words_pending:
                 self._prime(session)
             case mien_pb2.TURN_MAYBE if self._speculate:
                 await self._guess(session, envelope)
@@ -116,14 +120,24 @@ class Conversation:
         if session is None:
             raise BridgeError(f"'{device.id}' is not connected now")
         await self._drop_guess(session)
-        plan = Plan(0, "", "", tone.TONES["plain"], text, ())
-        self._begin(session, plan, speculative=False).release()
+        turn = session.last.turn if session.last is not None else 0
+        plan = Plan(turn if turn > session.cancelled_turn else 0, "", "", tone.TONES["plain"], text, ())
+        self._begin(session, plan).release()
 
-    def forget(self, device: Device) -> None:
-        """Erase what is remembered of `device`."""
-        self._memories.forget(device)
-        if device in self._sessions:
-            self._sessions[device].memory = self._memories.of(device)
+    async def forget(self, tenant: str, device: str, person: int | None = None) -> dict[str, int]:
+        """Erase what is held in memory of `device`, or of one person in front of it. What was found, by name."""
+        found = {"exchanges": self._memories.forget(tenant, device, person), "sessions": 0}
+        for session in self._sessions.values():
+            if (session.device.tenant, session.device.id) != (tenant, device):
+                continue
+            if person is not None and session.person not in (0, person):
+                continue
+            found["sessions"] += 1
+            await self._drop(session)
+            session.forget()
+            session.memory = self._memories.of(session.device)
+        self._record.erased(tenant, device)
+        return found
 
     # ------------------------------------------------------------ answers
 
@@ -140,12 +154,23 @@ class Conversation:
         self._begin(session, plan, speculative=True)
 
     async def _reply(self, session: Session, envelope: mien_pb2.Envelope) -> None:
-        """The turn is over: release the guess if it still fits, else begin anew."""
-        if envelope.turn <= session.cancelled_turn:
+        """The turn is over: release the guess if it still fits, else begin anew. Words may follow the end."""
+        pending = envelope.words_pending
+        if envelope.turn <= session.cancelled_turn:  # the person went on, or broke in, before these words came
+            if not pending:
+                session.leave_over(envelope.turn, prompt.clean(envelope.words, prompt.WORDS_LIMIT))
             return
         held = session.answer
+        if held is not None and held.released and held.plan.turn == envelope.turn:
+            if held.waits and not pending:
+                session.last = envelope
+                held.ask(self._plan(session, envelope, first=held.plan.opening))
+            return
+        if 0 < envelope.turn <= session.ended_turn:  # it was answered without its words, which come too late
+            return
+        session.last, session.ended_turn = envelope, envelope.turn
         if held is not None and not held.released and held.plan.turn == envelope.turn:
-            if _same(held.plan, self._plan(session, envelope)):
+            if not pending and _same(held.plan, self._plan(session, envelope)):
                 session.memory.openings.append(held.plan.opening)
                 held.release()
                 return
@@ -154,7 +179,7 @@ class Conversation:
             await self._drop(session)
         plan = self._plan(session, envelope)
         session.memory.openings.append(plan.opening)
-        self._begin(session, plan, speculative=False).release()
+        self._begin(session, plan, waits=pending).release()
 
     async def _remark(self, session: Session, envelope: mien_pb2.Envelope, now_s: float) -> None:
         """An alert, such as a driver's closed eyes, is spoken to unasked, in fixed words, and not too often."""
@@ -165,7 +190,8 @@ class Conversation:
             return
         await self._drop_guess(session)
         session.proactive_s = now_s
-        self._begin(session, Plan(envelope.turn, "", "", chosen, chosen.fallback, ()), speculative=False).release()
+        session.last = envelope
+        self._begin(session, Plan(envelope.turn, "", "", chosen, chosen.fallback, ())).release()
 
     def _prime(self, session: Session) -> None:
         """While the person speaks: let a model of this machine read what the question will begin with."""
@@ -173,7 +199,7 @@ class Conversation:
             return
         chosen = tone.decide(session.state, session.recent_events(time.monotonic()))
         question = prompt.asked(".", chosen, None, small=True)
-        chat = prompt.messages(session.memory.exchanges, question, "", continues=True)
+        chat = prompt.messages(session.memory.with_person(session.person), question, "")
 
         async def prime() -> None:
             with suppress(BridgeError):  # the answer itself will meet the same trouble, and tell it
@@ -183,23 +209,28 @@ class Conversation:
         self._priming.add(task)
         task.add_done_callback(self._priming.discard)
 
-    def _plan(self, session: Session, envelope: mien_pb2.Envelope) -> Plan:
-        words = prompt.clean(envelope.words, prompt.WORDS_LIMIT)
+    def _plan(self, session: Session, envelope: mien_pb2.Envelope, *, first: str | None = None) -> Plan:
+        """`first`: the opening that was said already."""
+        words = prompt.clean(f"{session.left_over(envelope.turn)} {envelope.words}", prompt.WORDS_LIMIT)
         chosen = tone.decide(session.state, session.recent_events(time.monotonic()))
         model = self._tools.model
-        first = opening.pick(chosen.name, words, session.memory.openings, envelope.turn, brief=not model.continues)
+        if first is None:
+            heard = None if envelope.words_pending else words
+            recent = session.memory.openings
+            first = opening.pick(chosen.name, heard, recent, envelope.turn, brief=not model.continues)
         question = prompt.asked(words, chosen, session.description, small=model.small)
         closing = chosen.closings[envelope.turn % len(chosen.closings)] if chosen.closings else ""
         if chosen.delicate and model.small:
             return Plan(envelope.turn, words, question, chosen, first, (), closing)
-        chat = prompt.messages(session.memory.exchanges, question, first, continues=model.continues)
+        # A quick model's opening is one short word, which any answer can follow: it need not know of it.
+        chat = prompt.messages(session.memory.with_person(session.person), question, first if model.continues else "")
         return Plan(envelope.turn, words, question, chosen, first, chat, closing)
 
-    def _begin(self, session: Session, plan: Plan, *, speculative: bool) -> Answer:
+    def _begin(self, session: Session, plan: Plan, *, speculative: bool = False, waits: bool = False) -> Answer:
         def done(answer: Answer) -> None:
             self._finished(session, answer)
 
-        session.answer = Answer(plan, self._tools, session.link, done, speculative=speculative)
+        session.answer = Answer(plan, self._tools, session.link, done, speculative=speculative, waits=waits)
         session.answer.start()
         return session.answer
 
@@ -212,9 +243,15 @@ class Conversation:
         self.counts.answers += 1
         self.counts.fallbacks += report.outcome == "fallback"
         self.counts.cancelled += report.outcome == "cancelled"
-        if answer.said and answer.plan.question:
-            session.memory.add(answer.plan.question, " ".join(answer.said))
+        if report.outcome == "cancelled" and not answer.answered:
+            session.leave_over(answer.plan.turn, answer.plan.words)
+        elif answer.said and answer.plan.question:
+            session.unanswered = []
+            session.memory.add(session.person, answer.plan.question, " ".join(answer.said))
         self.reports.append((session.device, report))
+        if session.last is not None and session.last.turn == report.turn:
+            said = " ".join(answer.said)
+            self._record.turn(session.device, session.last, asdict(report), answer.plan.words, said)
         self._told(session.device, report)
 
     async def _drop(self, session: Session) -> None:

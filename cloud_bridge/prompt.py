@@ -94,15 +94,13 @@ def fixed() -> list[Message]:
     return chat
 
 
-def messages(history: Sequence[tuple[str, str]], question: str, opening: str, *, continues: bool) -> list[Message]:
+def messages(history: Sequence[tuple[str, str]], question: str, opening: str) -> list[Message]:
     """The whole prompt. `history`: (question, answer) pairs as they were, oldest first, so that a cache still fits.
-    `opening` was already spoken: a model that `continues` finishes it as its own beginning, the others are told."""
+    `opening`: what was already spoken, for a model that finishes it as its own beginning; else empty."""
     chat = fixed()
     for before, answer in history:
         chat += [Message("user", before), Message("assistant", answer)]
-    if opening and not continues:
-        question += f'\n<already>You have just said: "{opening}" Go on from there; do not say it again.</already>'
     chat.append(Message("user", question))
-    if opening and continues:
+    if opening:
         chat.append(Message("assistant", opening))
     return chat

@@ -33,6 +33,7 @@ class Purpose(_Section):
     justification: str | None = None
     consent: bool = False  # the person agreed that affect is read; without it only what needs none is perceived
     forward_words: bool = True  # whether what was said may leave the device
+    keep_words: bool = False  # the person agreed that the bridge keeps what was said beyond the conversation
     audit_log: Path | None = None
 
 

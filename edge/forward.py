@@ -28,12 +28,15 @@ class Forwarder:
         state_every_s: float,
         forward_words: bool,
         language: str,
+        keep_words: bool = False,
     ) -> None:
         self._sealer = sealer
         self._put = put
         self._every_s = state_every_s
         self._forward_words = forward_words
         self._language = language
+        self._keep_words = keep_words
+        self._ended: tuple[float, int] | None = None  # when the turn ended whose words are still being read; its number
         self._told: dict[int, tuple[float, object]] = {}
         self._health_s = 0.0
         self.refused = 0
@@ -84,14 +87,22 @@ class Forwarder:
 
     def _turn_end(self, end: TurnEnd, moment: Moment) -> None:
         state = speaker(moment.states)
-        words = state.words if state and self._forward_words else None
+        words = end.words if self._forward_words else None
+        again = self._ended is not None and end.final and self._ended[0] == end.t_s
+        turn = self._ended[1] if self._ended is not None and again else _turn(moment.states)
+        if end.final:
+            self._ended = (end.t_s, turn) if end.words_pending else None
+        if again and not self._forward_words:
+            return
         self._send(
             self._sealer.turn(
                 "turn_end" if end.final else "turn_maybe",
-                _turn(moment.states),
+                turn,
                 state=state,
                 description=_of(moment.descriptions, state),
                 words=words,
+                words_pending=end.words_pending and self._forward_words,
+                keep_words=self._keep_words and words is not None,
                 language=self._language if words else None,
                 speech_end_s=end.speech_end_s,
             )

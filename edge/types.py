@@ -86,6 +86,8 @@ class TurnEnd(Observation):
     by: Literal["model", "silence", "end_of_input"]
     final: bool
     speech_end_s: float  # time of the turn's last speech
+    words: str | None = None  # of the turn, where they are known and reliable
+    words_pending: bool = False  # still being read: the same end is told again, with the words or without
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -239,11 +241,13 @@ class Drowsiness:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Incongruence:
-    """Two channels that disagree. `strength` 0–1; `evidence` is a short human phrase without the words said."""
+    """Two channels that disagree. `strength` 0–1; `evidence` is a short human phrase without the words said;
+    `pleasant`: which of the two is the pleasant one."""
 
     between: Literal["words_voice", "voice_face", "words_face"]
     strength: float
     evidence: str
+    pleasant: Literal["words", "voice", "face"] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

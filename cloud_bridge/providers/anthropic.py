@@ -36,7 +36,9 @@ class Anthropic:
     async def prime(self, messages: Sequence[Message], *, lasting: bool = False) -> None:
         """Nothing: the vendor keeps its own cache, and bills."""
 
-    async def stream(self, messages: Sequence[Message], max_tokens: int) -> AsyncGenerator[str, None]:
+    async def stream(
+        self, messages: Sequence[Message], max_tokens: int, used: Usage | None = None
+    ) -> AsyncGenerator[str, None]:
         """Pieces of the answer as they come."""
         system = "\n\n".join(message.text for message in messages if message.role == "system")
         body = {
@@ -48,9 +50,7 @@ class Anthropic:
                 {"role": message.role, "content": message.text} for message in messages if message.role != "system"
             ],
         }
-        self.usage.requests += 1
-        counted = False
-        try:
+        with sse.billed(self.usage, used) as bill:
             async with sse.posted(self._http, "v1/messages", body, self.name) as answer:
                 async for name, data in sse.events(answer):
                     event = sse.parsed(data, self.name)
@@ -59,10 +59,9 @@ class Anthropic:
                             if text := (event.get("delta") or {}).get("text"):
                                 yield text
                         case "message_start":
-                            counted = True
-                            self._count((event.get("message") or {}).get("usage") or {})
+                            _count(bill, (event.get("message") or {}).get("usage") or {})
                         case "message_delta":  # its count is cumulative
-                            self.usage.output_tokens += (event.get("usage") or {}).get("output_tokens") or 0
+                            bill.output_tokens += (event.get("usage") or {}).get("output_tokens") or 0
                         case "error":
                             error = event.get("error") or {}
                             kind = ProviderBusy if error.get("type") == "overloaded_error" else ProviderError
@@ -70,19 +69,14 @@ class Anthropic:
                         case "message_stop":
                             return
             raise ProviderBusy(f"{self.name} ended before its end")
-        except ProviderError:
-            self.usage.failures += 1
-            raise
-        finally:
-            self.usage.unknown += not counted
-
-    def _count(self, usage: Mapping[str, Any]) -> None:
-        cached = usage.get("cache_read_input_tokens") or 0
-        self.usage.cached_tokens += cached
-        self.usage.input_tokens += (
-            (usage.get("input_tokens") or 0) + cached + (usage.get("cache_creation_input_tokens") or 0)
-        )
 
     async def close(self) -> None:
         """Close the connections."""
         await self._http.aclose()
+
+
+def _count(bill: Usage, usage: Mapping[str, Any]) -> None:
+    bill.unknown = 0
+    cached = usage.get("cache_read_input_tokens") or 0
+    bill.cached_tokens += cached
+    bill.input_tokens += (usage.get("input_tokens") or 0) + cached + (usage.get("cache_creation_input_tokens") or 0)

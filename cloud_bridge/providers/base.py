@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Literal, Protocol
 
 
@@ -26,6 +26,11 @@ class Usage:
     output_tokens: int = 0
     unknown: int = 0
 
+    def add(self, other: Usage) -> None:
+        """Count what `other` counted."""
+        for one in fields(self):
+            setattr(self, one.name, getattr(self, one.name) + getattr(other, one.name))
+
 
 class LanguageModel(Protocol):
     """Streams an answer. One instance serves all sessions."""
@@ -42,8 +47,11 @@ class LanguageModel(Protocol):
         """Compute a prompt ahead that answers will begin with; `lasting`: it is the same at every start. Does nothing
         where that would be billed. Raises ProviderError."""
 
-    def stream(self, messages: Sequence[Message], max_tokens: int) -> AsyncGenerator[str, None]:
-        """Pieces of the answer as they come. Closing the iterator stops the model. Raises ProviderError."""
+    def stream(
+        self, messages: Sequence[Message], max_tokens: int, used: Usage | None = None
+    ) -> AsyncGenerator[str, None]:
+        """Pieces of the answer as they come; what it took is counted in `usage`, and in `used`. Closing the iterator
+        stops the model. Raises ProviderError."""
 
     async def close(self) -> None:
         """Let go of everything. Idempotent."""

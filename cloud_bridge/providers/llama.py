@@ -113,12 +113,14 @@ class Llama:
             return False
         return answer.status_code == 200
 
-    async def stream(self, messages: Sequence[Message], max_tokens: int) -> AsyncGenerator[str, None]:
+    async def stream(
+        self, messages: Sequence[Message], max_tokens: int, used: Usage | None = None
+    ) -> AsyncGenerator[str, None]:
         """Pieces of the answer as they come."""
         if not self._serving():
             await self.start()
         assert self._http is not None
-        async with contextlib.aclosing(self._http.stream(messages, max_tokens)) as pieces:
+        async with contextlib.aclosing(self._http.stream(messages, max_tokens, used)) as pieces:
             async for piece in pieces:
                 yield piece
 

@@ -42,7 +42,9 @@ class OpenAI:
     async def prime(self, messages: Sequence[Message], *, lasting: bool = False) -> None:
         """Nothing: the vendor keeps its own cache, and bills."""
 
-    async def stream(self, messages: Sequence[Message], max_tokens: int) -> AsyncGenerator[str, None]:
+    async def stream(
+        self, messages: Sequence[Message], max_tokens: int, used: Usage | None = None
+    ) -> AsyncGenerator[str, None]:
         """Pieces of the answer as they come."""
         body = {
             "model": self._model,
@@ -52,9 +54,8 @@ class OpenAI:
             "stream_options": {"include_usage": True},
             **self._extra,
         }
-        self.usage.requests += 1
-        counted = whole = False
-        try:
+        whole = False
+        with sse.billed(self.usage, used) as bill:
             async with sse.posted(self.http, "chat/completions", body, self.name) as answer:
                 async for _, data in sse.events(answer):
                     if data == "[DONE]":
@@ -64,25 +65,21 @@ class OpenAI:
                     if error := chunk.get("error"):
                         raise ProviderError(f"{self.name} broke off: {str(error)[:200]}")
                     if usage := chunk.get("usage"):
-                        counted = True
-                        self._count(usage)
+                        _count(bill, usage)
                     for choice in chunk.get("choices") or []:
                         if text := (choice.get("delta") or {}).get("content"):
                             yield text
                         whole = whole or choice.get("finish_reason") is not None
             if not whole:
                 raise ProviderBusy(f"{self.name} ended before its end")
-        except ProviderError:
-            self.usage.failures += 1
-            raise
-        finally:
-            self.usage.unknown += not counted
-
-    def _count(self, usage: Mapping[str, Any]) -> None:
-        self.usage.input_tokens += usage.get("prompt_tokens") or 0
-        self.usage.output_tokens += usage.get("completion_tokens") or 0
-        self.usage.cached_tokens += (usage.get("prompt_tokens_details") or {}).get("cached_tokens") or 0
 
     async def close(self) -> None:
         """Close the connections."""
         await self.http.aclose()
+
+
+def _count(bill: Usage, usage: Mapping[str, Any]) -> None:
+    bill.unknown = 0
+    bill.input_tokens += usage.get("prompt_tokens") or 0
+    bill.output_tokens += usage.get("completion_tokens") or 0
+    bill.cached_tokens += (usage.get("prompt_tokens_details") or {}).get("cached_tokens") or 0

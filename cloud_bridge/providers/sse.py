@@ -5,13 +5,14 @@ from __future__ import annotations
 import asyncio
 import json
 import random
-from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterator, Mapping
+from contextlib import asynccontextmanager, contextmanager
 from typing import Any
 
 import httpx
 
 from cloud_bridge.errors import ProviderBusy, ProviderError, ProviderRefused
+from cloud_bridge.providers.base import Usage
 
 CONNECT_S = 3.0
 SILENCE_S = 10.0  # longest wait for the next bytes
@@ -26,6 +27,21 @@ def client(base_url: str, headers: Mapping[str, str], silence_s: float = SILENCE
         timeout=httpx.Timeout(silence_s, connect=CONNECT_S),
         limits=httpx.Limits(max_keepalive_connections=8, keepalive_expiry=120),
     )
+
+
+@contextmanager
+def billed(total: Usage, used: Usage | None) -> Iterator[Usage]:
+    """The bill of one request, `unknown` until a count comes; added to both when it is over, however it ended."""
+    bill = Usage(requests=1, unknown=1)
+    try:
+        yield bill
+    except ProviderError:
+        bill.failures = 1
+        raise
+    finally:
+        for one in (total, used):
+            if one is not None:
+                one.add(bill)
 
 
 @asynccontextmanager

@@ -84,7 +84,7 @@ class Hearing:
     def _hear(self, chunk: Chunk) -> list[Observation]:
         out: list[Observation] = [chunk.activity]
         if self._device_speaks:
-            self._turns.overhear(chunk)
+            out.extend(self._turns.overhear(chunk))
             return out
         activity = chunk.activity
         if self._voice is not None:

@@ -14,7 +14,7 @@ CHUNK = 512  # samples, 32 ms: what the network hears at once
 CHUNK_S = CHUNK / SAMPLE_RATE
 GAP_S = 0.1  # a jump of the clock by more than this is lost sound; by less, a microphone's trembling
 
-_BEGINS = 0.5  # probability from which speech may begin …
+BEGINS = 0.5  # probability from which speech may begin …
 _LASTS = 0.35  # … and down to which it goes on
 _BEGIN_S = 1.5 * CHUNK_S  # two chunks: one may be a click; a third one would cost a barge-in 32 ms
 _PAUSE_S = 0.2  # shorter gaps are stop consonants and breath inside an utterance
@@ -103,7 +103,7 @@ class SpeechGate:
         return Chunk(t_s, samples, activity, self._start_s, self._last_speech_s)
 
     def _maybe_begin(self, probability: float, t_s: float, end_s: float) -> None:
-        if probability < _BEGINS:
+        if probability < BEGINS:
             self._candidate_s = None
             return
         if self._candidate_s is None:

@@ -1,22 +1,24 @@
 """Turn taking: when has the person finished, and what did they say?
 
-Each pause of 0.2 s is judged once: an end-of-turn network tells how finished it sounds, and the recognizer, if any,
-reads the words. A likely end is told at once as speculative, so that a reply can be begun, and becomes final when the
-silence lasts a little longer; an unlikely one becomes final by long silence only. Speech that resumes goes on with
-the turn.
+In a pause an end-of-turn network tells how finished the turn sounds: at 0.2 s of silence, and where it does not sound
+finished, again as the silence grows, for silence tells, too. The recognizer, if any, begins a little earlier. A likely
+end is told at once as speculative, so that a reply can be begun; it becomes final at once where it is sure, else when
+the silence lasts a little longer; an unlikely one becomes final by long silence only. Words that are still being read
+follow the end that they belong to. Speech that resumes goes on with the turn.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from concurrent.futures import Future
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal, Protocol, TypeVar
 
 import numpy as np
 import numpy.typing as npt
 
-from edge.perceive.speech import GAP_S, Chunk
+from edge.perceive.speech import BEGINS, GAP_S, Chunk
+from edge.perceive.unfinished import unfinished
 from edge.types import SAMPLE_RATE, TurnEnd, Words
 from models.asr import Transcript
 
@@ -24,8 +26,13 @@ By = Literal["model", "silence", "end_of_input"]
 Sound = npt.NDArray[np.float32]
 T = TypeVar("T")
 
-_FINISHED = 0.4  # probability from which the verdict is "complete": 3 in 4 whole sentences pass, 1 in 5 cut ones
-_FINAL_S = 0.5  # silence that makes a likely end final
+_FINISHED = 0.4  # probability from which the sound is called complete: 3 in 4 whole sentences pass, 1 in 5 cut ones
+_STANDS = 0.15  # the same, where the words are known and do not break off
+_SURE, _SURE_STANDS = 0.85, 0.75  # probability, at the first judgement, from which a likely end is final at once
+_FINAL_S = 0.41  # silence that makes any other likely end final
+_AGAIN_S = 0.1  # silence after which an end that is not likely is judged again …
+_JUDGED = 5  # … up to so often
+_EARLY_S = 0.12  # silence in which the recognizer begins; most gaps inside speech are shorter
 _SILENCE_S = 1.6  # silence that ends any turn
 _OVERDUE_S = 2.0  # how much longer a turn waits for an answer that is still being computed
 _BEFORE_S = 0.5  # sound heard from before the first speech: onsets come before the detector's
@@ -52,16 +59,45 @@ def at_once(job: Callable[[], T], /) -> Future[T]:
     return done
 
 
+Heard = list[Future[Transcript | None]]
+
+
 @dataclass(slots=True)
 class _Pause:
-    asked_s: float
     speech_end_s: float
+    heard: Heard
+    heard_s: float  # how far the recognizer read
     ended: Future[float]
-    heard: Future[Transcript | None] | None
-    told: bool = False  # its words and speculative end are out
+    judged_s: float  # how far the newest judgement heard
+    judged: int = 1
+    words_told: bool = False
+    maybe_told: bool = False
+    likely: float | None = None  # the probability of a likely end; None: unlikely, or not known yet
+    sure: bool = False
 
-    def answered(self) -> bool:
-        return self.ended.done() and (self.heard is None or self.heard.done())  # settled ones were asked before
+    def judge(self) -> bool:
+        """Take in what is known by now; whether anything of the end is."""
+        if not self.ended.done():
+            return False
+        probability = self.ended.result()
+        text = _joined(self.heard) if _done(self.heard) else None
+        open_ended = text is not None and unfinished(text)
+        stands = bool(text) and not open_ended
+        if not open_ended and probability >= (_STANDS if stands else _FINISHED):
+            self.likely = max(probability, self.likely or 0.0)
+            self.sure = self.judged == 1 and probability >= (_SURE_STANDS if stands else _SURE)
+        elif open_ended:
+            self.likely, self.sure = None, False
+        return True
+
+
+@dataclass(frozen=True, slots=True)
+class _Late:
+    """A turn that ended before its words were read."""
+
+    start_s: float | None
+    end: TurnEnd
+    heard: Heard
 
 
 class TurnTaking:
@@ -82,137 +118,180 @@ class TurnTaking:
         self._sound: list[Sound] = []  # without gaps
         self._samples = 0  # in it
         self._sound_end_s = 0.0
+        self._late: _Late | None = None
         self._end_turn()
 
     def _end_turn(self) -> None:
         self._start_s: float | None = None  # first speech of the turn
         self._stretch_s = 0.0  # begin of what no settled stretch covers
-        self._settled: list[Future[Transcript | None]] = []
+        self._settled: Heard = []
         self._pause: _Pause | None = None
+        self._early: tuple[float, float, Heard] | None = None  # speech end, how far it read, its words
 
     def feed(self, chunk: Chunk) -> list[Words | TurnEnd]:
-        """Hear the next chunk. Words come before the end of the turn that they belong to."""
+        """Hear the next chunk. Words come before the end of their turn; where they were late, it is told again."""
         self._keep(chunk)
         if chunk.utterance_start_s is not None:
-            self._speaks(chunk.utterance_start_s)
+            self._speaks(chunk, chunk.utterance_start_s)
             return []
+        out = self._late_words(chunk.end_s)
         if chunk.last_speech_s is None:  # the clock jumped back: what began before is another stream's
             self._end_turn()
         if self._start_s is None or chunk.last_speech_s is None:
             self._forget_before(chunk.end_s - _IDLE_S)
-            return []
+            return out
         try:
-            return self._silent(chunk.end_s, chunk.last_speech_s)
+            return out + self._silent(chunk.end_s, chunk.last_speech_s, resumes=chunk.activity.probability >= BEGINS)
         except Exception:
             self._end_turn()  # a broken answer is raised once, not at every chunk to come
             raise
 
-    def _silent(self, now_s: float, speech_end_s: float) -> list[Words | TurnEnd]:
+    def _silent(self, now_s: float, speech_end_s: float, *, resumes: bool) -> list[Words | TurnEnd]:
         pause = self._pause = self._pause or self._ask(now_s, speech_end_s)
-        out = self._tell(pause)
         silence_s = now_s - speech_end_s
-        if pause.told and silence_s >= (_FINAL_S if pause.ended.result() >= _FINISHED else _SILENCE_S):
-            by_model = pause.ended.result() >= _FINISHED
-            out += self._finals(pause, "model" if by_model else "silence", now_s)
-        elif silence_s >= _SILENCE_S + _OVERDUE_S:
+        judged = pause.judge()
+        if judged and pause.likely is None and pause.judged < _JUDGED and now_s - pause.judged_s >= _AGAIN_S:
+            pause.judged, pause.judged_s, pause.ended = pause.judged + 1, now_s, self._judged(now_s)
+            pause.judge()
+        out = self._tell(pause) if judged else []
+        if resumes:  # it may be a click; if it is speech, the turn goes on
+            return out
+        if pause.likely is not None:
+            if pause.sure or silence_s >= _FINAL_S:
+                out += self._finals(pause, "model", now_s)
+        elif silence_s >= _SILENCE_S + (0.0 if judged else _OVERDUE_S):
             out += self._finals(pause, "silence", now_s)
         return out
 
     def give_way(self) -> list[Words | TurnEnd]:
         """The device begins to speak: a turn that was likely over is so now; any other is dropped."""
         pause = self._pause
-        if pause is not None and pause.told and pause.ended.result() >= _FINISHED:
+        if pause is not None and pause.likely is not None:
             return self._finals(pause, "model", self._sound_end_s)
         self._end_turn()
         return []
 
-    def overhear(self, chunk: Chunk) -> None:
-        """Keep the chunk's sound without taking part: if it proves to be a barge-in, the turn begins with it."""
+    def overhear(self, chunk: Chunk) -> list[Words | TurnEnd]:
+        """Keep the chunk's sound without taking part: if it proves to be a barge-in, the turn begins with it. Words of
+        the turn before may come."""
         self._keep(chunk)
         self._forget_before(chunk.end_s - _IDLE_S)
+        return self._late_words(chunk.end_s) if chunk.utterance_start_s is None else []
 
     def finish(self) -> list[Words | TurnEnd]:
         """End of input: end the running turn, waiting for what is still being computed."""
         if self._start_s is None:
-            return []
+            return self._late_words(self._sound_end_s, wait=True)
         pause = self._pause or self._ask(self._sound_end_s, self._sound_end_s)
         return self._finals(pause, "end_of_input", self._sound_end_s, wait=True)
 
     # ------------------------------------------------------------ the turn
 
-    def _speaks(self, utterance_start_s: float) -> None:
+    def _speaks(self, chunk: Chunk, utterance_start_s: float) -> None:
         if self._start_s is None:
             self._start_s = utterance_start_s
             self._stretch_s = utterance_start_s - _BEFORE_S
+            if self._late is not None:  # the person goes on: what was not told yet is told with the rest
+                self._settled, self._late = self._late.heard, None
         if (pause := self._pause) is not None:
             self._pause = None  # the turn goes on: what was asked of its end is void
-            if pause.asked_s - self._stretch_s >= _STRETCH_S:
-                self._settle(pause.heard, pause.asked_s)
+            if pause.heard_s - self._stretch_s >= _STRETCH_S:
+                self._settled, self._stretch_s = pause.heard, pause.heard_s
         if self._sound_end_s - self._stretch_s >= _LONGEST_STRETCH_S:
-            self._settle(self._hear(self._sound_end_s), self._sound_end_s)
+            self._settled, self._stretch_s = self._hear(self._sound_end_s), self._sound_end_s
+        speech_end_s = chunk.last_speech_s or chunk.end_s
+        if chunk.end_s - speech_end_s >= _EARLY_S:
+            before = self._early
+            if before is None or (before[0] != speech_end_s and _done(before[2])):  # one at a time
+                self._early = speech_end_s, chunk.end_s, self._hear(chunk.end_s)
         self._forget_before(min(self._stretch_s, self._sound_end_s - _HEARD_S))
 
-    def _settle(self, heard: Future[Transcript | None] | None, until_s: float) -> None:
-        if heard is not None:
-            self._settled.append(heard)
-        self._stretch_s = until_s
-
     def _ask(self, now_s: float, speech_end_s: float) -> _Pause:
+        early = self._early
+        if early is not None and early[0] == speech_end_s and early[1] > self._stretch_s:
+            _, heard_s, heard = early
+        else:
+            heard_s, heard = now_s, self._hear(now_s)
+        return _Pause(speech_end_s, heard, heard_s, self._judged(now_s), now_s)
+
+    def _judged(self, now_s: float) -> Future[float]:
         assert self._start_s is not None
         turn = self._cut(max(self._start_s - _BEFORE_S, now_s - _HEARD_S), now_s)
         judge = self._judge
-        return _Pause(now_s, speech_end_s, self._submit(lambda: judge(turn)), self._hear(now_s))
+        return self._submit(lambda: judge(turn))
 
-    def _hear(self, until_s: float) -> Future[Transcript | None] | None:
+    def _hear(self, until_s: float) -> Heard:
+        """The turn's words up to there: of what was settled, and of the stretch since."""
         if (listen := self.listen) is None:
-            return None
+            return list(self._settled)
         stretch = self._cut(self._stretch_s, until_s)
-        return self._submit(lambda: listen(stretch))
+        return [*self._settled, self._submit(lambda: listen(stretch))]
 
     # ------------------------------------------------------------ what is told
 
     def _tell(self, pause: _Pause) -> list[Words | TurnEnd]:
-        """The words so far and the speculative end, once, when their answers have come."""
-        if pause.told or not pause.answered():
-            return []
-        pause.told = True
-        out = self._words(pause, final=False)
-        if (probability := pause.ended.result()) >= _FINISHED:
-            out.append(
-                TurnEnd(
-                    t_s=pause.asked_s,
-                    probability=probability,
-                    by="model",
-                    final=False,
-                    speech_end_s=pause.speech_end_s,
-                )
-            )
+        """The words so far, and the speculative end, each once it is known; the end again when its words are."""
+        known = _done(pause.heard)
+        maybe = self._end(pause, "model", pause.judged_s, known=known, final=False)
+        out: list[Words | TurnEnd] = []
+        if known and not pause.words_told:
+            pause.words_told = True
+            pause.maybe_told = False
+            out += self._words(pause.heard, self._start_s, maybe)
+        if pause.likely is not None and not pause.maybe_told:
+            pause.maybe_told = True
+            out.append(maybe)
         return out
+
+    def _end(self, pause: _Pause, by: By, t_s: float, *, known: bool, final: bool) -> TurnEnd:
+        probability = pause.likely or (pause.ended.result() if pause.ended.done() else 0.0)
+        words = _joined(pause.heard) if known else None
+        end_s = pause.speech_end_s
+        return TurnEnd(
+            t_s=t_s,
+            probability=probability,
+            by=by,
+            final=final,
+            speech_end_s=end_s,
+            words=words or None,
+            words_pending=not known,
+        )
 
     def _finals(self, pause: _Pause, by: By, now_s: float, *, wait: bool = False) -> list[Words | TurnEnd]:
         """The turn's last words, where they are known, and its end."""
-        out: list[Words | TurnEnd] = []
-        if wait or pause.answered():
-            out += self._words(pause, final=True)
-        probability = pause.ended.result() if wait or pause.ended.done() else 0.0
-        out.append(TurnEnd(t_s=now_s, probability=probability, by=by, final=True, speech_end_s=pause.speech_end_s))
+        if wait:
+            pause.ended.result()
+        known = wait or _done(pause.heard)
+        end = self._end(pause, by, now_s, known=known, final=True)
+        words = self._words(pause.heard, self._start_s, end) if known else []
+        if not known:
+            self._late = _Late(self._start_s, end, pause.heard)
         self._end_turn()
-        return out
+        return [*words, end]
 
-    def _words(self, pause: _Pause, *, final: bool) -> list[Words | TurnEnd]:
-        assert self._start_s is not None
-        found = [one.result() for one in (*self._settled, pause.heard) if one is not None]
-        believed = [one for one in found if one is not None]
+    def _late_words(self, now_s: float, *, wait: bool = False) -> list[Words | TurnEnd]:
+        """The last turn's end once more, with its words, or without them where they do not come in time."""
+        late = self._late
+        if late is None or not (wait or _done(late.heard) or now_s - late.end.t_s >= _OVERDUE_S):
+            return []
+        self._late = None
+        known = wait or _done(late.heard)
+        end = replace(late.end, words=(_joined(late.heard) or None) if known else None, words_pending=False)
+        return [*(self._words(late.heard, late.start_s, end) if known else []), end]
+
+    def _words(self, heard: Heard, start_s: float | None, end: TurnEnd) -> list[Words]:
+        assert start_s is not None
+        believed = [one for future in heard if (one := future.result()) is not None]
         if not believed:
             return []
         logprobs = [value for one in believed for value in one.logprobs]
         words = Words(
-            t_s=pause.asked_s,
+            t_s=end.t_s,
             text=" ".join(one.text for one in believed),
-            final=final,
+            final=end.final,
             language=self._language,
-            start_s=self._start_s,
-            end_s=pause.speech_end_s,
+            start_s=start_s,
+            end_s=end.speech_end_s,
             avg_logprob=float(np.mean(logprobs)),
         )
         return [words]
@@ -240,3 +319,12 @@ class TurnTaking:
         first = max(0, round((start_s - self._sound_s) * SAMPLE_RATE))
         last = max(first, round((end_s - self._sound_s) * SAMPLE_RATE))
         return np.concatenate(self._sound)[first:last] if self._sound else np.zeros(0, dtype=np.float32)
+
+
+def _done(heard: Heard) -> bool:
+    return all(one.done() for one in heard)
+
+
+def _joined(heard: Heard) -> str:
+    """The words that the recognizer believes in; waits for them."""
+    return " ".join(one.text for future in heard if (one := future.result()) is not None)

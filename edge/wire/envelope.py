@@ -61,16 +61,21 @@ class Sealer:
         state: PersonState | None = None,
         description: Description | None = None,
         words: str | None = None,
+        words_pending: bool = False,
+        keep_words: bool = False,
         language: str | None = None,
         speech_end_s: float | None = None,
         ttl_s: float = 10.0,
     ) -> mien_pb2.Envelope:
-        """A moment of a turn. `speech_end_s`: monotonic time of the turn's last speech."""
+        """A moment of a turn. `speech_end_s`: monotonic time of the turn's last speech. `words_pending`: they follow.
+        `keep_words`: the person agreed that they are kept."""
         envelope = self._begin(_MOMENTS[moment], turn, ttl_s, mien_pb2.NORMAL)
         if state is not None:
             self._put_state(envelope, state, description)
         if words:
             envelope.words = shorten(words, MAX_ENVELOPE)
+        envelope.words_pending = words_pending
+        envelope.keep_words = keep_words
         if words and language:
             envelope.language = shorten(language, 35)  # the longest tag that BCP 47 asks everyone to take
         if speech_end_s is not None:
@@ -126,6 +131,13 @@ class Sealer:
                 health.dropped[shorten(name, 64)] = min(count, 0xFFFFFFFF)
         health.failing.extend(shorten(name, 96) for name in failing)
         health.outbox_items = outbox_items
+        return self._seal(envelope)
+
+    def stages(self, turn: int, ttl_s: float = 30.0, **after_ms: float) -> mien_pb2.Envelope:
+        """When the stages of `turn` were, in ms after its last speech, by the names of `Stages`."""
+        envelope = self._begin(mien_pb2.STAGES, turn, ttl_s, mien_pb2.LOW)
+        for name, value in after_ms.items():
+            setattr(envelope.stages, name, ms(value / 1_000))
         return self._seal(envelope)
 
     def goodbye(self) -> mien_pb2.Envelope:

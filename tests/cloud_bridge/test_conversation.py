@@ -248,10 +248,86 @@ async def test_it_remembers_what_was_said_and_forgets_on_order(stage: Stage) -> 
     await stage.say(pb.TURN_END, turn=2, words="Who am I?")
     await stage.finished()
     assert any("Anna" in message.text for message in stage.model.asked[-1])
-    stage.talk.forget(DEVICE)
+    found = await stage.talk.forget(DEVICE.tenant, DEVICE.id)
+    assert found == {"exchanges": 2, "sessions": 1}
+    assert await stage.talk.forget(DEVICE.tenant, DEVICE.id) == {"exchanges": 0, "sessions": 1}
     await stage.say(pb.TURN_END, turn=3, words="Who am I?")
     await stage.finished()
     assert not any("Anna" in message.text for message in stage.model.asked[-1])
+
+
+async def test_one_person_is_not_told_what_another_said(stage: Stage) -> None:
+    """Two people in front of one device have a memory each; the first one's can be erased alone."""
+    anna, ben = pb.State(person=1), pb.State(person=2)
+    await stage.say(pb.TURN_END, turn=1, words="I am called Anna.", state=anna)
+    await stage.finished()
+    await stage.say(pb.TURN_END, turn=2, words="I am called Ben.", state=ben)
+    await stage.finished()
+    assert not any("Anna" in message.text for message in stage.model.asked[-1])
+    await stage.say(pb.TURN_END, turn=3, words="Who am I?", state=anna)
+    await stage.finished()
+    assert any("Anna" in message.text for message in stage.model.asked[-1])
+    assert (await stage.talk.forget(DEVICE.tenant, DEVICE.id, 1))["exchanges"] == 2
+    await stage.say(pb.TURN_END, turn=4, words="Who am I?", state=ben)
+    await stage.finished()
+    assert any("Ben" in message.text for message in stage.model.asked[-1])
+
+
+async def test_the_reply_begins_before_the_words_are_read(stage: Stage) -> None:
+    """An end with `words_pending` is answered by its opening at once; the model is asked when the words have come."""
+    await stage.say(pb.TURN_END, words_pending=True, state=SAD)
+    await asyncio.sleep(0.1)
+    assert stage.link.texts() != []
+    assert stage.model.asked == []
+    await stage.say(pb.TURN_END, words="My dog died.", state=SAD)
+    replies = await stage.finished()
+    assert "My dog died." in stage.model.asked[0][-1].text
+    assert len(stage.model.asked) == 1
+    assert [reply.chunk for reply in replies] == list(range(len(replies)))
+    assert replies[0].text.opening
+    assert "words" in stage.told[0].ms
+
+
+async def test_words_that_never_come_are_asked_for(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where the words were lost on the way, the model is asked without them; where the device could not read them,
+    at once."""
+    monkeypatch.setattr("cloud_bridge.answer.WORDS_S", 0.05)
+    await stage.say(pb.TURN_END, words_pending=True)
+    await stage.finished()
+    assert "could not be made out" in stage.model.asked[0][-1].text
+    await stage.say(pb.TURN_END, turn=2, words_pending=True)
+    await stage.say(pb.TURN_END, turn=2)
+    await stage.finished()
+    assert "could not be made out" in stage.model.asked[1][-1].text
+    await stage.say(pb.TURN_END, turn=2, words="Too late.")  # the answer is out: it is not made anew
+    await asyncio.sleep(0.05)
+    assert len(stage.model.asked) == 2
+
+
+async def test_who_was_cut_short_is_answered_as_a_whole(stage: Stage) -> None:
+    """A turn that was taken for ended in a mere pause is joined to what follows; an answered one is not."""
+    stage.model.first_s = 5.0
+    await stage.say(pb.TURN_END, turn=1, words="I wanted to ask")
+    await asyncio.sleep(0.05)  # the opening is being said
+    await stage.talk.cancelled(DEVICE, 1)
+    stage.model.first_s = 0.01
+    await stage.say(pb.TURN_END, turn=2, words="how you are.")
+    await stage.finished()
+    assert "I wanted to ask how you are." in stage.model.asked[-1][-1].text
+    await stage.say(pb.TURN_END, turn=3, words="And you?")
+    await stage.finished()
+    assert "wanted" not in stage.model.asked[-1][-1].text
+
+
+async def test_speech_while_words_are_awaited_goes_on_with_the_turn(stage: Stage) -> None:
+    """The person speaks on before the words were read: that answer is dropped, and late words join the next turn's."""
+    await stage.say(pb.TURN_END, turn=1, words_pending=True)
+    await stage.say(pb.SPEECH_START, turn=2)
+    assert stage.told[0].outcome == "cancelled"
+    await stage.say(pb.TURN_END, turn=1, words="Well, I")
+    await stage.say(pb.TURN_END, turn=2, words="do not know.")
+    await stage.finished()
+    assert "Well, I do not know." in stage.model.asked[-1][-1].text
 
 
 async def test_memory_is_bounded(stage: Stage) -> None:
@@ -320,6 +396,16 @@ async def test_an_answer_that_is_there_needs_no_opening(stage: Stage) -> None:
     await stage.say(pb.TURN_END, words="Are you there?")
     await stage.finished()
     assert stage.link.texts() == ["This is a simulated first sentence.", "And here is the second one."]
+
+
+async def test_an_answer_that_is_nearly_there_is_not_held_up(stage: Stage) -> None:
+    """Once a quick model has begun to write, an opening would only delay what it says."""
+    stage.model.each_s = 0.05
+    await stage.say(pb.TURN_MAYBE, words="Are you there?")
+    await asyncio.sleep(0.1)
+    await stage.say(pb.TURN_END, words="Are you there?")
+    await stage.finished()
+    assert stage.link.texts()[0] == "This is a simulated first sentence."
 
 
 async def test_reports_hold_no_content(stage: Stage) -> None:

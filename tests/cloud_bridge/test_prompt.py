@@ -50,8 +50,8 @@ def test_a_small_model_gets_no_raw_perception() -> None:
 
 def test_the_fixed_part_comes_first_and_never_changes() -> None:
     """A prompt cache holds everything before the first message of the person."""
-    one = prompt.messages([], prompt.asked("a", TONES["sad"], None, small=True), "Hm.", continues=True)
-    two = prompt.messages([("b", "c")], prompt.asked("d", TONES["angry"], None, small=True), "Oh.", continues=False)
+    one = prompt.messages([], prompt.asked("a", TONES["sad"], None, small=True), "Hm.")
+    two = prompt.messages([("b", "c")], prompt.asked("d", TONES["angry"], None, small=True), "")
     fixed = 1 + 2 * len(prompt._EXAMPLES)
     assert one[:fixed] == two[:fixed]
     assert one[0].role == "system"
@@ -59,11 +59,11 @@ def test_the_fixed_part_comes_first_and_never_changes() -> None:
 
 def test_roles_alternate() -> None:
     """Every provider accepts the chat: system, then person and assistant in turn."""
-    for continues in (True, False):
-        chat = prompt.messages([("b", "c"), ("", "d")], "q", "Oh.", continues=continues)
+    for opening in ("Oh.", ""):
+        chat = prompt.messages([("b", "c"), ("", "d")], "q", opening)
         roles = [message.role for message in chat[1:]]
         assert roles == ["user", "assistant"] * (len(roles) // 2) + ["user"] * (len(roles) % 2)
-        assert chat[-1].role == ("assistant" if continues else "user")
+        assert chat[-1].role == ("assistant" if opening else "user")
 
 
 def test_no_words_are_not_made_up() -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from edge.errors import OutboxFull
 from edge.forward import Forwarder
 from edge.moment import Moment
@@ -42,13 +44,28 @@ def test_an_unchanged_state_is_told_seldom_and_a_change_soon() -> None:
 
 def test_the_end_of_a_turn_carries_state_and_words_unless_words_stay_here() -> None:
     """`forward_words` False keeps what was said on the device; the rest goes."""
-    end = TurnEnd(t_s=1.0, probability=0.9, by="model", final=True, speech_end_s=0.8)
+    end = TurnEnd(t_s=1.0, probability=0.9, by="model", final=True, speech_end_s=0.8, words="I am fine")
     for allowed in (True, False):
         forwarder, sent = make(forward_words=allowed)
-        forwarder.moment(moment(1.0, state(1.0, words="I am fine"), seen=(end,)))
+        forwarder.moment(moment(1.0, state(1.0, words="of an earlier turn"), seen=(end,)))
         envelope = next(one for one in sent if one.kind == mien_pb2.TURN_END)
         assert envelope.words == ("I am fine" if allowed else "")
         assert envelope.state.person == 1
+
+
+def test_late_words_are_sent_for_their_own_turn() -> None:
+    """An end whose words are still being read is sent at once and again with them, under the same number; where words
+    stay on the device it is sent once, and nothing is said to follow."""
+    pending = TurnEnd(t_s=1.0, probability=0.9, by="model", final=True, speech_end_s=0.8, words_pending=True)
+    known = replace(pending, words="I am fine", words_pending=False)
+    for allowed in (True, False):
+        forwarder, sent = make(forward_words=allowed)
+        forwarder.moment(moment(1.0, replace(state(1.0), turn=4), seen=(pending,)))
+        forwarder.moment(moment(1.1, replace(state(1.1), turn=5), seen=(known,)))
+        ends = [one for one in sent if one.kind == mien_pb2.TURN_END]
+        assert [(one.turn, one.words_pending, one.words) for one in ends] == (
+            [(4, True, ""), (4, False, "I am fine")] if allowed else [(4, False, "")]
+        )
 
 
 def test_a_refusal_of_the_outbox_is_counted_and_perception_goes_on() -> None:
