@@ -7,8 +7,8 @@ from models.session import Session, open_model
 
 
 def open_face(name: str) -> Session:
-    """A session of face network `name`. Without LiteRT it is the same network as ONNX (card `NAME_onnx`, which
-    `mien models pull` builds): equal to five digits, the landmarks at about twice the time.
+    """A session of face network `name`. Without LiteRT it is the same network as ONNX (card `NAME_onnx`; Google's
+    are built by `mien models pull`): equal to five digits, the landmarks at about twice the time.
 
     Raises ModelError.
     """

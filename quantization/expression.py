@@ -1,6 +1,7 @@
 """Turn the trained float expression net into the shipped int8 file, calibrated and judged.
 
 `python -m quantization.expression --float expression_f32.onnx --data $MIEN_DATA --out expression.onnx --reference FILE`
+writes `expression.onnx`, and the same integers for LiteRT as `expression.tflite` beside it.
 
 Convolutions are quantized statically (QDQ, one scale per output channel, ranges from training pictures); the small last
 layer stays float and takes in what calibration found, so that the softmax is the calibrated probability. Weights use
@@ -28,6 +29,7 @@ from models.expression import standardise
 from models.session import open_session
 from models.train.face_augment import augment
 from models.train.face_data import CLASSES, Faces, load
+from quantization.onnx_tflite import convert
 
 CALIBRATION_PICTURES = 1024
 GIVE = 0.005  # accuracy on valid/ that better recall of rare expressions may cost
@@ -69,6 +71,8 @@ def build(source: Path, data: Path, out: Path, reference: Path, *, seed: int = 1
         for made, file in ((int8, out), (folded, reference)):
             model = with_calibration(onnx.load(str(made)), calibration, prior_of(train))
             file.write_bytes(model.SerializeToString(deterministic=True))
+            if made == int8:
+                file.with_suffix(".tflite").write_bytes(convert(model))
     return calibration
 
 

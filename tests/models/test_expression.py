@@ -115,3 +115,17 @@ def test_brightness_and_contrast_do_not_count():
     """Two pictures that differ by gain and offset are the same to the net."""
     face = np.random.default_rng(1).integers(60, 120, (1, INPUT_SIZE, INPUT_SIZE), np.uint8)
     assert standardise(face) == pytest.approx(standardise(face * 2 + 10), abs=1e-3)
+
+
+@pytest.mark.parametrize(("loaded", "engine"), [(True, "_Onnx"), (False, "_LiteRt")])
+def test_it_brings_no_second_engine(monkeypatch: pytest.MonkeyPatch, loaded: bool, engine: str):
+    """ONNX Runtime serves where the voice has loaded it; alone, the face does without its 30 MB."""
+    import sys
+
+    import onnxruntime
+
+    if loaded:
+        monkeypatch.setitem(sys.modules, "onnxruntime", onnxruntime)
+    else:
+        monkeypatch.delitem(sys.modules, "onnxruntime")
+    assert type(ExpressionNet()._session).__name__ == engine
