@@ -131,21 +131,21 @@ class Chaos:
                 await delivering
 
 
-class BrokerAbsent(Exception):  # noqa: N818
-    """No Mosquitto is installed here."""
+class ToolAbsent(Exception):  # noqa: N818
+    """A program that a fault needs is not installed here. The message names its package."""
 
 
 class Mosquitto:
     """A real broker in `folder` on a free port, where everyone may do everything.
 
     `config`: its whole configuration file, where it is to be another; it must listen on `port` then.
-    Raises BrokerAbsent.
+    Raises ToolAbsent.
     """
 
     def __init__(self, folder: Path, config: str | None = None, *, port: int = 0) -> None:
         program = shutil.which("mosquitto") or shutil.which("mosquitto", path="/usr/sbin")
         if program is None:
-            raise BrokerAbsent("needs a broker: apt-get install mosquitto")
+            raise ToolAbsent("needs a broker: apt-get install mosquitto")
         folder.mkdir(parents=True, exist_ok=True)
         self.port, self._folder, self._program = port or free_port(), folder, program
         self._file = folder / "mosquitto.conf"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import random
+import sqlite3
 import sys
 import threading
 import time
@@ -17,7 +18,7 @@ import grpc
 from benchmarks.link_faults import free_port
 from cloud_bridge.ingest import grpc as grpc_ingest
 from cloud_bridge.ingest import mqtt as mqtt_ingest
-from cloud_bridge.ingest.base import Device, Link
+from cloud_bridge.ingest.base import Device, Effect, Link
 from cloud_bridge.ingest.session import Sessions
 from edge.errors import OutboxFull
 from edge.outbox import Outbox
@@ -45,7 +46,8 @@ def sample(sealer: Sealer, *, alert: bool = False) -> mien_pb2.Envelope:
 
 
 class Journal:
-    """An application that keeps each envelope's name as its durable effect, and also counts its own calls in a file."""
+    """An application whose effect would show every repetition: it adds one to a number, and appends the envelope's name
+    to a list that takes doubles. It also notes its own calls in a file, outside of any transaction."""
 
     def __init__(self, calls: Path) -> None:
         self._calls = calls.open("ab", buffering=0)
@@ -53,11 +55,16 @@ class Journal:
     async def connected(self, device: Device, link: Link) -> None:
         """Nothing to do."""
 
-    async def received(self, device: Device, envelope: mien_pb2.Envelope) -> bytes:
-        """Note the call; the effect is kept by the record."""
-        line = f"{envelope.boot} {envelope.seq} {envelope.priority}\n".encode()
-        self._calls.write(line)
-        return line
+    async def received(self, device: Device, envelope: mien_pb2.Envelope) -> Effect:
+        """Note the call; the effect happens in the record's transaction."""
+        name = (f"{envelope.boot:016x}", envelope.seq, envelope.priority)
+        self._calls.write("{} {} {}\n".format(*name).encode())
+
+        def effect(db: sqlite3.Connection) -> None:
+            db.execute("INSERT INTO journal VALUES (?, ?, ?)", name)
+            db.execute("UPDATE total SET count = count + 1")
+
+        return effect
 
     async def cancelled(self, device: Device, turn: int) -> None:
         """Nothing to do."""
@@ -68,6 +75,9 @@ class Journal:
 
 async def bridge(store: str, grpc_port: str, broker_port: str) -> None:
     """A bridge on gRPC, and joined to a broker where the port is not 0. Says `ready`."""
+    with sqlite3.connect(store) as db:
+        db.execute("CREATE TABLE IF NOT EXISTS journal (boot TEXT, seq INTEGER, priority INTEGER)")
+        db.execute("CREATE TABLE IF NOT EXISTS total AS SELECT 0 AS count")
     sessions = Sessions(Journal(Path(f"{store}.calls")), Path(store))
     listening = await grpc_ingest.serve(sessions, f"127.0.0.1:{grpc_port}")
     if broker_port != "0":
@@ -78,9 +88,11 @@ async def bridge(store: str, grpc_port: str, broker_port: str) -> None:
     await listening.stop()
 
 
-def device(outbox: str, uri: str, count: str, pause_s: str, seed: str) -> None:
+def device(
+    outbox: str, uri: str, count: str, pause_s: str, seed: str, *, at: Callable[[int], None] = lambda left: None
+) -> None:
     """Puts `count` envelopes and says each one's name once put() returned; then waits until all are acknowledged and
-    says `drained`. A tenth are alerts."""
+    says `drained`. A tenth are alerts. `at` is called with how many are left."""
     rng = random.Random(int(seed))  # noqa: S311
     box = Outbox(Path(outbox))
     sealer = Sealer("bench")
@@ -97,13 +109,35 @@ def device(outbox: str, uri: str, count: str, pause_s: str, seed: str) -> None:
             time.sleep(0.05)
             continue
         left -= 1
-        print(f"{envelope.boot} {envelope.seq} {envelope.priority}", flush=True)
+        at(left)
+        print(f"{envelope.boot:016x} {envelope.seq} {envelope.priority}", flush=True)
         time.sleep(float(pause_s) * rng.random())
     while len(box):
         time.sleep(0.02)
     print("drained", flush=True)
     uplink.stop(0)
     box.close()
+
+
+def both(store: str, outbox: str, *words: str) -> None:
+    """`bridge` and `device` in one process, where starting two would take long. `jumps` times on the way the machine's
+    wall clock is set a year ahead, a year back or right; says `jumped` then. `words`: count, pause_s, seed, jumps."""
+    count, pause_s, seed, jumps = words
+    port = free_port()
+    threading.Thread(target=lambda: asyncio.run(bridge(store, str(port), "0")), daemon=True).start()
+    rng = random.Random(int(seed))  # noqa: S311
+    offset_s = time.time() - time.monotonic()
+    spots = {rng.randrange(int(count)) for _ in range(int(jumps))}
+    while len(spots) < int(jumps):
+        spots.add(rng.randrange(int(count)))
+
+    def jump(left: int) -> None:
+        if left in spots:
+            year_s = rng.choice((365, -365, 0)) * 86_400
+            time.clock_settime(time.CLOCK_REALTIME, time.monotonic() + offset_s + year_s)
+            print("jumped", flush=True)
+
+    device(outbox, f"grpc://127.0.0.1:{port}", count, pause_s, seed, at=jump)
 
 
 async def mqtt_echo(port: str) -> None:
@@ -141,10 +175,12 @@ def _end_with_parent() -> None:
 
 
 if __name__ == "__main__":
-    threading.Thread(target=_end_with_parent, daemon=True).start()
+    if sys.argv[1] != "both":
+        threading.Thread(target=_end_with_parent, daemon=True).start()
     roles: dict[str, Callable[..., Any]] = {
         "bridge": bridge,
         "device": device,
+        "both": both,
         "mqtt_echo": mqtt_echo,
         "grpc_echo": grpc_echo,
     }

@@ -9,12 +9,19 @@ Order of calls for one device, never two at a time:
 
 from __future__ import annotations
 
+import sqlite3
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
 from edge.wire import mien_pb2
 
 GRACE_S = 30.0  # a cut shorter than this is not seen by the application
+
+
+Effect = Callable[[sqlite3.Connection], None]
+"""Writes into tables of the application's own, which lie in the file of the record; must not commit. An effect that
+raises is undone and counted (`effects_failed`), and its envelope is not sent again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +32,11 @@ class Device:
     boot: int
     tenant: str = "default"
     software: str = ""
+
+
+def key(device: Device, envelope: mien_pb2.Envelope) -> str:
+    """The envelope's name for ever, for whatever outside has to know that it saw it before."""
+    return f"{device.tenant}/{device.id}/{envelope.boot:016x}/{envelope.seq}"
 
 
 class Link(Protocol):
@@ -50,14 +62,15 @@ class Handler(Protocol):
     async def connected(self, device: Device, link: Link) -> None:
         """A device session began."""
 
-    async def received(self, device: Device, envelope: mien_pb2.Envelope) -> bytes | None:
-        """Take one envelope; called exactly once for each (device, boot, seq), in order per priority.
+    async def received(self, device: Device, envelope: mien_pb2.Envelope) -> Effect | None:
+        """Take one envelope, in order per priority; once for each (device, boot, seq) while this bridge lives.
 
-        Be quick: start a task for anything slow, since the envelope is acknowledged after this returns. Bytes that
-        are returned are kept as this envelope's durable effect, in the same commit as the record that it was seen
-        (so an effect can be neither lost nor doubled by a crash); None keeps the record alone. When this raises,
-        nothing is acknowledged and the device sends the envelope again. An envelope whose boot is not `device.boot`
-        was kept through a restart of the device: history, not something to answer.
+        Be quick: start a task for anything slow, since the envelope is acknowledged after this returns. An `Effect`
+        that is returned is run in the transaction that records the envelope: it happens once, whatever is killed and
+        whenever. All else that this call does may be done again: a bridge that dies before that transaction is on
+        disk (some ms) gets the envelope again in its next life, as if the first call had never been. Name what is
+        done outside by `key`. When this raises, nothing is acknowledged and the device sends the envelope again. An
+        envelope whose boot is not `device.boot` was kept through a restart of the device: history, not to be answered.
         """
 
     async def cancelled(self, device: Device, turn: int) -> None:

@@ -2,7 +2,8 @@
 
 A device sends an envelope again until it is acknowledged, and an acknowledgement is sent only after the record is on
 disk. The record of a boot is a set of intervals of sequence numbers, so that it stays a few rows however long the
-device talks. One writer thread commits whatever has gathered while the commit before was running (group commit).
+device talks. One writer thread commits whatever has gathered while the commit before was running (group commit), and
+runs the application's effects in that same transaction (docs/adr/0007).
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from cloud_bridge.errors import SettingError
+from cloud_bridge.ingest.base import Effect
 
 log = logging.getLogger(__name__)
 
@@ -24,8 +26,6 @@ KEEP_DAYS = 90  # the record of a boot that was silent so long is forgotten
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS seen (device TEXT, boot INTEGER, lo INTEGER, hi INTEGER, day INTEGER,
     PRIMARY KEY (device, boot, lo)) WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS effect (id INTEGER PRIMARY KEY AUTOINCREMENT, device TEXT NOT NULL, boot INTEGER NOT NULL,
-    seq INTEGER NOT NULL, body BLOB NOT NULL, UNIQUE (device, boot, seq));
 """
 
 
@@ -62,17 +62,23 @@ class Intervals:
             self._hi.insert(at, number)
 
 
+_Entry = tuple[str, int, int, "Effect | None", Callable[[], None]]
+_WRONG = (sqlite3.SQLITE_ERROR, sqlite3.SQLITE_CONSTRAINT, sqlite3.SQLITE_MISMATCH, sqlite3.SQLITE_MISUSE)
+
+
 class Dedupe:
     """The record, in SQLite at `path`, or in memory alone when that is None (for a trial: forgotten at exit).
 
-    Call everything but `effects` from one thread (the event loop's). Raises SettingError when the file cannot be used.
+    Call it from one thread (the event loop's). `effects_failed` counts effects that raised. Raises SettingError when
+    the file cannot be used.
     """
 
     def __init__(self, path: Path | None) -> None:
         self._seen: dict[tuple[str, int], Intervals] = {}
-        self._batch: list[tuple[str, int, int, bytes | None, Callable[[], None]]] = []
+        self._batch: list[_Entry] = []
         self._wake = threading.Condition()
         self._closing = False
+        self.effects_failed = 0
         self._failed: str | None = None
         try:
             self._db = sqlite3.connect(path or ":memory:", check_same_thread=False, isolation_level=None)
@@ -93,7 +99,7 @@ class Dedupe:
         """Whether this envelope was recorded, be it on disk yet or not."""
         return seq in self._of(device, boot)
 
-    def record(self, device: str, boot: int, seq: int, effect: bytes | None, done: Callable[[], None]) -> None:
+    def record(self, device: str, boot: int, seq: int, effect: Effect | None, done: Callable[[], None]) -> None:
         """Remember the envelope; `done` is called on the writer's thread once it is on disk, after every earlier one's.
 
         A number that is already recorded changes nothing, but its `done` comes only when it is on disk, too.
@@ -102,12 +108,6 @@ class Dedupe:
         with self._wake:
             self._batch.append((device, boot, seq, effect, done))
             self._wake.notify()
-
-    def effects(self, after: int = 0, limit: int = 1_000) -> list[tuple[int, bytes]]:
-        """What `Handler.received` returned, in order: (id, bytes) of the first `limit` with an id above `after`."""
-        with self._lock:
-            rows = self._db.execute("SELECT id, body FROM effect WHERE id > ? ORDER BY id LIMIT ?", (after, limit))
-            return [(int(row[0]), bytes(row[1])) for row in rows]
 
     @property
     def failed(self) -> str | None:
@@ -148,13 +148,16 @@ class Dedupe:
             for *_, done in batch:
                 done()
 
-    def _commit(self, batch: list[tuple[str, int, int, bytes | None, Callable[[], None]]]) -> bool:
+    def _commit(self, batch: list[_Entry]) -> bool:
         try:
             with self._lock:
                 self._db.execute("BEGIN IMMEDIATE")
                 try:
+                    known = self._insert(batch)
                     for device, boot, seq, effect, _ in batch:
-                        self._insert(device, _signed(boot), seq, effect)
+                        if effect is not None and seq not in known[device, boot]:
+                            self._run(effect)
+                            known[device, boot].add(seq)
                 except BaseException:
                     self._db.execute("ROLLBACK")
                     raise
@@ -167,22 +170,52 @@ class Dedupe:
         self._failed = None
         return True
 
-    def _insert(self, device: str, boot: int, seq: int, effect: bytes | None) -> None:
-        at = "FROM seen WHERE device = ? AND boot = ? AND"
-        if self._db.execute(f"SELECT 1 {at} lo <= ? AND hi >= ?", (device, boot, seq, seq)).fetchone():
+    def _insert(self, batch: list[_Entry]) -> dict[tuple[str, int], Intervals]:
+        """Record every number of `batch`; what of them was on disk already."""
+        new: dict[tuple[str, int], Intervals] = {}
+        for device, boot, seq, *_ in batch:
+            new.setdefault((device, boot), Intervals()).add(seq)
+        known = {}
+        for (device, boot), numbers in new.items():
+            at = (device, _signed(boot))
+            known[device, boot] = Intervals(sorted({row for run in numbers for row in self._touching(*at, *run)}))
+            for run in numbers:
+                self._merge(*at, *run)
+        return known
+
+    def _touching(self, device: str, boot: int, lo: int, hi: int) -> list[tuple[int, int]]:
+        """The intervals on disk that lo … hi overlaps or joins."""
+        found = []
+        query = "SELECT lo, hi FROM seen WHERE device = ? AND boot = ? AND lo <= ? ORDER BY lo DESC"
+        for row in self._db.execute(query, (device, boot, hi + 1)):
+            if row[1] < lo - 1:
+                break
+            found.append((row[0], row[1]))
+        return found
+
+    def _merge(self, device: str, boot: int, lo: int, hi: int) -> None:
+        """Put lo … hi in, joined with what it touches."""
+        found = self._touching(device, boot, lo, hi)
+        ends = [(lo, hi), *found]
+        row = (min(end[0] for end in ends), max(end[1] for end in ends))
+        if found == [row]:
             return
-        # `hi` has no index of its own: the nearest interval below is the last one that begins at or before it.
-        left = self._db.execute(f"SELECT lo, hi {at} lo < ? ORDER BY lo DESC LIMIT 1", (device, boot, seq)).fetchone()
-        right = self._db.execute(f"SELECT hi {at} lo = ?", (device, boot, seq + 1)).fetchone()
-        lo = left[0] if left and left[1] == seq - 1 else seq
-        hi = right[0] if right else seq
-        if right:
-            self._db.execute(f"DELETE {at} lo = ?", (device, boot, seq + 1))
-        self._db.execute("INSERT OR REPLACE INTO seen VALUES (?, ?, ?, ?, ?)", (device, boot, lo, hi, _today()))
-        if effect is not None:
-            self._db.execute(
-                "INSERT INTO effect (device, boot, seq, body) VALUES (?, ?, ?, ?)", (device, boot, seq, effect)
-            )
+        for old, _ in found:
+            self._db.execute("DELETE FROM seen WHERE device = ? AND boot = ? AND lo = ?", (device, boot, old))
+        self._db.execute("INSERT INTO seen VALUES (?, ?, ?, ?, ?)", (device, boot, *row, _today()))
+
+    def _run(self, effect: Effect) -> None:
+        """The effect, undone as a whole where the application's code is wrong; a disk that fails undoes the batch."""
+        self._db.execute("SAVEPOINT effect")
+        try:
+            effect(self._db)
+        except Exception as error:  # the application is not ours; its message may hold words
+            if isinstance(error, sqlite3.Error) and error.sqlite_errorcode & 0xFF not in _WRONG:
+                raise
+            self._db.execute("ROLLBACK TO effect")
+            self.effects_failed += 1
+            log.error("an effect of the application failed: %s", type(error).__name__)
+        self._db.execute("RELEASE effect")
 
 
 def _signed(boot: int) -> int:

@@ -10,7 +10,7 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Protocol
 
-from cloud_bridge.ingest.base import GRACE_S, Device, Handler
+from cloud_bridge.ingest.base import GRACE_S, Device, Effect, Handler
 from cloud_bridge.ingest.dedupe import Dedupe
 from edge.wire import mien_pb2
 from edge.wire.check import VERSION, check, new_id
@@ -237,7 +237,7 @@ class Session:
         async with self._taking:
             if self.ended:  # what waited here while the session ended is not taken: its record would come too late
                 return
-            effect: bytes | None = None
+            effect: Effect | None = None
             if self._all.dedupe.seen(self._who, boot, seq):
                 counts["duplicates"] += 1
             elif uplink.after_seq and not self._all.dedupe.seen(self._who, uplink.after_boot or boot, uplink.after_seq):

@@ -122,7 +122,7 @@ def test_cuts_lose_nothing_double_nothing_and_keep_the_order(bridge: Bridge, cha
         thread.join()
     until(lambda: not len(device.outbox), 60)
     assert bridge.app.seqs == list(range(1, 401))
-    assert bridge.effects() == [f"{device.sealer.boot}/{seq}".encode() for seq in range(1, 401)]
+    assert bridge.effects() == [f"{device.sealer.boot}/{seq}" for seq in range(1, 401)]
     assert chaos.cuts >= 20
     assert bridge.sessions.counts["out_of_order"] == 0
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import sqlite3
 from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 from benchmarks.link_faults import Loop
 from cloud_bridge.ingest import grpc
-from cloud_bridge.ingest.base import Device, Link, Tls
+from cloud_bridge.ingest.base import Device, Effect, Link, Tls
 from cloud_bridge.ingest.session import Sessions
 from edge.wire import mien_pb2
 
@@ -33,7 +34,7 @@ class App:
         self.told.append(f"connected {device.id}")
         self.links[device.id] = link
 
-    async def received(self, device: Device, envelope: mien_pb2.Envelope) -> bytes | None:
+    async def received(self, device: Device, envelope: mien_pb2.Envelope) -> Effect:
         if self.fail:
             self.fail -= 1
             raise RuntimeError("said: something private")
@@ -42,7 +43,13 @@ class App:
             task = asyncio.ensure_future(self.answer(self.links[device.id], envelope))
             self._tasks.add(task)
             task.add_done_callback(self._tasks.discard)
-        return f"{envelope.boot}/{envelope.seq}".encode()
+        name = f"{envelope.boot}/{envelope.seq}"
+
+        def effect(db: sqlite3.Connection) -> None:
+            db.execute("CREATE TABLE IF NOT EXISTS effect (name TEXT)")
+            db.execute("INSERT INTO effect VALUES (?)", (name,))
+
+        return effect
 
     async def cancelled(self, device: Device, turn: int) -> None:
         self.told.append(f"cancelled {turn}")
@@ -86,8 +93,11 @@ class Bridge:
         """Run `work` on the bridge's loop."""
         return self._loop.run(work)
 
-    def effects(self) -> list[bytes]:
-        return [body for _, body in self.sessions.dedupe.effects()]
+    def effects(self) -> list[str]:
+        """The names of the envelopes whose effect is on disk, in order."""
+        assert self._store is not None
+        with sqlite3.connect(self._store) as db:
+            return [name for (name,) in db.execute("SELECT name FROM effect ORDER BY rowid")]
 
     async def _start(self) -> None:
         self.sessions = Sessions(self.app, self._store, grace_s=self._grace_s)

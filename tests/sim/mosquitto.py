@@ -13,10 +13,10 @@ __all__ = ["Mosquitto", "free_port", "open_config"]
 
 
 class Mosquitto(link_faults.Mosquitto):
-    """As in the benchmark, but skips the test instead of raising BrokerAbsent."""
+    """As in the benchmark, but skips the test instead of raising ToolAbsent."""
 
     def __init__(self, folder: Path, config: str | None = None, *, port: int = 0) -> None:
         try:
             super().__init__(folder, config, port=port)
-        except link_faults.BrokerAbsent as error:
+        except link_faults.ToolAbsent as error:
             pytest.skip(str(error))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import sqlite3
 import threading
 from itertools import pairwise
 from pathlib import Path
@@ -12,6 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cloud_bridge.errors import SettingError
+from cloud_bridge.ingest.base import Effect
 from cloud_bridge.ingest.dedupe import Dedupe, Intervals
 
 
@@ -28,7 +30,7 @@ def test_intervals_are_a_set(numbers: list[int]) -> None:
     assert all(a[1] + 1 < b[0] for a, b in pairwise(pairs))
 
 
-def record(dedupe: Dedupe, *numbers: int, boot: int = 1, effect: bytes | None = None) -> None:
+def record(dedupe: Dedupe, *numbers: int, boot: int = 1, effect: Effect | None = None) -> None:
     done = threading.Barrier(2)
     for number in numbers[:-1]:
         dedupe.record("a/b", boot, number, effect, lambda: None)
@@ -54,14 +56,60 @@ def test_it_is_on_disk_when_done_is_called(tmp_path: Path) -> None:
     second.close()
 
 
-def test_an_effect_is_kept_once_with_its_record(tmp_path: Path) -> None:
-    """Recording again changes nothing; effects come out in order."""
+def keep(text: str) -> Effect:
+    def effect(db: sqlite3.Connection) -> None:
+        db.execute("CREATE TABLE IF NOT EXISTS told (text TEXT)")
+        db.execute("INSERT INTO told VALUES (?)", (text,))
+
+    return effect
+
+
+def told(dedupe: Dedupe) -> list[str]:
+    return [text for (text,) in dedupe._db.execute("SELECT text FROM told")]
+
+
+def test_an_effect_happens_once_with_its_record(tmp_path: Path) -> None:
+    """Recording again changes nothing, in this process and in the next one; effects come in order."""
     dedupe = Dedupe(tmp_path / "seen.sqlite")
-    record(dedupe, 1, effect=b"one")
-    record(dedupe, 2, effect=b"two")
-    record(dedupe, 1, effect=b"again")
-    assert [body for _, body in dedupe.effects()] == [b"one", b"two"]
-    assert [body for _, body in dedupe.effects(after=1)] == [b"two"]
+    record(dedupe, 1, effect=keep("one"))
+    record(dedupe, 2, effect=keep("two"))
+    record(dedupe, 1, effect=keep("again"))
+    dedupe.close()
+    dedupe = Dedupe(tmp_path / "seen.sqlite")
+    record(dedupe, 4, 1, effect=keep("later"))
+    assert told(dedupe) == ["one", "two", "later"]
+    dedupe.close()
+
+
+def test_an_effect_that_raises_leaves_nothing_and_stops_nothing(tmp_path: Path) -> None:
+    """Neither does wrong SQL: it is counted, and undone as a whole; those of others stay."""
+
+    def half(db: sqlite3.Connection) -> None:
+        keep("half")(db)
+        raise RuntimeError("said: something private")
+
+    def wrong(db: sqlite3.Connection) -> None:
+        db.execute("INSERT INTO nowhere VALUES (1)")
+
+    dedupe = Dedupe(tmp_path / "seen.sqlite")
+    for number, effect in enumerate((keep("one"), half, wrong, keep("two")), 1):
+        record(dedupe, number, effect=effect)
+    assert told(dedupe) == ["one", "two"]
+    assert dedupe.effects_failed == 2
+    dedupe.close()
+
+
+@given(st.lists(st.lists(st.integers(1, 30), min_size=1, max_size=8), max_size=8))
+def test_batches_on_disk_are_a_set(batches: list[list[int]]) -> None:
+    """However the numbers are spread over commits: the fewest rows, and one effect for each number."""
+    dedupe = Dedupe(None)
+    for batch in batches:
+        dedupe._commit([("a/b", 1, number, keep(str(number)), lambda: None) for number in batch])
+    numbers = {number for batch in batches for number in batch}
+    rows = dedupe._db.execute("SELECT lo, hi FROM seen ORDER BY lo").fetchall()
+    assert {n for lo, hi in rows for n in range(lo, hi + 1)} == numbers
+    assert all(a[1] + 1 < b[0] for a, b in pairwise(rows))
+    assert not numbers or sorted(map(int, told(dedupe))) == sorted(numbers)
     dedupe.close()
 
 

@@ -1,0 +1,111 @@
+"""A whole machine: device and bridge run in a User-Mode Linux with a disk and a clock of their own.
+
+Power cuts: the machine is killed at random moments. What the guest's kernel had not yet given to its disk is gone then,
+as with a real machine whose disk keeps what it confirmed. Both outbox and the bridge's record lie on that disk, and the
+next boot goes on with it. Clock jumps: the machine's wall clock is set a year ahead and back while both run.
+"""
+
+from __future__ import annotations
+
+import os
+import random
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from benchmarks.link_faults import ToolAbsent
+from benchmarks.link_ordeal import judge
+
+_DISK_BYTES = 48 << 20
+_BOOT_S = 180.0
+_KEPT = re.compile(r"([0-9a-f]{16}) (\d+) (\d)\s*")
+_INIT = """\
+#!/bin/sh
+export PATH=/usr/sbin:/usr/bin:/sbin:/bin PYTHONPATH={tree} PYTHONDONTWRITEBYTECODE=1 HOME=/run
+mount -t proc proc /proc
+mount -t tmpfs tmpfs /run
+mkdir /run/disk
+mount -t ext4 /dev/ubda /run/disk
+ip link set lo up
+set -- $(cat {folder}/task)
+{python} -m benchmarks.link_peer both /run/disk/seen.sqlite /run/disk/outbox.sqlite "$@" </dev/null 2>{folder}/errors
+cp /run/disk/seen.sqlite* {folder}/
+echo finished
+halt -f
+"""
+
+
+@dataclass
+class Machine:
+    """`faults` power cuts, or clock jumps, while a device puts `envelopes`; needs Debian's user-mode-linux, no
+    privileges."""
+
+    kind: str  # power_cut, clock_jump
+    folder: Path
+    envelopes: int
+    faults: int
+    seed: int
+    acknowledged: list[tuple[str, int, int]] = field(default_factory=list)
+    _jumps: int = 0
+
+    def run(self) -> dict[str, Any]:
+        """Play it, and count what was lost, doubled and out of order. Raises ToolAbsent."""
+        kernel, format_disk = shutil.which("linux.uml"), shutil.which("mkfs.ext4", path="/usr/sbin:/sbin")
+        if kernel is None or format_disk is None:
+            raise ToolAbsent("power cuts need User-Mode Linux: apt-get install user-mode-linux e2fsprogs")
+        self.folder.mkdir(parents=True)
+        disk, init = self.folder / "disk", self.folder / "init"
+        with disk.open("wb") as file:
+            file.truncate(_DISK_BYTES)
+        subprocess.run([format_disk, "-q", "-F", disk], check=True)
+        tree = Path(__file__).resolve().parents[1]
+        init.write_text(_INIT.format(tree=tree, folder=self.folder, python=sys.executable))
+        init.chmod(0o755)
+        rng = random.Random(self.seed)  # noqa: S311
+        began = time.monotonic()
+        cuts = self.faults if self.kind == "power_cut" else 0
+        for number in range(cuts):
+            share = self.envelopes * (number + rng.random()) / cuts
+            self._live(kernel, disk, init, rng, max(share, len(self.acknowledged) + 1))
+        self._live(kernel, disk, init, rng, None)
+        found = judge(self.folder / "seen.sqlite", self.acknowledged)
+        return {**found, "faults_injected": cuts + self._jumps, "seconds": round(time.monotonic() - began, 1)}
+
+    def _live(self, kernel: str, disk: Path, init: Path, rng: random.Random, due: float | None) -> None:
+        """One life of the machine: until so many envelopes are acknowledged and a moment more, or until all is done."""
+        left = max(1, self.envelopes - len(self.acknowledged))
+        jumps = self.faults if self.kind == "clock_jump" else 0
+        (self.folder / "task").write_text(f"{left} 0.002 {rng.getrandbits(32)} {jumps}")
+        words = ["rootfstype=hostfs", "rootflags=/", "root=/dev/root", "rw", "mem=384M", "con=null", "con0=null,fd:1"]
+        command = [kernel, *words, f"ubd0={disk}", f"init={init}", "quiet", f"uml_dir={self.folder}/"]
+        machine = subprocess.Popen(
+            command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, stdin=subprocess.DEVNULL, start_new_session=True
+        )
+        os.set_blocking(machine.stdout.fileno(), False)  # type: ignore[union-attr]
+        end, rest, finished, cut_s = time.monotonic() + _BOOT_S, b"", False, float("inf")
+        try:
+            while not finished and time.monotonic() < min(end, cut_s):
+                time.sleep(0.002)
+                *lines, rest = (rest + (machine.stdout.read() or b"")).split(b"\n")  # type: ignore[union-attr]
+                for line in lines:
+                    end = time.monotonic() + _BOOT_S
+                    if kept := _KEPT.fullmatch(line.decode(errors="replace")):
+                        self.acknowledged.append((kept[1], int(kept[2]), int(kept[3])))
+                    finished = finished or line.strip() == b"finished"
+                    self._jumps += line.strip() == b"jumped"
+                if due is not None and len(self.acknowledged) >= due and cut_s == float("inf"):
+                    cut_s = time.monotonic() + rng.random() * 0.2
+        finally:
+            os.killpg(machine.pid, signal.SIGKILL)  # the power is gone
+            machine.wait()
+        if finished == (due is not None):
+            errors = (self.folder / "errors").read_text() if (self.folder / "errors").exists() else "no boot"
+            raise RuntimeError(
+                f"the machine {'ended early' if finished else 'did not come to its end'}: {errors[-400:]}"
+            )
