@@ -12,7 +12,7 @@ import logging
 import threading
 import time
 from collections import Counter, OrderedDict
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal, TypeVar
 
@@ -29,6 +29,8 @@ log = logging.getLogger(__name__)
 T = TypeVar("T")
 
 WINDOW = 256  # envelopes in flight
+_AT_ONCE = 64  # envelopes taken from the outbox at a time
+_BATCH_HEAD = 4  # bytes that a packet costs more in a batch
 ACK_S = 20.0  # an envelope unacknowledged for so long: the connection is dead, whatever TCP says
 RETURN_S = 300.0  # on a spare URI, the first one is tried again after so long
 RENEW_EVERY_S = 3_600.0  # whether the certificate is due is looked at so often
@@ -231,15 +233,14 @@ class Uplink:
             while not self._control.empty():
                 await self._put(transport, self._control.get_nowait())
             lowest = mien_pb2.LOW if self._budget.left() else mien_pb2.NORMAL
-            batch = self._outbox.take(min(32, self._window - self._outbox.in_flight), lowest)
-            for envelope, (after_boot, after_seq) in batch:
-                packet = mien_pb2.Uplink(envelope=envelope, after_seq=after_seq)
-                if after_boot != envelope.boot:
-                    packet.after_boot = after_boot
-                self._sent[envelope.boot, envelope.seq] = clock.now_s()
+            taken = self._outbox.take(min(_AT_ONCE, self._window - self._outbox.in_flight), lowest)
+            now_s = clock.now_s()
+            for envelope, _ in taken:
+                self._sent[envelope.boot, envelope.seq] = now_s
+            for packet in batched([_packet(*one) for one in taken], transport.welcome.batch_bytes):
                 await self._put(transport, packet)
-                self.counts["sent"] += 1
-            if not batch:
+            self.counts["sent"] += len(taken)
+            if not taken:
                 await self._wake.wait()
 
     async def _put(self, transport: Transport, packet: mien_pb2.Uplink) -> None:
@@ -339,6 +340,31 @@ class Uplink:
         assert self._loop is not None
         with contextlib.suppress(RuntimeError):  # the loop has ended
             self._loop.call_soon_threadsafe(self._wake.set)
+
+
+def _packet(envelope: mien_pb2.Envelope, after: tuple[int, int]) -> mien_pb2.Uplink:
+    packet = mien_pb2.Uplink(envelope=envelope, after_seq=after[1])
+    if after[0] != envelope.boot:
+        packet.after_boot = after[0]
+    return packet
+
+
+def batched(packets: Sequence[mien_pb2.Uplink], room: int) -> Iterator[mien_pb2.Uplink]:
+    """`packets` in as few as fit into `room` bytes each; as they are where the room is 0."""
+    batch = mien_pb2.Batch()
+    size = 0
+    for packet in packets:
+        size += packet.ByteSize() + _BATCH_HEAD
+        if batch.packet and size + _BATCH_HEAD > room:
+            yield _alone(batch)
+            batch, size = mien_pb2.Batch(), packet.ByteSize() + _BATCH_HEAD
+        batch.packet.append(packet)
+    if batch.packet:
+        yield _alone(batch)
+
+
+def _alone(batch: mien_pb2.Batch) -> mien_pb2.Uplink:
+    return batch.packet[0] if len(batch.packet) == 1 else mien_pb2.Uplink(batch=batch)
 
 
 class _TryFirst(Exception):  # noqa: N818

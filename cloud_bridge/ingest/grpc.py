@@ -18,7 +18,7 @@ from cloud_bridge.ingest.identity import Guard, Rejected, admit
 from cloud_bridge.ingest.session import ApplicationFailed, Session, Sessions
 from edge.wire import WireError, mien_pb2
 from edge.wire.check import parse_uplink
-from edge.wire.limits import MAX_DOWNLINK, MAX_UPLINK
+from edge.wire.limits import MAX_BATCH, MAX_DOWNLINK
 
 _SERVICE = "mien.v1.Mien"
 _HELLO_S = 10.0  # a stream that says no hello in this time is closed
@@ -26,7 +26,7 @@ _STUCK_S = 20.0  # a device that does not read for so long is cut off
 _GUARD_S = 5.0  # a revoked device is cut off after at most this long
 
 _OPTIONS = [
-    ("grpc.max_receive_message_length", MAX_UPLINK),
+    ("grpc.max_receive_message_length", MAX_BATCH),
     ("grpc.max_send_message_length", MAX_DOWNLINK),
     ("grpc.keepalive_time_ms", 20_000),
     ("grpc.keepalive_timeout_ms", 10_000),
@@ -92,6 +92,8 @@ async def serve(
 
 class _Connection:
     """One stream of one device, as `session.Connection`."""
+
+    batch_bytes = MAX_BATCH
 
     def __init__(self, context: grpc.aio.ServicerContext[Any, Any]) -> None:
         self._context = context

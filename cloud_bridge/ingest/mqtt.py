@@ -161,6 +161,8 @@ class Server:
 class _Remote:
     """The conversation that one hello began, as `session.Connection`."""
 
+    batch_bytes = 0  # a message for each envelope: each may expire at the broker
+
     def __init__(self, server: Server, mqtt: Mqtt, tenant: str, device: str, correlation: bytes) -> None:
         self.mqtt = mqtt
         self.tenant, self.device, self.correlation = tenant, device, correlation

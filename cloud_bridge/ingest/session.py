@@ -6,7 +6,7 @@ import asyncio
 import logging
 import time
 from collections import Counter, deque
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from pathlib import Path
 from typing import Protocol
 
@@ -28,6 +28,9 @@ class ApplicationFailed(Exception):  # noqa: N818
 
 class Connection(Protocol):
     """One connection of a device: a gRPC stream, or a hello by MQTT."""
+
+    batch_bytes: int
+    """How large a batch of envelopes it takes; 0: none."""
 
     async def send(self, downlink: mien_pb2.Downlink) -> None:
         """Send, or raise ConnectionError when the connection is gone or does not move."""
@@ -100,6 +103,8 @@ class Session:
         self._cancelled = 0
         self._held: deque[tuple[float, mien_pb2.Reply]] = deque()
         self._held_bytes = 0
+        self._kept: deque[tuple[int, int]] = deque()  # on disk, as the record's thread tells
+        self._waking = False
         self._acks: list[tuple[int, int]] = []
         self._failures: Counter[tuple[int, int]] = Counter()
         self._grace: asyncio.Task[None] | None = None
@@ -152,7 +157,13 @@ class Session:
             self._connection = connection
             await self._push(
                 mien_pb2.Downlink(
-                    welcome=mien_pb2.Welcome(v=VERSION, bridge=self._all.bridge, session=self.id, resumed=resumed)
+                    welcome=mien_pb2.Welcome(
+                        v=VERSION,
+                        bridge=self._all.bridge,
+                        session=self.id,
+                        resumed=resumed,
+                        batch_bytes=connection.batch_bytes,
+                    )
                 )
             )
             missing = (hello.resume_reply, hello.resume_chunk) if resumed else (0, 0)
@@ -172,9 +183,10 @@ class Session:
     async def take(self, uplink: mien_pb2.Uplink) -> None:
         """Handle one packet after the hello."""
         body = uplink.WhichOneof("body")
-        if body == "envelope":
+        if body in {"envelope", "batch"}:
+            packets = uplink.batch.packet if body == "batch" else (uplink,)
             # What the application began it finishes and has recorded, even if the connection ends meanwhile.
-            await asyncio.shield(asyncio.ensure_future(self._take_envelope(uplink)))
+            await asyncio.shield(asyncio.ensure_future(self._take_envelopes(packets)))
         elif body == "cancel":
             await self.cancel(uplink.cancel.turn)
         elif body == "received":
@@ -227,6 +239,13 @@ class Session:
         await asyncio.sleep(0 if self._leaving else self._all.grace_s)
         await self.end()
 
+    async def _take_envelopes(self, packets: Iterable[mien_pb2.Uplink]) -> None:
+        for packet in packets:
+            if packet.WhichOneof("body") == "envelope":
+                await self._take_envelope(packet)
+            else:
+                self._all.counts["malformed"] += 1
+
     async def _take_envelope(self, uplink: mien_pb2.Uplink) -> None:
         envelope, counts = uplink.envelope, self._all.counts
         boot, seq = envelope.boot, envelope.seq
@@ -270,16 +289,21 @@ class Session:
         return 0 if boot == self.device.boot else boot
 
     def _then(self, boot: int, seq: int) -> Callable[[], None]:
-        def on_disk() -> None:  # on the record's thread
-            try:
-                self._loop.call_soon_threadsafe(self._acknowledge, boot, seq)
-            except RuntimeError:
-                return  # the loop ended; the device will send again and be answered as a duplicate
+        def on_disk() -> None:  # on the record's thread; a whole commit wakes the loop once
+            self._kept.append((boot, seq))
+            if not self._waking:
+                self._waking = True
+                try:
+                    self._loop.call_soon_threadsafe(self._acknowledge)
+                except RuntimeError:
+                    return  # the loop ended; the device will send again and be answered as a duplicate
 
         return on_disk
 
-    def _acknowledge(self, boot: int, seq: int) -> None:
-        self._acks.append((boot, seq))
+    def _acknowledge(self) -> None:
+        self._waking = False  # before looking: what is kept after this wakes the loop again
+        while self._kept:
+            self._acks.append(self._kept.popleft())
         if self._ack_task is None or self._ack_task.done():
             self._ack_task = asyncio.create_task(self._send_acks(), name=f"acks {self.device.id}")
 

@@ -15,12 +15,12 @@ from edge.plugin import Uri
 from edge.transports.base import CONNECT_S, TlsFiles
 from edge.wire import mien_pb2
 from edge.wire.check import CONVERSE, parse_downlink
-from edge.wire.limits import MAX_DOWNLINK, MAX_UPLINK
+from edge.wire.limits import MAX_BATCH, MAX_DOWNLINK
 
 DEFAULT_PORT = 50_051
 
 _OPTIONS = [
-    ("grpc.max_send_message_length", MAX_UPLINK),
+    ("grpc.max_send_message_length", MAX_BATCH),
     ("grpc.max_receive_message_length", MAX_DOWNLINK),
     ("grpc.keepalive_time_ms", 15_000),  # finds a peer that died without a word
     ("grpc.keepalive_timeout_ms", 8_000),

@@ -10,7 +10,7 @@ from google.protobuf.message import DecodeError
 
 from edge.errors import WireError
 from edge.wire import mien_pb2
-from edge.wire.limits import MAX_ENVELOPE
+from edge.wire.limits import MAX_BATCH, MAX_ENVELOPE, MAX_UPLINK
 
 VERSION = 1
 CONVERSE = "/mien.v1.Mien/Converse"  # the one method of the gRPC service
@@ -44,8 +44,11 @@ def check(envelope: mien_pb2.Envelope, device: str) -> str | None:
 
 
 def parse_uplink(packet: bytes) -> mien_pb2.Uplink:
-    """Raises WireError when `packet` is no Uplink."""
-    return _parse(mien_pb2.Uplink(), packet)
+    """Raises WireError when `packet` is no Uplink, or larger than one of its kind may be."""
+    found = _parse(mien_pb2.Uplink(), packet)
+    if len(packet) > MAX_UPLINK and (found.WhichOneof("body") != "batch" or len(packet) > MAX_BATCH):
+        raise WireError(f"a packet of {len(packet)} bytes is larger than the wire contract allows (edge/wire)")
+    return found
 
 
 def parse_downlink(packet: bytes) -> mien_pb2.Downlink:

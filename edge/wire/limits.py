@@ -13,7 +13,8 @@ from edge.wire import mien_pb2
 MAX_ENVELOPE = 1_024  # bytes, of any envelope
 MAX_DESCRIBED = 600  # bytes, of a state with its description
 MAX_STATE = 250  # bytes, of a state alone
-MAX_UPLINK = 2_048  # bytes, of one packet towards the bridge
+MAX_UPLINK = 2_048  # bytes, of one packet towards the bridge that is no batch
+MAX_BATCH = 65_536  # bytes, of a batch
 MAX_DOWNLINK = 262_144  # bytes, of one packet towards the device: a reply chunk
 
 _ELLIPSIS = "…"

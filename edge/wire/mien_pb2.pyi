@@ -38,36 +38,48 @@ ALERT: Priority
 LOW: Priority
 
 class Uplink(_message.Message):
-    __slots__ = ("hello", "envelope", "cancel", "received", "after_seq", "after_boot")
+    __slots__ = ("hello", "envelope", "cancel", "received", "batch", "after_seq", "after_boot", "link")
     HELLO_FIELD_NUMBER: _ClassVar[int]
     ENVELOPE_FIELD_NUMBER: _ClassVar[int]
     CANCEL_FIELD_NUMBER: _ClassVar[int]
     RECEIVED_FIELD_NUMBER: _ClassVar[int]
+    BATCH_FIELD_NUMBER: _ClassVar[int]
     AFTER_SEQ_FIELD_NUMBER: _ClassVar[int]
     AFTER_BOOT_FIELD_NUMBER: _ClassVar[int]
+    LINK_FIELD_NUMBER: _ClassVar[int]
     hello: Hello
     envelope: Envelope
     cancel: Cancel
     received: Received
+    batch: Batch
     after_seq: int
     after_boot: int
-    def __init__(self, hello: _Optional[_Union[Hello, _Mapping]] = ..., envelope: _Optional[_Union[Envelope, _Mapping]] = ..., cancel: _Optional[_Union[Cancel, _Mapping]] = ..., received: _Optional[_Union[Received, _Mapping]] = ..., after_seq: _Optional[int] = ..., after_boot: _Optional[int] = ...) -> None: ...
+    link: int
+    def __init__(self, hello: _Optional[_Union[Hello, _Mapping]] = ..., envelope: _Optional[_Union[Envelope, _Mapping]] = ..., cancel: _Optional[_Union[Cancel, _Mapping]] = ..., received: _Optional[_Union[Received, _Mapping]] = ..., batch: _Optional[_Union[Batch, _Mapping]] = ..., after_seq: _Optional[int] = ..., after_boot: _Optional[int] = ..., link: _Optional[int] = ...) -> None: ...
+
+class Batch(_message.Message):
+    __slots__ = ("packet",)
+    PACKET_FIELD_NUMBER: _ClassVar[int]
+    packet: _containers.RepeatedCompositeFieldContainer[Uplink]
+    def __init__(self, packet: _Optional[_Iterable[_Union[Uplink, _Mapping]]] = ...) -> None: ...
 
 class Downlink(_message.Message):
-    __slots__ = ("welcome", "ack", "reply", "command", "refused", "missing")
+    __slots__ = ("welcome", "ack", "reply", "command", "refused", "missing", "link")
     WELCOME_FIELD_NUMBER: _ClassVar[int]
     ACK_FIELD_NUMBER: _ClassVar[int]
     REPLY_FIELD_NUMBER: _ClassVar[int]
     COMMAND_FIELD_NUMBER: _ClassVar[int]
     REFUSED_FIELD_NUMBER: _ClassVar[int]
     MISSING_FIELD_NUMBER: _ClassVar[int]
+    LINK_FIELD_NUMBER: _ClassVar[int]
     welcome: Welcome
     ack: Ack
     reply: Reply
     command: Command
     refused: Refused
     missing: Missing
-    def __init__(self, welcome: _Optional[_Union[Welcome, _Mapping]] = ..., ack: _Optional[_Union[Ack, _Mapping]] = ..., reply: _Optional[_Union[Reply, _Mapping]] = ..., command: _Optional[_Union[Command, _Mapping]] = ..., refused: _Optional[_Union[Refused, _Mapping]] = ..., missing: _Optional[_Union[Missing, _Mapping]] = ...) -> None: ...
+    link: int
+    def __init__(self, welcome: _Optional[_Union[Welcome, _Mapping]] = ..., ack: _Optional[_Union[Ack, _Mapping]] = ..., reply: _Optional[_Union[Reply, _Mapping]] = ..., command: _Optional[_Union[Command, _Mapping]] = ..., refused: _Optional[_Union[Refused, _Mapping]] = ..., missing: _Optional[_Union[Missing, _Mapping]] = ..., link: _Optional[int] = ...) -> None: ...
 
 class Hello(_message.Message):
     __slots__ = ("v", "device", "boot", "software", "token", "resume_session", "resume_reply", "resume_chunk", "cancelled_turn")
@@ -92,16 +104,18 @@ class Hello(_message.Message):
     def __init__(self, v: _Optional[int] = ..., device: _Optional[str] = ..., boot: _Optional[int] = ..., software: _Optional[str] = ..., token: _Optional[str] = ..., resume_session: _Optional[int] = ..., resume_reply: _Optional[int] = ..., resume_chunk: _Optional[int] = ..., cancelled_turn: _Optional[int] = ...) -> None: ...
 
 class Welcome(_message.Message):
-    __slots__ = ("v", "bridge", "session", "resumed")
+    __slots__ = ("v", "bridge", "session", "resumed", "batch_bytes")
     V_FIELD_NUMBER: _ClassVar[int]
     BRIDGE_FIELD_NUMBER: _ClassVar[int]
     SESSION_FIELD_NUMBER: _ClassVar[int]
     RESUMED_FIELD_NUMBER: _ClassVar[int]
+    BATCH_BYTES_FIELD_NUMBER: _ClassVar[int]
     v: int
     bridge: str
     session: int
     resumed: bool
-    def __init__(self, v: _Optional[int] = ..., bridge: _Optional[str] = ..., session: _Optional[int] = ..., resumed: _Optional[bool] = ...) -> None: ...
+    batch_bytes: int
+    def __init__(self, v: _Optional[int] = ..., bridge: _Optional[str] = ..., session: _Optional[int] = ..., resumed: _Optional[bool] = ..., batch_bytes: _Optional[int] = ...) -> None: ...
 
 class Ack(_message.Message):
     __slots__ = ("seq", "boot")

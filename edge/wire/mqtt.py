@@ -10,6 +10,7 @@ import asyncio
 import contextlib
 import socket
 import ssl
+from collections import deque
 from dataclasses import dataclass
 from typing import Any
 
@@ -95,7 +96,8 @@ class Mqtt:
         self._room = asyncio.Event()
         self._room.set()
         self._misc: asyncio.Task[None] | None = None
-        self.messages: asyncio.Queue[Message] = asyncio.Queue(_QUEUED)
+        self._messages: deque[Message] = deque()
+        self._reader: asyncio.Future[None] | None = None  # who waits for the next one
         self.dropped = 0  # received and not taken in time
         self.topic_aliases = 0  # that the broker takes from us
 
@@ -176,15 +178,13 @@ class Mqtt:
         return acked
 
     async def receive(self) -> Message:
-        """The next publication."""
-        if not self.messages.empty():
-            return self.messages.get_nowait()
-        getting = asyncio.ensure_future(self.messages.get())
-        try:
-            message: Message = await self._or_ended(getting)
-            return message
-        finally:
-            getting.cancel()
+        """The next publication; for one task at a time."""
+        while not self._messages:
+            if self._ended.done():
+                raise MqttError(self._reason())
+            self._reader = self._loop.create_future()
+            await self._reader
+        return self._messages.popleft()
 
     async def close(self) -> None:
         """Say goodbye and hang up. Idempotent; raises nothing."""
@@ -230,9 +230,10 @@ class Mqtt:
             getattr(properties, "CorrelationData", b""),
             message.retain,
         )
-        try:
-            self.messages.put_nowait(found)
-        except asyncio.QueueFull:
+        if len(self._messages) < _QUEUED:
+            self._messages.append(found)
+            self._wake_reader()
+        else:
             self.dropped += 1
 
     # ------------------------------------------------------------ inside
@@ -274,6 +275,7 @@ class Mqtt:
         if self._ended.done():
             return
         self._ended.set_result(reason)
+        self._wake_reader()
         if self._misc is not None:
             self._misc.cancel()
         if self._sock is not None:
@@ -286,6 +288,10 @@ class Mqtt:
         for future in waiting:
             future.cancel()
         self._room.set()
+
+    def _wake_reader(self) -> None:
+        if self._reader is not None and not self._reader.done():
+            self._reader.set_result(None)
 
     async def _or_ended(self, future: asyncio.Future[Any]) -> Any:
         await asyncio.wait((future, self._ended), return_when=asyncio.FIRST_COMPLETED)

@@ -69,6 +69,8 @@ def messages() -> dict[str, Message]:
         "up_stages": up(envelope=early),
         "up_cancel": up(cancel=mien_pb2.Cancel(turn=3, mono_ms=123999)),
         "up_received": up(received=mien_pb2.Received(reply=2, chunk=15)),
+        "up_batch": up(batch=mien_pb2.Batch(packet=[up(envelope=alert), up(envelope=turn, after_seq=7)]), link=SESSION),
+        "down_welcome_batch": down(welcome=mien_pb2.Welcome(v=1, session=SESSION, batch_bytes=65536), link=SESSION),
         "down_welcome": down(welcome=mien_pb2.Welcome(v=1, bridge="mien", session=SESSION, resumed=True)),
         "down_ack": down(ack=mien_pb2.Ack(seq=[1, 2, 300], boot=BOOT)),
         "down_refused": down(refused=mien_pb2.Refused(seq=4, boot=BOOT, reason="size")),

@@ -14,7 +14,7 @@ import pytest
 from edge.errors import PluginError
 from edge.outbox import Outbox
 from edge.replies import Replies
-from edge.uplink import Budget, Uplink
+from edge.uplink import Budget, Uplink, batched
 from edge.wire import mien_pb2
 from edge.wire.backoff import Backoff
 from edge.wire.envelope import Sealer
@@ -298,6 +298,18 @@ def test_the_budget_refills() -> None:
     budget.spend(600)
     assert not budget.left()
     assert Budget(None).left()
+
+
+def test_batches_hold_every_packet_in_order_and_keep_their_size() -> None:
+    """One alone stays as it is; without room each goes alone."""
+    sealer = Sealer("dev-1")
+    packets = [mien_pb2.Uplink(envelope=sealer.turn("turn_end", 1, words="x" * 200)) for _ in range(40)]
+    made = list(batched(packets, 4_096))
+    assert all(1 < len(packet.batch.packet) and packet.ByteSize() <= 4_096 for packet in made)
+    assert [p.envelope.seq for packet in made for p in packet.batch.packet] == list(range(1, 41))
+    assert list(batched(packets, 0)) == packets
+    assert list(batched(packets[:1], 4_096)) == packets[:1]
+    assert list(batched([], 4_096)) == []
 
 
 def test_an_unknown_transport_is_refused_at_once(tmp_path: Path) -> None:

@@ -83,9 +83,30 @@ async def test_hostile_packets_end_the_stream_and_reach_nobody(bridge: Bridge) -
     assert code is grpc.StatusCode.INVALID_ARGUMENT
     assert bridge.sessions.counts["malformed"] == 11
     assert bridge.app.told == []
-    _, code = await converse(bridge, [greeting(), b"\x0a" + bytes(5_000)])
+    large = mien_pb2.Uplink(hello=mien_pb2.Hello(v=1, device="dev-1", boot=1, token="x" * 3_000)).SerializeToString()
+    _, code = await converse(bridge, [large])
+    assert code is grpc.StatusCode.INVALID_ARGUMENT
+    _, code = await converse(bridge, [greeting(), b"\x0a" + bytes(70_000)])
     assert code is grpc.StatusCode.RESOURCE_EXHAUSTED
     assert bridge.app.got == []
+
+
+async def test_a_batch_is_taken_as_if_each_had_come_alone(bridge: Bridge) -> None:
+    """In order, a bad one refused, a double one acknowledged and not taken; what is no envelope is counted."""
+    sealer = Sealer("dev-1", boot=9)
+    one, bad, two = (sealer.turn("turn_end", 1) for _ in range(3))
+    bad.device = "dev-2"
+    batch = mien_pb2.Batch(packet=[mien_pb2.Uplink(envelope=e) for e in (one, bad, one)])
+    batch.packet.add(envelope=two, after_seq=one.seq)
+    batch.packet.add(hello=sealer.hello("again"))
+    batch.packet.add()
+    first = mien_pb2.Uplink(hello=sealer.hello("test", "sesame")).SerializeToString()
+    got, _ = await converse(bridge, [first, mien_pb2.Uplink(batch=batch).SerializeToString()])
+    assert got[0].welcome.batch_bytes > 0
+    assert bridge.app.seqs == [1, 3]
+    assert {seq for downlink in got for seq in downlink.ack.seq} == {1, 3}
+    assert [downlink.refused.reason for downlink in got if downlink.HasField("refused")] == ["device"]
+    assert bridge.sessions.counts["malformed"] == 2
 
 
 async def test_a_bad_envelope_is_refused_alone_and_the_good_one_is_taken_once(bridge: Bridge) -> None:
