@@ -11,7 +11,7 @@ from array import array
 from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 
 from cloud_bridge.errors import ProviderError
-from cloud_bridge.ingest.base import Device, Handler, Link
+from cloud_bridge.ingest.base import Device, Effect, Handler, Link
 from cloud_bridge.providers.base import Message, Sound, Usage, Viseme
 from edge.wire import mien_pb2
 
@@ -60,6 +60,9 @@ class SimulatedModel:
         finally:
             self.stopped += not finished
 
+    async def forget(self) -> None:
+        """Nothing is kept."""
+
     async def close(self) -> None:
         """Nothing to let go."""
 
@@ -107,7 +110,7 @@ class DelayedLink:
         self._backs[device] = _Back(link, self._one_way_s)
         await self._handler.connected(device, self._backs[device])
 
-    async def received(self, device: Device, envelope: mien_pb2.Envelope) -> bytes | None:
+    async def received(self, device: Device, envelope: mien_pb2.Envelope) -> Effect | None:
         """Passed on later."""
         self._lines[device].later(lambda: self._handler.received(device, envelope))
         return None

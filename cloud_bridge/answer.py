@@ -11,6 +11,7 @@ from dataclasses import asdict, dataclass, field
 
 from cloud_bridge import prompt
 from cloud_bridge.breaker import Breaker
+from cloud_bridge.cost import Price
 from cloud_bridge.errors import ModelAbsent, ProviderError
 from cloud_bridge.ingest.base import Link
 from cloud_bridge.providers.base import LanguageModel, Message, Sound, Usage
@@ -33,6 +34,7 @@ class Tools:
     model: LanguageModel
     speech: Speech | None  # None: text only
     breaker: Breaker = field(default_factory=Breaker)
+    price: Price | None = None  # of the model's tokens
 
     @property
     def patience_s(self) -> float:
@@ -66,6 +68,8 @@ class Report:
     at_s: float  # of the turn's end, seconds since 1970
     model: str
     tokens: dict[str, int]  # as the provider counted them; empty: it told no count
+    pieces: int  # of the model's text, which are about its tokens
+    cost: float | None  # US dollars
 
 
 class Answer:
@@ -147,6 +151,9 @@ class Answer:
         zero = self._marks.get("released", self._marks["begun"])
         ms = {name: round((at - zero) * 1000) for name, at in self._marks.items()}
         used = self._used
+        tokens: dict[str, int] = {}
+        if used.requests and not used.unknown:
+            tokens = {name: count for name, count in asdict(used).items() if name.endswith("_tokens")}
         return Report(
             turn=self.plan.turn,
             outcome=self._outcome,
@@ -156,9 +163,9 @@ class Answer:
             failure=self._failure,
             at_s=time.time() - (time.monotonic() - zero),
             model=self._tools.model.name if used.requests else "",
-            tokens={name: count for name, count in asdict(used).items() if name.endswith("_tokens")}
-            if used.requests and not used.unknown
-            else {},
+            tokens=tokens,
+            pieces=self.pieces,
+            cost=self._tools.price.of(tokens) if self._tools.price is not None else None,
         )
 
     # ------------------------------------------------------------ inside
@@ -318,5 +325,5 @@ class Answer:
         await self._sender.text(text, self.plan.tone.name)
 
     async def _sound(self, sound: Sound) -> None:
-        await self._sender.sound(sound)
         self._mark("first_audio")
+        await self._sender.sound(sound)

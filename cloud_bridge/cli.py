@@ -10,12 +10,14 @@ import os
 import signal
 import sys
 from collections.abc import Sequence
+from importlib import import_module
 from typing import Any
 
 from cloud_bridge import choose
 from cloud_bridge.errors import BridgeError, SettingError
 from cloud_bridge.settings import Settings, read
 
+_TOOLS = {"trace": "cloud_bridge.trace", "forget": "cloud_bridge.forget"}
 AUTHORITY_COMMANDS = ("claim", "devices", "revoke", "issue")
 _EPILOG = f"""\
 language models (--llm or MIEN_LLM): {choose.LANGUAGE_MODELS}
@@ -33,6 +35,12 @@ who may speak: `mien bridge claim new DEVICE`, `devices`, `revoke DEVICE`, `issu
 
 a broker's password is read from MIEN_BROKER_PASSWORD (or MIEN_BROKER_PASSWORD_FILE)
 
+tools (each with --help):
+  mien bridge trace [TURN]    the timeline of one turn, as a picture
+  mien bridge forget DEVICE   erase what is kept of a device or a person, and prove it
+
+spans of every turn go to OpenTelemetry where OTEL_EXPORTER_OTLP_ENDPOINT is set
+
 examples:
   mien bridge                              answer devices of this machine
   MIEN_LLM=tiny mien bridge --pull         the smallest download
@@ -43,12 +51,18 @@ examples:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run the bridge until Ctrl-C. Returns the exit status."""
+    """Run the bridge until Ctrl-C, or one of its tools. Returns the exit status."""
     words = list(sys.argv[1:] if argv is None else argv)
     if words and words[0] in AUTHORITY_COMMANDS:
         from cloud_bridge.authority.cli import main as authority
 
         return authority(words)
+    if words and words[0] in _TOOLS:
+        try:
+            return int(import_module(_TOOLS[words[0]]).main(words[1:]))
+        except BridgeError as error:
+            print(f"mien bridge {words[0]}: {error}", file=sys.stderr)
+            return 2 if isinstance(error, SettingError) else 1
     options = _parser().parse_args(words)
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s", stream=sys.stderr)
     for noisy in ("httpx", "httpcore", "grpc"):
@@ -116,6 +130,13 @@ def _parser() -> argparse.ArgumentParser:
         '{"NAME": {"token": "…", "tenant": "default", "may": ["read", "control"]}, …}',
     )
     parser.add_argument("--keep-days", type=float, metavar="N", help="how long the history is kept (30)")
+    parser.add_argument(
+        "--handover",
+        metavar="TARGET",
+        help="whom to tell of a person who stays in distress: https://…, exec:/path, mqtt://HOST/TOPIC",
+    )
+    parser.add_argument("--handover-after", type=int, metavar="N", help="turns in distress before that (3)")
+    parser.add_argument("--price", metavar="F/C/O", help="dollars per million tokens: input, cached input, output")
     return parser
 
 

@@ -12,6 +12,7 @@ from dataclasses import asdict, dataclass
 from cloud_bridge import opening, prompt, tone
 from cloud_bridge.answer import Answer, Plan, Report, Tools
 from cloud_bridge.errors import BridgeError
+from cloud_bridge.handover import Handover
 from cloud_bridge.ingest.base import Device, Effect, Link
 from cloud_bridge.record import Record
 from cloud_bridge.sessions import Memories, Session
@@ -44,6 +45,7 @@ class Conversation:
         *,
         speculate: bool = True,
         record: Record | None = None,
+        handover: Handover | None = None,
     ) -> None:
         self.counts = Counts()
         self.reports: deque[tuple[Device, Report]] = deque(maxlen=200)
@@ -51,6 +53,7 @@ class Conversation:
         self._told = told
         self._speculate = speculate
         self._record = record or Record(None)
+        self._handover = handover
         self._memories = Memories()
         self._sessions: dict[Device, Session] = {}
         self._priming: set[asyncio.Task[None]] = set()
@@ -252,6 +255,8 @@ class Conversation:
         if session.last is not None and session.last.turn == report.turn:
             said = " ".join(answer.said)
             self._record.turn(session.device, session.last, asdict(report), answer.plan.words, said)
+        if self._handover is not None and answer.plan.question:
+            self._handover.turn(session.device, session.person, report.turn, report.tone)
         self._told(session.device, report)
 
     async def _drop(self, session: Session) -> None:

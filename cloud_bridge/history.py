@@ -200,6 +200,11 @@ class History:
         query, values = _about("SELECT COUNT(*) FROM item", tenant, device, person)
         return int(self._read(query, values)[0][0])
 
+    def left_before(self, device: str, person: int | None, at_s: float, *, tenant: str = "default") -> int:
+        """Rows of before `at_s` that are still kept."""
+        query, values = _about("SELECT COUNT(*) FROM item", tenant, device, person)
+        return int(self._read(f"{query} AND at_s < ?", (*values, at_s))[0][0])
+
     def forget(self, device: str, person: int | None = None, *, tenant: str = "default") -> int:
         """Erase all of `device`, or of one person in front of it, from the file too. How many rows went."""
         self.flush()

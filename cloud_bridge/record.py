@@ -8,16 +8,18 @@ from typing import Any
 
 from cloud_bridge.history import History
 from cloud_bridge.ingest.base import Device
+from cloud_bridge.telemetry import Telemetry
 from edge.wire import mien_pb2
 
 _ERASED = 10_000  # erasures that are remembered, so that what was under way is not kept after all
 
 
 class Record:
-    """Writes to `history` (None: nothing is kept) what is told here."""
+    """Writes to `history` (None: nothing is kept) what is told here, and when a turn was heard to `telemetry`."""
 
-    def __init__(self, history: History | None) -> None:
+    def __init__(self, history: History | None, telemetry: Telemetry | None = None) -> None:
         self.history = history
+        self._telemetry = telemetry
         self._erased_s: dict[tuple[str, str], float] = {}
 
     def link(self, device: Device, state: str) -> None:
@@ -26,9 +28,12 @@ class Record:
 
     def envelope(self, device: Device, envelope: mien_pb2.Envelope) -> None:
         """What one envelope tells; its words are kept with their turn, if at all."""
+        at_s = when_s(envelope)
+        stages = {field.name: value for field, value in envelope.stages.ListFields()}
+        if stages and self._telemetry is not None:
+            self._telemetry.heard(device, envelope.turn, stages, at_s)
         if self.history is None:
             return
-        at_s = when_s(envelope)
         person = envelope.state.person if envelope.HasField("state") else None
         if person is not None and self._may(device, at_s):
             self.history.add_state(device.id, person, at_s, envelope.state, tenant=device.tenant)
@@ -49,9 +54,8 @@ class Record:
                 "outbox_items": health.outbox_items,
             }
             self._event(device, None, at_s, "health", facts)
-        if envelope.HasField("stages"):
-            facts = {field.name: value for field, value in envelope.stages.ListFields()}
-            self._event(device, person, at_s, "stages", facts, turn=envelope.turn)
+        if stages:
+            self._event(device, person, at_s, "stages", stages, turn=envelope.turn)
 
     def turn(
         self, device: Device, envelope: mien_pb2.Envelope, facts: Mapping[str, Any], words: str, answer: str

@@ -4,20 +4,25 @@ from __future__ import annotations
 
 import asyncio
 import json
+import logging
 import os
 import socket
+import sqlite3
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable, Mapping
 from contextlib import AsyncExitStack, suppress
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from cloud_bridge import choose, opening, prompt, surfaces
 from cloud_bridge.answer import Report, Tools
 from cloud_bridge.conversation import Conversation
+from cloud_bridge.cost import Price
+from cloud_bridge.erasure import LOOK_S, Erasures, Wish
 from cloud_bridge.errors import BridgeError, SettingError
+from cloud_bridge.handover import Handover
 from cloud_bridge.history import History
 from cloud_bridge.ingest import grpc, mqtt
 from cloud_bridge.ingest.base import Device, Tls
@@ -28,16 +33,19 @@ from cloud_bridge.record import Record
 from cloud_bridge.settings import Settings, secret
 from cloud_bridge.speech import Speech, cache_folder
 from cloud_bridge.state import state_folder
+from cloud_bridge.telemetry import Telemetry
 from cloud_bridge.tone import TONES
 
 if TYPE_CHECKING:
     from cloud_bridge.authority.authority import Authority
 
+log = logging.getLogger(__name__)
+
 Tell = Callable[..., None]
 """Called with an event's name and its facts; the facts never hold what was said."""
 
 _SWEEP_S = 3600.0
-_FIRST_LINES = 8  # prepared before the bridge says that it is ready; the others follow in the background
+_FIRST_LINES = 12  # prepared before the bridge says that it is ready; the others follow in the background
 
 
 async def serve(settings: Settings, tell: Tell, stop: asyncio.Event) -> None:
@@ -56,13 +64,28 @@ async def serve(settings: Settings, tell: Tell, stop: asyncio.Event) -> None:
         def told(device: Device, report: Report) -> None:
             tell("turn", device=device.id, **asdict(report))
             presence.answered(device, asdict(report))
+            telemetry.turn(device, report)
 
+        telemetry = Telemetry()
+        stack.callback(telemetry.close)
         history = History(history_file(settings)) if settings.history != "none" else None
         if history is not None:
             stack.callback(history.close)
-        record = Record(history)
-        conversation = Conversation(Tools(model, speech), told, speculate=settings.speculate, record=record)
+        record = Record(history, telemetry)
+        handover = _handover(settings, record)
+        if handover is not None:
+            stack.push_async_callback(handover.close)
+        tools = Tools(model, speech, price=Price.parse(settings.price) if settings.price else None)
+        conversation = Conversation(tools, told, speculate=settings.speculate, record=record, handover=handover)
         presence = Presence(conversation)
+
+        async def erase(wish: Wish) -> dict[str, int]:
+            found = await conversation.forget(wish.tenant, wish.device, wish.person)
+            presence.forget(wish.tenant, wish.device)
+            await model.forget()
+            await _warm(model)
+            return found
+
         sessions = Sessions(presence, Path(settings.store) if settings.store else state_folder() / "seen.sqlite")
         stack.push_async_callback(sessions.close)
         authority: Authority | None = None
@@ -101,6 +124,7 @@ async def serve(settings: Settings, tell: Tell, stop: asyncio.Event) -> None:
         background = [asyncio.create_task(_prepare_rest(speech))] if speech is not None else []
         if history is not None:
             background.append(asyncio.create_task(_sweep(history, settings.keep_days)))
+            background.append(asyncio.create_task(_erase(history, settings.keep_days, erase)))
         await stop.wait()
         for task in background:
             task.cancel()
@@ -145,6 +169,36 @@ async def _sweep(history: History, keep_days: float) -> None:
     while True:
         await asyncio.to_thread(history.sweep, keep_days=keep_days)
         await asyncio.sleep(_SWEEP_S)
+
+
+async def _erase(history: History, keep_days: float, erase: Callable[[Wish], Awaitable[dict[str, int]]]) -> None:
+    """Fulfil the wishes of `mien bridge forget`."""
+    assert history.path is not None
+    erasures, name = Erasures(history.path), f"{socket.gethostname()}:{os.getpid()}"
+    try:
+        erasures.sweep(time.time() - keep_days * 86_400)
+        while True:
+            try:
+                for wish in await asyncio.to_thread(erasures.open, name):
+                    found = await erase(wish)
+                    rows = await asyncio.to_thread(history.forget, wish.device, wish.person, tenant=wish.tenant)
+                    await asyncio.to_thread(erasures.fulfilled, wish, name, {**found, "rows": rows})
+            except (sqlite3.Error, BridgeError) as error:  # it is not confirmed, so it is tried again
+                log.error("a wish to erase waits: %s", error)
+            await asyncio.sleep(LOOK_S)
+    finally:
+        erasures.ended(name)
+        erasures.close()
+
+
+def _handover(settings: Settings, record: Record) -> Handover | None:
+    if settings.handover is None:
+        return None
+
+    def told(device: Device, person: int, what: Mapping[str, Any]) -> None:
+        record.event(device, person, "handover", what)
+
+    return Handover(settings.handover, settings.handover_after, token=secret("MIEN_HANDOVER_TOKEN"), told=told)
 
 
 def history_file(settings: Settings) -> Path:

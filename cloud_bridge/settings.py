@@ -36,6 +36,9 @@ class Settings(BaseModel):
     mcp_grpc: str | None = Field(None, pattern=r"^.+:\d+$")
     console: str | None = Field(None, pattern=r"^.+:\d+$")
     client_file: str | None = None
+    handover: str | None = None
+    handover_after: int = Field(3, ge=1)
+    price: str | None = Field(None, pattern=r"^[0-9.]+/[0-9.]+/[0-9.]+$")
     speculate: bool = True
 
 

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from edge import clock, plugin
 from edge.config import Config, state_folder
-from edge.errors import ConfigError, OutputError
+from edge.errors import ConfigError, OutboxError, OutputError
 from edge.outputs.base import Output
 from edge.outputs.led import Capturing, Led
 from edge.replies import Player, Replies
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 
 _ANSWER_S = 60.0  # at the end of the input, how long the answer to the last turn is waited for
 _CONNECT_S = 5.0
+_TURNS = 8  # whose stages are remembered
 
 Say = Callable[[str, Any], None]
 
@@ -52,6 +54,10 @@ class Answer:
         self._outputs = self._open_outputs([*outputs, *([f"wav:{out / 'reply.wav'}"] if out else [])])
         self._replies = Replies([*players, *self._outputs, _Teller(say)], self._other)
         self._told_audio: set[int] = set()
+        self._sealer = sealer
+        self._staging = threading.Lock()
+        self._stages: dict[int, dict[str, float]] = {}  # turn → stage → ms after its last speech
+        self._ended: tuple[int, float] = (0, 0.0)  # the last turn, and when its speech ended
         self._expected_turn = 0
         self._outbox: Outbox | None = None
         self._uplink: Uplink | None = None
@@ -93,9 +99,25 @@ class Answer:
             self._outbox.put(envelope)
         else:
             self._outbox.offer(envelope)
-        if envelope.kind == mien_pb2.TURN_END:
-            self._expected_turn = envelope.turn
-            self._replies.turn_ended(envelope.turn, clock.now_s() - envelope.speech_end_age_ms / 1000)
+        if envelope.kind in (mien_pb2.TURN_MAYBE, mien_pb2.TURN_END):
+            self._turn_moment(envelope)
+
+    def _turn_moment(self, envelope: mien_pb2.Envelope) -> None:
+        turn, after_ms = envelope.turn, float(envelope.speech_end_age_ms)
+        with self._staging:
+            stages = self._stages.setdefault(turn, {})
+            while len(self._stages) > _TURNS:
+                del self._stages[next(iter(self._stages))]
+            if envelope.words:
+                stages.setdefault("words_ms", after_ms)
+            is_end = envelope.kind == mien_pb2.TURN_END
+            again = "turn_end_ms" in stages  # it comes a second time where its words came late
+            if not (is_end and again):
+                stages["turn_end_ms" if is_end else "turn_maybe_ms"] = after_ms
+        if is_end and not again:
+            self._expected_turn = turn
+            self._ended = turn, clock.now_s() - after_ms / 1000
+            self._replies.turn_ended(*self._ended)
 
     def interrupt(self, turn: int) -> None:
         """Barge-in: silence at once, here and at the bridge, for the replies to `turn` and before."""
@@ -142,7 +164,16 @@ class Answer:
             if turn not in self._told_audio:
                 self._told_audio.add(turn)
                 self._say("reply", {"turn": turn, "audio_start_ms": first_ms})
+                self._tell_stages(turn, first_ms)
         return found
+
+    def _tell_stages(self, turn: int, first_sound_ms: float) -> None:
+        with self._staging:
+            stages = self._stages.pop(turn, None)
+        if stages is None:
+            return
+        with suppress(OutboxError):  # a figure is not worth a fault
+            self.put(self._sealer.stages(turn, **stages, first_sound_ms=first_sound_ms))
 
     @property
     def link(self) -> str:
@@ -179,6 +210,11 @@ class Answer:
         return failing
 
     def _reply(self, reply: mien_pb2.Reply) -> None:
+        turn, ended_s = self._ended
+        if reply.turn == turn and reply.HasField("audio"):
+            with self._staging:
+                if turn in self._stages:
+                    self._stages[turn].setdefault("reply_ms", (clock.now_s() - ended_s) * 1000)
         if reply.final and reply.turn >= self._expected_turn:
             self._expected_turn = 0
         self._replies.accept(reply)

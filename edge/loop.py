@@ -98,6 +98,7 @@ class Loop:
             self._answer.put,
             state_every_s=config.link.state_every_s,
             forward_words=config.purpose.forward_words,
+            keep_words=config.purpose.keep_words,
             language=config.perceive.language,
         )
         self._hearing = Worker("hearing", self._make_hearing, self._audio, self._found, tune=self._tune_hearing)

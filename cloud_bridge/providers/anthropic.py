@@ -70,6 +70,9 @@ class Anthropic:
                             return
             raise ProviderBusy(f"{self.name} ended before its end")
 
+    async def forget(self) -> None:
+        """Nothing is kept here; what the vendor keeps, only the vendor can erase."""
+
     async def close(self) -> None:
         """Close the connections."""
         await self._http.aclose()

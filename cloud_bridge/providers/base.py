@@ -53,6 +53,9 @@ class LanguageModel(Protocol):
         """Pieces of the answer as they come; what it took is counted in `usage`, and in `used`. Closing the iterator
         stops the model. Raises ProviderError."""
 
+    async def forget(self) -> None:
+        """Erase the prompts that it keeps computed on this machine, whoever's they are."""
+
     async def close(self) -> None:
         """Let go of everything. Idempotent."""
 

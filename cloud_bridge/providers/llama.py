@@ -124,6 +124,11 @@ class Llama:
             async for piece in pieces:
                 yield piece
 
+    async def forget(self) -> None:
+        """End the worker, with every prompt that it kept; the next answer starts another."""
+        async with self._starting:
+            await self.close()
+
     async def close(self) -> None:
         """End the worker."""
         if self._http is not None:

@@ -73,6 +73,9 @@ class OpenAI:
             if not whole:
                 raise ProviderBusy(f"{self.name} ended before its end")
 
+    async def forget(self) -> None:
+        """Nothing is kept here; what the vendor keeps, only the vendor can erase."""
+
     async def close(self) -> None:
         """Close the connections."""
         await self.http.aclose()

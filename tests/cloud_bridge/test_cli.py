@@ -55,17 +55,17 @@ def running() -> Iterator[tuple[subprocess.Popen[str], dict[str, Any]]]:
         process.communicate()
 
 
-def talk(address: str, turns: list[tuple[int, str]]) -> list[list[pb.Reply]]:
+def talk(address: str, turns: list[tuple[int, str]], boot: int = BOOT) -> list[list[pb.Reply]]:
     """Say each (kind, words) and collect the reply to each TURN_END."""
     answers: list[list[pb.Reply]] = []
     state = pb.State(person=1, fused=pb.Affect(probs_pct=[5, 5, 80, 10], valence=-50, confidence_pct=80))
 
     def uplinks() -> Iterator[pb.Uplink]:
-        yield pb.Uplink(hello=pb.Hello(v=1, device="test", boot=BOOT))
+        yield pb.Uplink(hello=pb.Hello(v=1, device="test", boot=boot))
         for seq, (kind, words) in enumerate(turns, 1):
             yield pb.Uplink(
                 envelope=pb.Envelope(
-                    v=1, device="test", boot=BOOT, seq=seq, turn=1, kind=kind, words=words, state=state
+                    v=1, device="test", boot=boot, seq=seq, turn=1, kind=kind, words=words, state=state
                 )
             )
         while not answers or not answers[-1][-1].final:
@@ -117,6 +117,32 @@ def test_it_answers_a_device_with_a_real_model_and_voice(
     assert told["outcome"] == "answered"
     assert told["speculative"]
     assert "sister" not in json.dumps(told)
+
+
+@real
+def test_a_turn_can_be_drawn_and_a_device_forgotten(
+    running: tuple[subprocess.Popen[str], dict[str, Any]], capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The turn before this test is in the history; `forget` erases it there and in the running bridge, whose model
+    starts anew and goes on answering."""
+    process, ready = running
+    until_s = time.monotonic() + 10
+    while main(["trace", "--device", "test", "--json"]) != 0:  # it is written behind
+        assert time.monotonic() < until_s
+        time.sleep(0.1)
+    traced = json.loads(capsys.readouterr().out)
+    assert (traced["turn"], traced["tone"], traced["outcome"]) == (1, "sad", "answered")
+    assert {"model", "voice", "bridge"} <= {one["lane"] for one in traced["stages"]}
+    assert main(["forget", "test", "--json"]) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert told["proved"]
+    assert told["history"]["removed"] > 0
+    (held,) = (found for bridge, found in told["bridges"].items() if bridge.endswith(f":{ready['pid']}"))
+    assert held["exchanges"] == 1
+    assert main(["trace", "--device", "test"]) == 2
+    (replies,) = talk(ready["listen"], [(pb.TURN_END, "Hello again.")], boot=BOOT + 1)
+    assert replies[-1].final
+    assert line(process)["outcome"] == "answered"
 
 
 @real

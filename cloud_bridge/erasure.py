@@ -1,0 +1,105 @@
+"""Wishes to erase, and their fulfilment by every bridge that runs on the same history.
+
+A wish stands in the history's file; each running bridge sees it within half a second, erases what it holds in memory,
+and confirms what it found. Wishes hold no more than a name, and go with the history's retention.
+"""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from cloud_bridge.errors import SettingError
+
+LOOK_S = 0.5  # between two looks of a running bridge
+_ALIVE_S = 3.0  # a bridge that was not heard of for so long does not run
+
+_SCHEMA = """
+CREATE TABLE IF NOT EXISTS erasure (id INTEGER PRIMARY KEY, tenant TEXT NOT NULL, device TEXT NOT NULL,
+    person INTEGER, at_s REAL NOT NULL);
+CREATE TABLE IF NOT EXISTS erased (erasure INTEGER NOT NULL, bridge TEXT NOT NULL, found TEXT NOT NULL,
+    PRIMARY KEY (erasure, bridge));
+CREATE TABLE IF NOT EXISTS bridge (name TEXT PRIMARY KEY, at_s REAL NOT NULL);
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """Erase what is kept of `device`, or of one `person` in front of it."""
+
+    id: int
+    tenant: str
+    device: str
+    person: int | None
+    at_s: float  # seconds since 1970
+
+
+class Erasures:
+    """The wishes in the history's file at `path`. Raises SettingError where it cannot be used."""
+
+    def __init__(self, path: Path) -> None:
+        try:
+            self._db = sqlite3.connect(path, check_same_thread=False, isolation_level=None, timeout=5.0)
+            self._db.execute("PRAGMA journal_mode=WAL")
+            self._db.executescript(_SCHEMA)
+        except sqlite3.Error as error:
+            raise SettingError(f"the history at {path} cannot be used ({error})") from error
+
+    def close(self) -> None:
+        """Let go of the file."""
+        self._db.close()
+
+    # ------------------------------------------------------------ who wishes
+
+    def wish(self, tenant: str, device: str, person: int | None) -> Wish:
+        """Ask every bridge to erase."""
+        query = "INSERT INTO erasure (tenant, device, person, at_s) VALUES (?, ?, ?, ?)"
+        now_s = time.time()
+        number = self._db.execute(query, (tenant, device, person, now_s)).lastrowid
+        assert number is not None
+        return Wish(number, tenant, device, person, now_s)
+
+    def running(self) -> set[str]:
+        """The bridges that run on this history now."""
+        rows = self._db.execute("SELECT name FROM bridge WHERE at_s > ?", (time.time() - _ALIVE_S,))
+        return {str(row[0]) for row in rows}
+
+    def answers(self, wish: Wish) -> dict[str, dict[str, int]]:
+        """Bridge → what it found and erased."""
+        rows = self._db.execute("SELECT bridge, found FROM erased WHERE erasure = ?", (wish.id,))
+        return {str(bridge): json.loads(found) for bridge, found in rows}
+
+    # ------------------------------------------------------------ a running bridge
+
+    def open(self, bridge: str) -> list[Wish]:
+        """The wishes that `bridge` has not fulfilled; tells, too, that it runs."""
+        now_s = time.time()
+        known = self._db.execute("SELECT at_s FROM bridge WHERE name = ?", (bridge,)).fetchone()
+        if known is None:  # what was wished before it began, it holds nothing of
+            self._db.execute("INSERT INTO bridge VALUES (?, ?)", (bridge, now_s))
+            self._db.execute("INSERT INTO erased SELECT id, ?, '{}' FROM erasure", (bridge,))
+            return []
+        self._db.execute("UPDATE bridge SET at_s = ? WHERE name = ?", (now_s, bridge))
+        query = (
+            "SELECT id, tenant, device, person, at_s FROM erasure "
+            "WHERE id NOT IN (SELECT erasure FROM erased WHERE bridge = ?)"
+        )
+        return [Wish(*row) for row in self._db.execute(query, (bridge,))]
+
+    def fulfilled(self, wish: Wish, bridge: str, found: Mapping[str, int]) -> None:
+        """`bridge` erased what it held."""
+        self._db.execute("INSERT OR REPLACE INTO erased VALUES (?, ?, ?)", (wish.id, bridge, json.dumps(found)))
+
+    def ended(self, bridge: str) -> None:
+        """`bridge` ends; it holds nothing any more."""
+        self._db.execute("DELETE FROM bridge WHERE name = ?", (bridge,))
+
+    def sweep(self, before_s: float) -> None:
+        """Drop wishes from before `before_s`."""
+        self._db.execute("DELETE FROM erased WHERE erasure IN (SELECT id FROM erasure WHERE at_s < ?)", (before_s,))
+        self._db.execute("DELETE FROM erasure WHERE at_s < ?", (before_s,))
+        self._db.execute("DELETE FROM bridge WHERE at_s < ?", (before_s,))

@@ -1,0 +1,114 @@
+"""Erasure: every store, every running bridge, and the proof."""
+
+from __future__ import annotations
+
+import json
+import threading
+import time
+from pathlib import Path
+
+import pytest
+
+from cloud_bridge import cli, forget
+from cloud_bridge.erasure import Erasures
+from cloud_bridge.history import History
+
+
+def filled(path: Path) -> None:
+    history = History(path)
+    history.add_turn("kitchen", 1, time.time() - 5, 1, {}, words="my secret")
+    history.add_turn("kitchen", 2, time.time() - 4, 2, {}, words="another's")
+    history.add_turn("hall", 1, time.time() - 4, 1, {})
+    history.close()
+
+
+class Bridge:
+    """Stands for a running one: confirms what it is asked, unless it hangs."""
+
+    def __init__(self, path: Path, *, hangs: bool = False) -> None:
+        self._erasures = Erasures(path)
+        self._erasures.open("here:1")
+        self._hangs = hangs
+        self._end = threading.Event()
+        self._thread = threading.Thread(target=self._run)
+        self._thread.start()
+
+    def _run(self) -> None:
+        while not self._end.wait(0.05):
+            for wish in self._erasures.open("here:1"):
+                if not self._hangs:
+                    self._erasures.fulfilled(wish, "here:1", {"exchanges": 3})
+
+    def close(self) -> None:
+        self._end.set()
+        self._thread.join()
+        self._erasures.close()
+
+
+def test_a_device_is_erased_everywhere_and_looked_for_again(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """The command names what went from each store, waits for the running bridge, and says that nothing is left."""
+    path = tmp_path / "h.sqlite"
+    filled(path)
+    bridge = Bridge(path)
+    try:
+        assert cli.main(["forget", "kitchen", "--history", str(path), "--json"]) == 0
+    finally:
+        bridge.close()
+    found = json.loads(capsys.readouterr().out)
+    assert found["history"] == {"removed": 2, "left": 0}
+    assert found["bridges"] == {"here:1": {"exchanges": 3}}
+    assert found["proved"]
+    assert not any(b"secret" in file.read_bytes() for file in tmp_path.iterdir())
+    history = History(path)
+    assert history.count("hall") == 1
+    history.close()
+
+
+def test_one_person_is_erased_and_the_others_stay(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """By number; told in words for people."""
+    path = tmp_path / "h.sqlite"
+    filled(path)
+    assert cli.main(["forget", "kitchen", "--person", "1", "--history", str(path)]) == 0
+    assert "1 rows of person 1 of kitchen removed, 0 left" in capsys.readouterr().out
+    history = History(path)
+    assert history.count("kitchen") == 1
+    history.close()
+
+
+def test_a_bridge_that_does_not_confirm_is_named(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Then nothing is proved, and the exit status says so."""
+    monkeypatch.setattr(forget, "_WAIT_S", 0.3)
+    path = tmp_path / "h.sqlite"
+    filled(path)
+    bridge = Bridge(path, hangs=True)
+    try:
+        assert cli.main(["forget", "kitchen", "--history", str(path)]) == 1
+    finally:
+        bridge.close()
+    said = capsys.readouterr()
+    assert "here:1 did not confirm" in said.err
+    assert "NOT PROVED" in said.out
+
+
+def test_a_bridge_that_begins_later_owes_nothing(tmp_path: Path) -> None:
+    """It holds nothing of before; one that ended is not waited for."""
+    path = tmp_path / "h.sqlite"
+    filled(path)
+    erasures = Erasures(path)
+    wish = erasures.wish("default", "kitchen", None)
+    assert erasures.open("late:2") == []
+    assert erasures.answers(wish) == {"late:2": {}}
+    erasures.ended("late:2")
+    assert erasures.running() == set()
+    erasures.sweep(time.time() + 1)
+    assert erasures.answers(wish) == {}
+    erasures.close()
+
+
+def test_no_history_is_said(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A wrong path is not answered by an empty history and a false proof."""
+    assert cli.main(["forget", "kitchen", "--history", str(tmp_path / "none.sqlite")]) == 2
+    assert "no history at" in capsys.readouterr().err
+    assert not (tmp_path / "none.sqlite").exists()
