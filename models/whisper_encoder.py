@@ -1,9 +1,9 @@
 """The voice encoder as a stream: speech in, a frame of 3 × 384 numbers per 20 ms out.
 
 Speech is encoded in chunks of one second. Frames of a chunk see each other and the chunks before them in
-the same passage of at most three seconds, through remembered keys and values, so nothing is encoded twice;
-the running, unfinished chunk alone is encoded anew at every look. What a stream gives at time t is exactly
-what the recording up to t gives.
+the same passage of at most three seconds, through remembered keys and values. The finished chunks of a stream
+are exactly those of the recording. Of the unfinished chunk there are two views: `tail` encodes it whole, as the
+recording up to here would be; `preview` encodes only what came since the last look, at a third of the cost.
 
 The level is taken out: each chunk is scaled so that the loudest mel cell of its passage so far is at a
 fixed height. A microphone's gain therefore changes nothing; loud and soft parts of one passage stay apart.
@@ -12,6 +12,7 @@ fixed height. A microphone's gain therefore changes nothing; loud and soft parts
 from __future__ import annotations
 
 import functools
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -31,12 +32,28 @@ _HEADS = 6
 _TOP = 1.5  # height of the loudest mel cell; what Whisper sees of loud, clear speech
 _RANGE = 2.0  # 8 decades, in Whisper's units of 4 decades
 _CHUNK_SAMPLES = CHUNK_FRAMES * 2 * HOP
+_FRAME = 2 * HOP  # samples
+_NO_FRAMES = np.zeros((0, BLOCKS * WIDTH), dtype=np.float32)
 _OVERLAP = WINDOW - HOP  # samples that the last window of a chunk borrows from the next
 
 
 @functools.cache
 def _shared(file: Path | None) -> Session:
     return open_model("whisper_encoder") if file is None else open_session(file)
+
+
+@dataclass(frozen=True, slots=True)
+class _Passage:
+    """What frames may see of the ones before them."""
+
+    memory: tuple[Array, Array]  # keys and values
+    context: Array  # the last two mel frames, not normalised; none at the start
+    loudest: float  # mel cell, log10
+
+
+def _start() -> _Passage:
+    empty = np.zeros((BLOCKS, _HEADS, 0, WIDTH // _HEADS), dtype=np.float32)
+    return _Passage((empty, empty), np.zeros((0, BANDS), dtype=np.float32), -10.0)
 
 
 class WhisperEncoder:
@@ -54,47 +71,50 @@ class WhisperEncoder:
         """Forget everything: what comes next is the start of a passage."""
         self._rest = np.zeros(0, dtype=np.float32)  # samples of the unfinished chunk
         self._chunks = 0
-        self._forget_passage()
+        self._begin_chunk(_start())
 
-    def _forget_passage(self) -> None:
-        empty = np.zeros((BLOCKS, _HEADS, 0, WIDTH // _HEADS), dtype=np.float32)
-        self._memory = (empty, empty)
-        self._context = np.zeros((0, BANDS), dtype=np.float32)  # the last two mel frames, not normalised
-        self._loudest = -10.0
+    def _begin_chunk(self, passage: _Passage) -> None:
+        self._before = self._previewed = passage
+        self._preview: list[Array] = []
 
     def feed(self, speech: Array) -> list[Array]:
         """Take the next samples (mono, 16 kHz). Returns the chunks that they finish, each (50, 1152)."""
         self._rest = np.concatenate([self._rest, speech])
         done = []
         while len(self._rest) >= _CHUNK_SAMPLES:
-            frames, memory, logs = self._encode(self._rest[:_CHUNK_SAMPLES])
+            frames, passage = self._encode(self._rest[:_CHUNK_SAMPLES], self._before)
             done.append(frames)
             self._rest = self._rest[_CHUNK_SAMPLES:]
             self._chunks += 1
-            if self._chunks % PASSAGE_CHUNKS == 0:
-                self._forget_passage()
-            else:
-                self._memory = memory
-                self._context = logs[-2:]
-                self._loudest = max(self._loudest, float(logs.max()))
+            self._begin_chunk(passage if self._chunks % PASSAGE_CHUNKS else _start())
         return done
 
     def tail(self) -> Array:
         """Frames (T, 1152) of the unfinished chunk as it stands, T = its length in whole 20 ms. Changes nothing."""
-        usable = len(self._rest) // (2 * HOP) * (2 * HOP)
-        if usable < WINDOW:
-            return np.zeros((0, BLOCKS * WIDTH), dtype=np.float32)
-        return self._encode(self._rest[:usable])[0]
+        usable = len(self._rest) // _FRAME * _FRAME
+        return self._encode(self._rest[:usable], self._before)[0] if usable >= WINDOW else _NO_FRAMES
 
-    def _encode(self, samples: Array) -> tuple[Array, tuple[Array, Array], Array]:
+    def preview(self) -> Array:
+        """Frames (T, 1152) of the unfinished chunk, each encoded once, at the first look that found it.
+
+        A frame sees only what came before that look. When the chunk is full, `feed` gives it encoded anew.
+        """
+        new = self._rest[sum(map(len, self._preview)) * _FRAME :]
+        usable = len(new) // _FRAME * _FRAME
+        if usable >= WINDOW:
+            frames, self._previewed = self._encode(new[:usable], self._previewed)
+            self._preview.append(frames)
+        return np.concatenate([_NO_FRAMES, *self._preview])
+
+    def _encode(self, samples: Array, passage: _Passage) -> tuple[Array, _Passage]:
         logs = log_bands(np.pad(samples, (0, _OVERLAP), mode="reflect"))  # (2 T, 80): no look into the future
-        before = self._context if len(self._context) else logs[:1].repeat(2, axis=0)
+        before = passage.context if len(passage.context) else logs[:1].repeat(2, axis=0)
         mel = np.concatenate([before, logs, logs[-1:]])
-        loudest = max(self._loudest, float(logs.max()))
+        loudest = max(passage.loudest, float(logs.max()))
         mel = np.maximum((mel - np.float32(loudest)) / np.float32(4.0), np.float32(-_RANGE)) + np.float32(_TOP)
-        frames, keys, values = self._session.run(np.ascontiguousarray(mel.T[None]), *self._memory)
+        frames, keys, values = self._session.run(np.ascontiguousarray(mel.T[None]), *passage.memory)
         flat = frames.transpose(1, 0, 2).reshape(-1, BLOCKS * WIDTH)  # (T, 1152)
-        return flat, (keys, values), logs
+        return flat, _Passage((keys, values), logs[-2:], loudest)
 
 
 def encode(speech: Array, file: Path | None = None) -> Array:

@@ -22,7 +22,9 @@ Array = npt.NDArray[np.float32]
 
 _HOP_S = 0.25  # of speech, between two estimates
 _FIRST_S = 0.5  # of speech, before the first one
-_WINDOW_FRAMES = round(3.0 / FRAME_S)
+_WINDOW_FRAMES = round(2.0 / FRAME_S)  # of the stream: with more, a change of tone is heard later, and hardly better
+_RECORDING_FRAMES = round(3.0 / FRAME_S)
+_RECENT_FRAMES = round(1.0 / FRAME_S)
 _PAUSE_S = 1.0  # of silence, after which what was said before is another passage
 _SPEECH = 0.35  # probability under which a chunk waits for speech to go on before it is heard
 _LEAD = 5  # chunks of 32 ms kept from before speech is certain: its own first two, and a tenth of a second
@@ -35,7 +37,7 @@ class VoiceReader:
     def __init__(self) -> None:
         self._encoder = WhisperEncoder()
         self._head = VoiceHead()
-        self._done: deque[Array] = deque(maxlen=3)  # encoded chunks of one second
+        self._done: deque[Array] = deque(maxlen=2)  # encoded chunks of one second
         self.reset()
 
     def reset(self) -> None:
@@ -77,11 +79,15 @@ class VoiceReader:
         if self._heard_s < self._next_s:
             return None
         self._next_s = self._heard_s + _HOP_S
-        estimate = self._head.estimate(self._window())
-        return None if estimate is None else _observation(estimate, end_s)
+        window = self._window()
+        estimate = self._head.estimate(window)
+        if estimate is None:
+            return None
+        recent = self._head.estimate(window[-_RECENT_FRAMES:])
+        return _observation(estimate, end_s, recent)
 
     def _window(self) -> Array:
-        window = np.concatenate([*self._done, self._encoder.tail()])
+        window = np.concatenate([*self._done, self._encoder.preview()])
         return window[-_WINDOW_FRAMES:]
 
 
@@ -106,7 +112,7 @@ class RecordingReader:
         if len(speech) < _FIRST_S * SAMPLE_RATE:
             return None
         frames = np.concatenate([*self._encoder.feed(speech), self._encoder.tail()])
-        count = -(-len(frames) // _WINDOW_FRAMES)
+        count = -(-len(frames) // _RECORDING_FRAMES)
         estimate = self._head.judge(np.array_split(frames, count))
         return None if estimate is None else _observation(estimate, len(samples) / SAMPLE_RATE)
 
@@ -129,7 +135,7 @@ def speech_of(samples: Array, net: SpeechActivityNet) -> Array:
     return np.concatenate(kept)
 
 
-def _observation(estimate: VoiceEstimate, t_s: float) -> VoiceAffect:
+def _observation(estimate: VoiceEstimate, t_s: float, recent: VoiceEstimate | None = None) -> VoiceAffect:
     return VoiceAffect(
         t_s=t_s,
         confidence=estimate.confidence,
@@ -140,4 +146,5 @@ def _observation(estimate: VoiceEstimate, t_s: float) -> VoiceAffect:
         unclear=estimate.unclear,
         fine=estimate.fine,
         bursts=estimate.bursts,
+        recent={} if recent is None else recent.probs,
     )

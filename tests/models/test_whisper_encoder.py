@@ -48,6 +48,32 @@ def test_looking_changes_nothing() -> None:
     np.testing.assert_array_equal(quiet.tail(), curious.tail())
 
 
+def test_a_preview_is_cheap_and_leaves_the_chunks_as_they_are() -> None:
+    """Four looks a second encode each frame once and then the chunk anew; what `feed` gives stays the recording's."""
+    sound = _sound(2.0)
+    plain, looked = WhisperEncoder(), WhisperEncoder()
+    for start in range(0, len(sound), 4096):
+        piece = sound[start : start + 4096]
+        for one, other in zip(plain.feed(piece), looked.feed(piece), strict=True):
+            np.testing.assert_array_equal(one, other)
+        seen, whole = looked.preview(), plain.tail()
+        assert seen.shape == whole.shape or len(whole) - len(seen) < 2  # less than 25 ms of news waits
+        np.testing.assert_array_equal(seen, looked.preview())
+
+
+def test_the_first_look_at_a_chunk_is_the_recording() -> None:
+    """Nothing was there to be seen before it; and a later look agrees with the whole chunk in what it says."""
+    sound = _sound(0.9)
+    stream = WhisperEncoder()
+    stream.feed(sound[:8000])
+    first = stream.preview()
+    np.testing.assert_array_equal(first, stream.tail())
+    stream.feed(sound[8000:])
+    later, whole = stream.preview(), stream.tail()
+    np.testing.assert_array_equal(later[: len(first)], first)
+    assert np.corrcoef(later.mean(axis=0), whole.mean(axis=0))[0, 1] > 0.95
+
+
 def test_the_microphones_gain_does_not_matter() -> None:
     """Forty decibels up or down give the same frames, but for rounding."""
     sound = np.random.default_rng(6).uniform(-0.5, 0.5, 24_000).astype(np.float32)

@@ -51,14 +51,14 @@ def test_nothing_is_said_of_silence() -> None:
 
 
 def test_estimates_come_four_times_a_second_from_half_a_second_on() -> None:
-    """The first after 0.5 s of speech, then one per 250 ms, each resting on more, up to three seconds."""
+    """The first after 0.5 s of speech, then one per 250 ms, each resting on more, up to two seconds."""
     found = _feed(VoiceReader(), _voiced(5.0))
     assert found[0].t_s == pytest.approx(0.5, abs=CHUNK_S)
     steps = np.diff([affect.t_s for affect in found])
     assert np.all(np.abs(steps - 0.25) <= CHUNK_S)
     heard = [affect.listened_s for affect in found]
     assert heard == sorted(heard)
-    assert heard[-1] == pytest.approx(3.0, abs=0.05)
+    assert heard[-1] == pytest.approx(2.0, abs=0.05)
 
 
 def test_a_pause_ends_the_passage_and_a_breath_does_not() -> None:
