@@ -106,6 +106,7 @@ class VoiceAffect(Observation):
     derived: bool = True
     fine: Mapping[str, float] = field(default_factory=dict)
     bursts: Mapping[str, float] = field(default_factory=dict)
+    recent: Mapping[str, float] = field(default_factory=dict)  # as `probs`, of the last second alone; may be empty
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
