@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
@@ -9,8 +10,8 @@ from dataclasses import dataclass
 from cloud_bridge.conversation import Conversation
 from cloud_bridge.errors import ModelAbsent
 from cloud_bridge.history import History
-from cloud_bridge.ingest.base import Tls
-from cloud_bridge.presence import NotThere, Presence
+from cloud_bridge.ingest.base import Device, Tls
+from cloud_bridge.presence import Moment, NotThere, Presence
 from cloud_bridge.settings import Settings
 from cloud_bridge.web.clients import Clients
 
@@ -61,4 +62,19 @@ async def show(
             mcp_at, grpc_at = await offer.offer(
                 stack, presence, say, clients, http=settings.mcp, grpc=settings.mcp_grpc, tls=tls, names=names
             )
+        if history is not None:
+            presence.relays.append(functools.partial(_audit, history))
+        if settings.console:
+            from cloud_bridge.console.app import app
+            from cloud_bridge.web.listen import listen
+
+            page = await listen(app(presence, history, say, clients), settings.console, tls=tls, secure=True)
+            stack.push_async_callback(page.stop)
+            console_at = page.address
         yield Shown(mcp_at, grpc_at, console_at, token)
+
+
+def _audit(history: History, moment: Moment, device: Device) -> None:
+    """Who ordered what is kept, whichever surface it came by."""
+    if moment.kind == "ordered" and not isinstance(moment.body, bytes):
+        history.add_event(device.id, None, moment.at_s, "ordered", moment.body, tenant=device.tenant)

@@ -1,0 +1,185 @@
+"""The page in a real browser: fleet, one device live, replay, mute, sign-in, names for everything, nothing blocked."""
+
+from __future__ import annotations
+
+import asyncio
+import shutil
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from selenium import webdriver
+from selenium.webdriver.chrome.options import Options
+from selenium.webdriver.chrome.service import Service
+from selenium.webdriver.common.by import By
+from selenium.webdriver.support.ui import WebDriverWait
+
+from tests.cloud_bridge.console_place import READER, TOKEN, Shown, console, live
+
+FLAGS = (
+    "--headless --no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking "
+    "--disable-component-update --disable-sync --window-size=1440,1500"
+)
+
+
+@pytest.fixture(scope="module")
+def shown() -> Iterator[Shown]:
+    """A living console on a thread of its own."""
+    ready, stop, found = threading.Event(), threading.Event(), []
+
+    async def serve() -> None:
+        async with console() as here:
+            await live(here)
+            found.append(here)
+            ready.set()
+            await asyncio.to_thread(stop.wait)
+
+    thread = threading.Thread(target=asyncio.run, args=(serve(),))
+    thread.start()
+    try:
+        assert ready.wait(20)
+        yield found[0]
+    finally:
+        stop.set()
+        thread.join(20)
+
+
+@pytest.fixture(scope="module")
+def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[webdriver.Chrome]:
+    driver, chromium = shutil.which("chromedriver"), shutil.which("chromium")
+    if not driver or not chromium:
+        pytest.skip("install Debian's chromium and chromium-driver")
+    options = Options()
+    options.binary_location = chromium
+    for flag in FLAGS.split():
+        options.add_argument(flag)
+    options.add_argument(f"--user-data-dir={tmp_path_factory.mktemp('profile')}")
+    options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
+    running = webdriver.Chrome(options=options, service=Service(driver))
+    try:
+        yield running
+    finally:
+        running.quit()
+
+
+def until(browser: webdriver.Chrome, what: Callable[[webdriver.Chrome], Any]) -> Any:
+    return WebDriverWait(browser, 40, 0.1).until(what)
+
+
+def text(browser: webdriver.Chrome, name: str) -> str:
+    """Read in one step: the page draws itself again each second."""
+    return str(script(browser, f"return document.getElementById('{name}').textContent"))
+
+
+def script(browser: webdriver.Chrome, code: str) -> Any:
+    return browser.execute_script(code)  # type: ignore[no-untyped-call]
+
+
+def test_the_console_from_sign_in_to_mute(shown: Shown, browser: webdriver.Chrome) -> None:
+    """One visit: a wrong token, the right one, the fleet, a device, its replay, and the mute button."""
+    browser.get(shown.listening.address)
+    field = until(browser, lambda b: b.find_element(By.ID, "token"))
+    field.send_keys("wrong-token-of-someone")
+    browser.find_element(By.CSS_SELECTOR, "#login-form button").click()
+    until(browser, lambda b: "token" in text(b, "login-error"))
+    browser.find_element(By.ID, "token").send_keys(TOKEN)
+    browser.find_element(By.CSS_SELECTOR, "#login-form button").click()
+
+    until(browser, lambda b: len(b.find_elements(By.CSS_SELECTOR, "#devices li")) == 8)
+    assert "acme · anna" in text(browser, "who")
+    first = script(browser, "return document.querySelector('#devices li').textContent")
+    assert "Drowsiness alert" in first, "alerts come first"
+    browser.find_element(By.ID, "search").send_keys("car-7")
+    until(browser, lambda b: len(b.find_elements(By.CSS_SELECTOR, "#devices li")) == 1)
+    browser.find_element(By.CSS_SELECTOR, "#devices button").click()
+
+    until(browser, lambda b: "Nobody listened in the meeting." in text(b, "talk"))
+    assert text(browser, "name") == "car-7"
+    assert text(browser, "mood") in {"Neutral", "Happy", "Sad", "Angry"}
+    assert "ms" in text(browser, "talk")
+    assert "319 MB" in text(browser, "health")
+    assert "agreed: they are read" in text(browser, "consent")
+    assert "Rule ordered by anna: done" in text(browser, "audit")
+    label = script(browser, "return document.querySelector('#plot svg').getAttribute('aria-label')")
+    assert "mean valence" in label
+
+    browser.find_element(By.CSS_SELECTOR, "[data-span='3600']").click()
+    until(browser, lambda b: b.find_element(By.ID, "replay").is_displayed())
+    until(browser, lambda b: script(b, "return document.querySelectorAll('#plot .away').length") > 2)
+    script(browser, "const s = document.getElementById('scrub'); s.value = 200; s.dispatchEvent(new Event('input'))")
+    until(browser, lambda b: script(b, "return document.querySelectorAll('#plot .cursor').length"))
+    assert "Nobody listened" not in text(browser, "talk"), "what came later is not shown yet"
+    browser.find_element(By.ID, "play").click()
+    before = text(browser, "at")
+    until(browser, lambda b: text(b, "at") not in ("", before))
+    browser.find_element(By.ID, "play").click()
+
+    browser.find_element(By.ID, "mute").click()
+    until(browser, lambda b: text(b, "mute") == "Unmute device")
+    assert [command.mute for command in shown.wires["car-7"].commands] == [True]
+
+
+def test_who_may_only_read_has_no_mute(shown: Shown, browser: webdriver.Chrome) -> None:
+    """The token comes behind `#`, and leaves the address at once."""
+    script(browser, "sessionStorage.clear()")
+    browser.get("about:blank")
+    browser.get(f"{shown.listening.address}/?device=car-7#token={READER}")
+    until(browser, lambda b: "reads only" in text(b, "who"))
+    assert "token" not in browser.current_url
+    until(browser, lambda b: text(b, "name") == "car-7")
+    assert not browser.find_element(By.ID, "mute").is_enabled()
+
+
+def test_both_themes_keep_contrast_and_everything_has_a_name(shown: Shown, browser: webdriver.Chrome) -> None:
+    """Text ≥ 4.5 : 1 in light and dark; every control has a name; landmarks are there; the console logs no error."""
+    browser.get("about:blank")
+    browser.get(f"{shown.listening.address}/?device=car-7#token={TOKEN}")
+    until(browser, lambda b: text(b, "name") == "car-7")
+    for _ in range(2):
+        assert script(browser, CONTRAST) == []
+        browser.find_element(By.ID, "theme").click()
+    assert script(browser, NAMELESS) == []
+    assert script(browser, "return ['header', 'nav', 'main'].filter((one) => !document.querySelector(one))") == []
+    severe = [one for one in browser.get_log("browser") if one["level"] == "SEVERE" and "401" not in one["message"]]  # type: ignore[no-untyped-call]
+    assert severe == []
+
+
+def test_nothing_foreign_is_in_the_page() -> None:
+    """Our own files alone: no address of another host, no inline script or style."""
+    import cloud_bridge.console as package
+
+    for file in (Path(package.__file__).parent / "page").iterdir():
+        content = file.read_text(encoding="utf-8").replace("http://www.w3.org/", "")
+        assert "http://" not in content, file.name
+        assert "https://" not in content, file.name
+        assert "innerHTML" not in content, file.name
+        assert " style=" not in content, file.name
+
+
+CONTRAST = """
+const channel = (v) => (v /= 255) <= 0.03928 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4;
+const rgb = (text) => text.match(/[\\d.]+/g).map(Number);
+const light = ([r, g, b]) => 0.2126 * channel(r) + 0.7152 * channel(g) + 0.0722 * channel(b);
+const back = (element) => {
+  for (let at = element; at; at = at.parentElement) {
+    const found = rgb(getComputedStyle(at).backgroundColor);
+    if (found.length < 4 || found[3] > 0) return found;
+  }
+  return [255, 255, 255];
+};
+const bad = [];
+for (const element of document.querySelectorAll("body *")) {
+  const own = [...element.childNodes].some((node) => node.nodeType === 3 && node.data.trim());
+  if (!own || !element.checkVisibility() || element.disabled || element.closest("svg, .hidden, .skip")) continue;
+  const [a, b] = [light(rgb(getComputedStyle(element).color)), light(back(element))].sort((x, y) => y - x);
+  if ((a + 0.05) / (b + 0.05) < 4.5) bad.push(`${element.tagName} ${element.textContent.slice(0, 30)}`);
+}
+return bad;
+"""
+NAMELESS = """
+return [...document.querySelectorAll("button, input, select, [role=img]")].filter((one) =>
+  !(one.getAttribute("aria-label") || one.textContent.trim() || one.closest("label")?.textContent.trim()
+    || document.querySelector(`label[for="${one.id}"]`))).map((one) => one.outerHTML.slice(0, 80));
+"""
