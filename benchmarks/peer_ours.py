@@ -1,0 +1,62 @@
+"""Our side of a comparison, in a process of its own like every peer: `python peer_ours.py voice SOUND.npy | face PICTURES.npy`.
+
+Prints the same keys as the peer's script. Voice: features and affect as the stream gives them, four estimates a second.
+Face: everything that `Sight` reads, landmarks and expression from every picture.
+"""
+
+from __future__ import annotations
+
+import json
+import resource
+import sys
+import time
+from typing import Any
+
+import numpy as np
+
+from models.session import share_memory
+
+
+def main() -> None:
+    """Measure and print."""
+    share_memory()
+    what, file = sys.argv[1:3]
+    found = _voice(np.load(file)) if what == "voice" else _face(np.load(file, mmap_mode="r"))
+    peak_mb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1.024e-3
+    print(json.dumps({**found, "rss_mb": peak_mb}))
+
+
+def _voice(sound: Any) -> dict[str, float]:
+    from edge.perceive.voice import VoiceReader
+
+    reader, block = VoiceReader(), 512
+    blocks = [sound[at : at + block] for at in range(0, len(sound) - block + 1, block)]
+    estimates, before = 0, 0.0
+    for index, samples in enumerate(blocks):
+        if index == 31:  # the first second warms up
+            before = time.process_time()
+        seen = reader.feed(samples, index * block / 16_000, 0.9, True)
+        estimates += seen is not None and index >= 31
+    spent_ms = (time.process_time() - before) * 1e3
+    seconds = (len(blocks) - 31) * block / 16_000
+    return {"cpu_ms_per_s": spent_ms / seconds, "cpu_ms_per_estimate": spent_ms / max(estimates, 1)}
+
+
+def _face(pictures: Any) -> dict[str, float]:
+    from edge.perceive.sight import Sight
+    from edge.types import FaceSeen, VideoFrame
+
+    sight = Sight(affect=True)
+    sight.set_rate(expression_hz=1000.0, still_hz=1000.0)
+    spent, found = [], 0
+    for index, picture in enumerate(pictures):
+        frame = VideoFrame("peer", index, index / 30, np.array(picture))
+        before = time.process_time()
+        seen = sight.feed(frame)
+        spent.append((time.process_time() - before) * 1e3)
+        found += any(isinstance(one, FaceSeen) for one in seen)
+    return {"cpu_ms_per_picture": float(np.median(spent)), "found": found / len(pictures)}
+
+
+if __name__ == "__main__":
+    main()
