@@ -138,7 +138,7 @@ Played = list[tuple[PersonState, dict[Pair, float]]]
 
 def play(plan: Sequence[Observation], seconds: float, start_s: float, people: People) -> Played:
     """Deliver the plan (times from 0) tick by tick from `start_s` on; the main person's states and oppositions."""
-    plan = sorted((replace(o, t_s=o.t_s + start_s) for o in plan), key=lambda o: o.t_s)
+    plan = sorted((_later(o, start_s) for o in plan), key=lambda o: o.t_s)
     states: Played = []
     at = 0
     for tick in range(1, int(seconds / 0.1) + 1):
@@ -154,6 +154,12 @@ def play(plan: Sequence[Observation], seconds: float, start_s: float, people: Pe
     return states
 
 
+def _later(o: Observation, by_s: float) -> Observation:
+    if isinstance(o, Words):
+        return replace(o, t_s=o.t_s + by_s, start_s=o.start_s + by_s, end_s=o.end_s + by_s)
+    return replace(o, t_s=o.t_s + by_s)
+
+
 def face_stream(face: FaceAffect, seconds: float, moving: tuple[float, float] | None) -> list[Observation]:
     """One face held in view; its lips move during `moving`."""
     plan: list[Observation] = [replace(face, t_s=t) for t in np.arange(0.0, seconds, _FACE_S).tolist()]
@@ -165,9 +171,9 @@ def face_stream(face: FaceAffect, seconds: float, moving: tuple[float, float] | 
 
 
 def strength(played: Played, pair: Pair) -> float:
-    """The strongest incongruence of that kind, 0–1; with none, how little the channels agree (0 … -1)."""
+    """The strongest incongruence of that kind, 0–1; with none, how little the channels agree at last (0 … -1)."""
     shown = max((i.strength for state, _ in played for i in state.incongruence if i.between == pair), default=0.0)
-    return shown or min(max((levels[pair] for _, levels in played if pair in levels), default=0.0), 0.0)
+    return shown or min(next((levels[pair] for _, levels in reversed(played) if pair in levels), 0.0), 0.0)
 
 
 def auroc(opposed: Sequence[float], congruent: Sequence[float]) -> float:

@@ -4,19 +4,25 @@ from __future__ import annotations
 
 import math
 
-from edge.fuse import UNCLEAR_BELOW, fade
+from edge.fuse import UNCLEAR_BELOW, fade, valence_arousal
 from edge.incongruence import leaning
+from edge.mood import Mood
 from edge.types import EMOTIONS, Affect, FaceAffect, VoiceAffect
 
 _LEAD = 0.08  # a new label must lead by this much …
 _LEAD_S = 0.4  # … or lead for this long
+_LEAN_TAU_S = 1.0  # which way a channel leans is a sum of evidence: it begins at nothing and grows
+_LEAN_GAP_S = 0.5  # one observation is evidence of no more time than this
 
 
 class AffectChannel:
     """Smooths FaceAffect or VoiceAffect on the time axis of their `t_s`, whatever their rate.
 
     `tau_s`: time constant. Up to `fresh_s` after the newest observation the channel counts fully, then fades to
-    nothing at `horizon_s`. Confidence is a weighted mean of the observations' own, so it never exceeds the best of
+    nothing at `horizon_s`. Where an observation tells what the last second alone sounded like, that counts the more
+    the more it differs from the whole, and edge.mood gives the label.
+
+    Confidence is a weighted mean of the observations' own, so it never exceeds the best of
     them; age only lowers it.
     """
 
@@ -30,10 +36,11 @@ class AffectChannel:
         self._probs: dict[str, float] = {}
         self._valence = self._arousal = 0.0
         self._confidence: float | None = None
-        self._unclear = self._lean = 0.0
+        self._unclear = self._odds = 0.0
         self._derived = True
         self._label = ""
         self._leader, self._leads_from_s = "", 0.0
+        self._mood: Mood | None = None
 
     def add(self, seen: FaceAffect | VoiceAffect) -> bool:
         """Take an observation; False when it is not newer than the last one (late or repeated: dropped)."""
@@ -47,13 +54,16 @@ class AffectChannel:
         if seen.unclear and weight < 1:
             weight *= 0.5
         if gap_s > self._horizon_s:
-            self._label = ""
+            self._label, self._odds = "", 0.0
+            if self._mood is not None:
+                self._mood.pause()
         old = 1 - weight
-        self._probs = {n: old * self._probs.get(n, 0.0) + weight * seen.probs.get(n, 0.0) / total for n in EMOTIONS}
-        self._valence = old * self._valence + weight * seen.valence
-        self._arousal = old * self._arousal + weight * seen.arousal
+        probs, valence, arousal = _now(seen, total)
+        self._probs = {n: old * self._probs.get(n, 0.0) + weight * probs.get(n, 0.0) for n in EMOTIONS}
+        self._valence = old * self._valence + weight * valence
+        self._arousal = old * self._arousal + weight * arousal
         self._unclear = old * self._unclear + weight * seen.unclear
-        self._lean = old * self._lean + weight * leaning(seen)
+        self._odds += (1 - math.exp(-min(gap_s, _LEAN_GAP_S) / _LEAN_TAU_S)) * (leaning(seen) - self._odds)
         if seen.confidence is not None:
             before = self._confidence
             kept = seen.confidence if before is None or weight == 1 else old * before + weight * seen.confidence
@@ -62,11 +72,17 @@ class AffectChannel:
             self._confidence = None
         self._derived = seen.derived
         self.t_s = seen.t_s
+        if isinstance(seen, VoiceAffect) and seen.recent:
+            self._mood = self._mood or Mood()
+            self._mood.hear(seen.t_s, seen.recent)
         self._relabel(seen.t_s)
         return True
 
     def _relabel(self, t_s: float) -> None:
         top = max(EMOTIONS, key=self._probs.__getitem__)
+        if self._mood is not None:
+            self._leader, self._label = top, self._mood.label or top
+            return
         if top != self._leader:
             self._leader, self._leads_from_s = top, t_s
         if not self._label or (
@@ -74,6 +90,11 @@ class AffectChannel:
             and (self._probs[top] - self._probs[self._label] >= _LEAD or t_s - self._leads_from_s >= _LEAD_S)
         ):
             self._label = top
+
+    def _is_unclear(self, probability: float) -> bool:
+        if self._mood is not None:
+            return not self._mood.sure
+        return self._unclear > 0.5 or probability < UNCLEAR_BELOW
 
     def weight(self, now_s: float) -> float:
         """How much the channel still counts, 0–1."""
@@ -83,8 +104,8 @@ class AffectChannel:
         return max(0.0, 1 - (age_s - self._fresh_s) / (self._horizon_s - self._fresh_s))
 
     def lean(self, now_s: float) -> float:
-        """How pleasant the channel leans, in (-1, 1), as far as it still counts."""
-        return self._lean * self.weight(now_s)
+        """How pleasant the channel leans, in (-1, 1), as far as it still counts: its evidence of the last second."""
+        return math.tanh(self._odds / 2) * self.weight(now_s)
 
     def read(self, now_s: float) -> Affect | None:
         """The channel as it stands at `now_s`; None once it is older than its horizon."""
@@ -101,7 +122,23 @@ class AffectChannel:
             valence=self._valence * weight,
             arousal=self._arousal * weight,
             confidence=confidence,
-            unclear=self._unclear > 0.5 or probs[self._label] < UNCLEAR_BELOW,
+            unclear=self._is_unclear(probs[self._label]),
             age_ms=max(0.0, (now_s - self.t_s) * 1000),
             derived=self._derived,
         )
+
+
+def _now(seen: FaceAffect | VoiceAffect, total: float) -> tuple[dict[str, float], float, float]:
+    """Probabilities, valence and arousal, leaning towards the last second as far as that is different."""
+    probs = {name: seen.probs.get(name, 0.0) / total for name in EMOTIONS}
+    if not isinstance(seen, VoiceAffect) or not seen.recent:
+        return probs, seen.valence, seen.arousal
+    recent = {name: seen.recent.get(name, 0.0) for name in EMOTIONS}
+    differs = min(0.5 * sum(abs(recent[name] - probs[name]) for name in EMOTIONS), 1.0)
+    mixed = {name: (1 - differs) * probs[name] + differs * recent[name] for name in EMOTIONS}
+    (v, a), (v_mixed, a_mixed) = valence_arousal(probs), valence_arousal(mixed)
+    return mixed, _unit(seen.valence + v_mixed - v), _unit(seen.arousal + a_mixed - a)
+
+
+def _unit(value: float) -> float:
+    return min(max(value, -1.0), 1.0)

@@ -16,8 +16,8 @@ from typing import Literal
 
 from edge import plugin
 from edge.errors import ConfigError, PluginError
-from edge.incongruence import TOLD_FROM
-from edge.types import Affect, Attention, Description, PersonState, Prosody
+from edge.incongruence import TOLD_FROM, leading
+from edge.types import Affect, Attention, Description, Incongruence, PersonState, Prosody
 
 MAX_TOKENS = 32
 _SURE, _LIKELY = 0.75, 0.5
@@ -182,7 +182,7 @@ def _visual(state: PersonState, words: ModuleType) -> _Phrase | None:
 def _joint(state: PersonState, words: ModuleType) -> _Phrase | None:
     worst = max(state.incongruence, key=lambda item: item.strength, default=None)
     if worst is not None and worst.strength >= TOLD_FROM:
-        gap = _gap(worst.between, worst.evidence, state, words)
+        gap = _gap(worst, state, words)
         heads = [template.format(gap) for template in words.INCONGRUENCE[worst.between]]
         return _Phrase(heads, (), (), (worst.between, gap))
     strong = [name for name in _CUES if state.cues.get(name, 0.0) >= _CUE_FROM.get(name, 0.5)]
@@ -198,12 +198,17 @@ def _joint(state: PersonState, words: ModuleType) -> _Phrase | None:
 _PHRASES = {"audio": _audio, "visual": _visual, "joint": _joint}
 
 
-def _gap(between: str, evidence: str, state: PersonState, words: ModuleType) -> str:
-    heard = words.HEARD[state.voice.label][0] if state.voice is not None else ""
-    seen = words.SEEN[state.face.label][0] if state.face is not None else ""
-    side = "" if between == "voice_face" else "unpleasant" if evidence.startswith("unpleasant") else "pleasant"
-    fills = {"words_voice": (heard,), "voice_face": (heard, seen), "words_face": (seen,)}[between]
-    return str(words.GAP[(between, side)].format(*fills))
+def _gap(item: Incongruence, state: PersonState, words: ModuleType) -> str:
+    """The two sides; where a feeling is unclear, only which way it leans."""
+
+    def told(affect: Affect | None, side: str, names: Mapping[str, Sequence[str]]) -> str:
+        label = None if affect is None or affect.unclear else leading(affect.probs, pleasant=item.pleasant == side)
+        return names[label][0] if label else str(words.LEANS[item.pleasant == side])
+
+    heard, seen = told(state.voice, "voice", words.HEARD), told(state.face, "face", words.SEEN)
+    said = words.WORDS_LEAN[item.pleasant == "words"]
+    fills = {"words_voice": (said, heard), "voice_face": (heard, seen), "words_face": (said, seen)}[item.between]
+    return str(words.GAP[item.between].format(*fills))
 
 
 def _prosody(prosody: Prosody | None) -> list[str]:

@@ -41,7 +41,8 @@ def fade(probs: Mapping[str, float], weight: float) -> dict[str, float]:
 def fuse(voice: Affect | None, face: Affect | None) -> Affect | None:
     """The joint affect; with one channel missing the other one as it is; None when there is none.
 
-    The confidence is the probability of the joint label, but never more than both channels' own confidences support
+    Raters guess at a mild displeasure where an actor shows nothing, and the model learned it from them: as far as both
+    channels are calm, the joint judgement is their mean. The confidence is the probability of the joint label, but never more than both channels' own confidences support
     (noisy-or), and None when neither channel has one.
     """
     if voice is None or face is None:
@@ -52,7 +53,9 @@ def fuse(voice: Affect | None, face: Affect | None) -> Affect | None:
     coarse = voice.probs.get("fear", 0.0) + voice.probs.get("disgust", 0.0) < 0.02
     joint = fusion.load().join(voice_six, face_six, coarse=coarse)
     kept = _FACE_WEIGHT * only_face
-    probs = {name: (1 - kept) * float(joint[i]) for i, name in enumerate(fusion.CLASSES)}
+    calm = min(voice_six[0], face_six[0])
+    six = [(1 - calm) * float(joint[i]) + calm * (voice_six[i] + face_six[i]) / 2 for i in range(len(fusion.CLASSES))]
+    probs = {name: (1 - kept) * six[i] for i, name in enumerate(fusion.CLASSES)}
     probs |= {name: _FACE_WEIGHT * face.probs.get(name, 0.0) for name in _FACE_ONLY}
     label = max(EMOTIONS, key=probs.__getitem__)
     valence, arousal = valence_arousal(probs)

@@ -20,6 +20,11 @@ Pair = Literal["words_voice", "voice_face", "words_face"]
 SHOWN_FROM = 0.05  # weaker ones are not reported
 TOLD_FROM = 0.5  # weaker ones are not worth a sentence
 _TAU_S = 0.7
+_SIDES: Mapping[Pair, tuple[Literal["words", "voice", "face"], Literal["words", "voice", "face"]]] = {
+    "words_voice": ("words", "voice"),
+    "voice_face": ("voice", "face"),
+    "words_face": ("words", "face"),
+}
 _PLEASANT = ("happy",)
 _UNPLEASANT = ("sad", "angry", "fear", "disgust", "contempt")
 
@@ -33,22 +38,23 @@ class Side:
 
 
 def leaning(seen: FaceAffect | VoiceAffect) -> float:
-    """How pleasant an observation leans, in (-1, 1). A voice's finer set says more than its four classes.
+    """Logarithm of the odds that an observation is pleasant rather than unpleasant.
 
-    The odds of the data behind a net are taken out (models.fusion.lean). A voice head learns its classes in balance, so
-    the unpleasant side has as many times the odds as it has classes; on strangers its probabilities are less sharp
-    than on them, so half of that (in logarithms) is taken. The face net is calibrated on faces as they are found,
-    where the sides are about even.
+    A voice's finer set says more than its four classes. The odds of the data behind a net are taken out
+    (models.fusion.leaning_odds). A voice head learns its classes in balance, so the unpleasant side has as many times
+    the odds as it has classes; on strangers its probabilities are less sharp than on them, so two thirds of that (in
+    logarithms) are taken. The face net is calibrated on faces as they are found, where the sides are about even.
     """
     if isinstance(seen, FaceAffect):
-        return _lean(seen.probs, 1.0)
+        return _odds(seen.probs, 1.0)
     probs = seen.fine if "happy" in seen.fine else seen.probs
-    return _lean(probs, math.sqrt(sum(name in probs for name in _UNPLEASANT)))
+    return _odds(probs, sum(name in probs for name in _UNPLEASANT) ** (2 / 3))
 
 
-def _lean(probs: Mapping[str, float], odds: float) -> float:
+def _odds(probs: Mapping[str, float], odds: float) -> float:
     pleasant = sum(probs.get(name, 0.0) for name in _PLEASANT)
-    return fusion.lean(pleasant, sum(probs.get(name, 0.0) for name in _UNPLEASANT), max(odds, 1.0))
+    unpleasant = sum(probs.get(name, 0.0) for name in _UNPLEASANT)
+    return float(fusion.leaning_odds(max(pleasant, 0.0), max(unpleasant, 0.0), max(odds, 1.0)))
 
 
 def opposition(a: float, b: float) -> float:
@@ -74,13 +80,11 @@ class Disagreement:
 
         `same_person`, 0–1: how well the lips fit the voice; a voice from elsewhere is no incongruence.
         """
-        clear_voice = None if voice is None or voice.affect.unclear else voice
-        clear_face = None if face is None or face.affect.unclear else face
         found = []
         for pair, a, b in (
-            ("words_voice", words, clear_voice),
-            ("voice_face", clear_voice, clear_face),
-            ("words_face", words, clear_face),
+            ("words_voice", words, voice),
+            ("voice_face", voice, face),
+            ("words_face", words, face),
         ):
             name: Pair = pair  # type: ignore[assignment]
             if a is None or b is None:
@@ -90,7 +94,11 @@ class Disagreement:
             raw = opposition(left, b.lean) * (1.0 if name == "words_voice" else same_person)
             level = self._smooth(name, now_s, raw)
             if (value := fusion.load().gap_strength(level)) >= SHOWN_FROM:
-                found.append(Incongruence(between=name, strength=value, evidence=_evidence(a, b.affect, name)))
+                found.append(
+                    Incongruence(
+                        between=name, strength=value, evidence=_evidence(a, b, name), pleasant=_SIDES[name][left <= 0]
+                    )
+                )
         return tuple(found)
 
     def _smooth(self, name: Pair, now_s: float, raw: float) -> float:
@@ -111,16 +119,26 @@ _SEEN = {
     "disgust": "shows displeasure",
     "contempt": "shows disdain",
 }
+_HEARD_VAGUELY, _SEEN_VAGUELY = ("pleasant", "unhappy"), ("looks pleased", "looks unhappy")
 
 
-def _leading(affect: Affect, names: dict[str, str]) -> str:
-    return names[max(names, key=lambda name: affect.probs.get(name, 0.0))]
+def leading(probs: Mapping[str, float], *, pleasant: bool) -> str:
+    """The likeliest label of the pleasant or of the unpleasant side."""
+    return max(_PLEASANT if pleasant else _UNPLEASANT, key=lambda name: probs.get(name, 0.0))
 
 
-def _evidence(a: Side | float, b: Affect, name: Pair) -> str:
+def _told(side: Side, names: Mapping[str, str], vague: tuple[str, str]) -> str:
+    pleasant = side.lean > 0
+    if side.affect.unclear:
+        return vague[not pleasant]
+    return names.get(leading(side.affect.probs, pleasant=pleasant), vague[not pleasant])
+
+
+def _evidence(a: Side | float, b: Side, name: Pair) -> str:
     if isinstance(a, Side):
-        return f"the voice sounds {_leading(a.affect, _HEARD)} while the face {_leading(b, _SEEN)}"
+        heard, seen = _told(a, _HEARD, _HEARD_VAGUELY), _told(b, _SEEN, _SEEN_VAGUELY)
+        return f"the voice sounds {heard} while the face {seen}"
     said = "pleasant words" if a > 0 else "unpleasant words"
     if name == "words_voice":
-        return f"{said}, but the voice sounds {_leading(b, _HEARD)}"
-    return f"{said}, but the face {_leading(b, _SEEN)}"
+        return f"{said}, but the voice sounds {_told(b, _HEARD, _HEARD_VAGUELY)}"
+    return f"{said}, but the face {_told(b, _SEEN, _SEEN_VAGUELY)}"

@@ -12,6 +12,9 @@ from edge.incongruence import Disagreement, Pair, Side
 from edge.track import Face, Voice
 from edge.types import Affect, Incongruence, Words
 
+_WORDS_WEIGH_S = 5.0  # after that long the voice and the face belong to something else
+_WORDS_OVER_S = 1.0  # a voice heard this long after the words' end says other words
+
 
 @dataclass(frozen=True, slots=True)
 class Channels:
@@ -62,12 +65,21 @@ class Joint:
         self._sure = (newest_s, sure)
         return replace(fused, confidence=sure) if sure < fused.confidence else fused
 
+    def _polarity(self, now: Channels, now_s: float) -> float | None:
+        """How pleasant the last words are, while they are what the voice and the face belong to."""
+        words = now.words
+        if words is None or now_s - words.t_s > _WORDS_WEIGH_S:
+            return None
+        if now.voice is not None and now.voice.affect.t_s > words.end_s + _WORDS_OVER_S:
+            return None
+        return sentiment.polarity(words.text, words.language)
+
     def disagreement(self, now: Channels, now_s: float, lips: float | None) -> tuple[Incongruence, ...]:
         """What disagrees at `now_s`. `lips`, 0–1: how well they fit the voice; None: not known."""
         return self._gap.step(
             now_s,
             voice=None if now.voice is None or now.heard is None else Side(now.heard, now.voice.affect.lean(now_s)),
             face=None if now.face is None or now.shown is None else Side(now.shown, now.face.affect.lean(now_s)),
-            words=None if now.words is None else sentiment.polarity(now.words.text, now.words.language),
+            words=self._polarity(now, now_s),
             same_person=1.0 if lips is None else min(1.0, 2 * lips),
         )

@@ -20,7 +20,7 @@ _REASSURANCE = re.compile(
 )
 _NEGATED = re.compile(r"\b(?:not|never|no longer|isn'?t|ain'?t|n'?t)\s+(?:\w+\s+)?(?:fine|ok|okay|good|great|all right|"
                       r"alright|well|happy|perfect)\b", re.IGNORECASE)  # fmt: skip
-_CLAIM = 0.85
+_CLAIM = 0.95
 LANGUAGES = ("en",)
 
 

@@ -18,7 +18,7 @@ from models.errors import InputError, ModelCorrupt
 
 CLASSES = ("neutral", "happy", "sad", "angry", "fear", "disgust")
 VOICE_CLASSES = CLASSES[:4]  # what a voice head says; humans also vote fear and disgust
-_DOUBT = 0.3  # of lean(): pulls a side that is mostly neither towards 0
+_DOUBT = 0.05  # of leaning_odds(): what is mostly neither pleasant nor unpleasant leans nowhere
 _UNIFORM = 0.15  # as the add-0.3 smoothing of about ten votes; keeps the logarithms bounded
 
 Floats = npt.NDArray[np.float32]
@@ -40,14 +40,15 @@ def features(voice: npt.NDArray[np.floating], face: npt.NDArray[np.floating], co
     return np.concatenate([v, f, log_v, log_f, doubt_v, doubt_f, agree, flag], axis=1).astype(np.float32)
 
 
-def lean(pleasant: Number, unpleasant: Number, odds: float = 1.0) -> Number:
-    """Which way a distribution leans, in (-1, 1): 1 pleasant, -1 unpleasant, 0 neither.
+def leaning_odds(pleasant: Number, unpleasant: Number, odds: float = 1.0) -> Number:
+    """Logarithm of the odds that a distribution is pleasant rather than unpleasant; 0 where it is mostly neither.
 
     `pleasant` and `unpleasant` are probabilities of either side. `odds`: how often the unpleasant side occurred for one
     pleasant case in the data that the probabilities are calibrated on; it is taken out.
     """
     p, u = pleasant * (2 * odds / (1 + odds)), unpleasant * (2 / (1 + odds))
-    return (p - u) / (p + u + _DOUBT)
+    found: Number = np.log((p + _DOUBT) / (u + _DOUBT))
+    return found
 
 
 class Fusion:

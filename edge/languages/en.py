@@ -91,13 +91,9 @@ INCONGRUENCE = {
         "What is said does not fit the face: {}.",
     ),
 }
-GAP = {
-    ("words_voice", "pleasant"): "pleasant words, {} voice",
-    ("words_voice", "unpleasant"): "unpleasant words, {} voice",
-    ("words_face", "pleasant"): "pleasant words, {} face",
-    ("words_face", "unpleasant"): "unpleasant words, {} face",
-    ("voice_face", ""): "{} voice, {} face",
-}
+LEANS = {True: "pleasant", False: "unhappy"}  # of a voice or a face whose feeling is not clear
+WORDS_LEAN = {True: "pleasant words", False: "unpleasant words"}
+GAP = {"words_voice": "{}, {} voice", "words_face": "{}, {} face", "voice_face": "{} voice, {} face"}
 CUES = {
     "uncertainty": (
         "May be unsure: hesitates and looks away.",

@@ -86,3 +86,12 @@ def test_surprise_comes_over_from_the_face() -> None:
     joint = fuse(clear("neutral", names=VOICE), clear("surprise", 0.9))
     assert joint is not None
     assert joint.label == "surprise"
+
+
+def test_two_calm_channels_are_calm() -> None:
+    """Nothing shown and nothing heard must not join into a mild displeasure."""
+    joint = fuse(clear("neutral", 0.85, VOICE), clear("neutral", 0.9))
+    assert joint is not None
+    assert joint.label == "neutral"
+    assert joint.probs["neutral"] >= 0.8
+    assert abs(joint.valence) <= 0.05

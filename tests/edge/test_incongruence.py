@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import pytest
 
 from edge.fuse import valence_arousal
@@ -14,7 +16,7 @@ def affect(label: str, p: float = 0.85, unclear: bool = False) -> Side:
     valence, arousal = valence_arousal(probs)
     seen = FaceAffect(t_s=0, person=1, probs=probs, valence=valence, arousal=arousal, unclear=unclear)
     known = Affect(probs=probs, label=label, valence=valence, arousal=arousal, confidence=p, unclear=unclear, age_ms=0)
-    return Side(known, leaning(seen))
+    return Side(known, math.tanh(leaning(seen) / 2))
 
 
 def lasting(seconds: float, **channels: object) -> tuple[Incongruence, ...]:
@@ -48,9 +50,19 @@ def test_words_count_at_once() -> None:
     assert item.evidence == "pleasant words, but the voice sounds sad"
 
 
-def test_an_unclear_channel_contradicts_nobody() -> None:
-    """What is not understood is no evidence."""
-    assert lasting(3, voice=affect("sad", unclear=True), face=affect("happy"), words=None) == ()
+def test_a_channel_that_leans_nowhere_contradicts_nobody() -> None:
+    """As likely pleasant as not is no evidence."""
+    torn = {"happy": 0.4, "sad": 0.1, "angry": 0.1, "fear": 0.1, "disgust": 0.1, "neutral": 0.2}
+    seen = FaceAffect(t_s=0, person=1, probs=torn, valence=0, arousal=0, unclear=True)
+    side = Side(affect("sad", unclear=True).affect, math.tanh(leaning(seen) / 2))
+    assert lasting(3, voice=side, face=affect("happy"), words=None) == ()
+
+
+def test_an_unclear_feeling_is_told_by_its_side_alone() -> None:
+    """Whether sad or angry is open; that it is unpleasant is not."""
+    (item,) = lasting(3, words=0.9, voice=affect("sad", unclear=True))
+    assert item.evidence == "pleasant words, but the voice sounds unhappy"
+    assert item.pleasant == "words"
 
 
 def test_a_voice_from_elsewhere_contradicts_no_face() -> None:
