@@ -13,6 +13,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
+from benchmarks import link_brokers
 from benchmarks.link_faults import ToolAbsent
 from benchmarks.link_ordeal import KINDS, Ordeal
 from benchmarks.link_power import Machine
@@ -36,6 +37,8 @@ def measure(data: Path | None, *, quick: bool, peers: bool) -> Result:
             detail["mqtt"] = str(error)
         metrics |= asyncio.run(grpc_latency(rounds))
         metrics |= throughput(folder, 1_000 if quick else 20_000)
+        if not quick:
+            detail["brokers"] = link_brokers.run(folder / "brokers", 1_000, 5)
         detail |= _ordeals(folder, _QUICK if quick else (*KINDS, *_MACHINE), envelopes, faults)
     total: Counter[str] = Counter()
     for outcome in detail.values():

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import importlib.util
 import random
 import shutil
 import socket
 import subprocess
+import sys
 import threading
 import time
+from collections.abc import Sequence
 from concurrent.futures import Future
 from pathlib import Path
 from typing import Any
@@ -135,27 +138,17 @@ class ToolAbsent(Exception):  # noqa: N818
     """A program that a fault needs is not installed here. The message names its package."""
 
 
-class Mosquitto:
-    """A real broker in `folder` on a free port, where everyone may do everything.
+class BrokerProcess:
+    """A real broker that `command` runs in the foreground, listening on `port`; its output goes to `folder`/log."""
 
-    `config`: its whole configuration file, where it is to be another; it must listen on `port` then.
-    Raises ToolAbsent.
-    """
-
-    def __init__(self, folder: Path, config: str | None = None, *, port: int = 0) -> None:
-        program = shutil.which("mosquitto") or shutil.which("mosquitto", path="/usr/sbin")
-        if program is None:
-            raise ToolAbsent("needs a broker: apt-get install mosquitto")
-        folder.mkdir(parents=True, exist_ok=True)
-        self.port, self._folder, self._program = port or free_port(), folder, program
-        self._file = folder / "mosquitto.conf"
-        self._file.write_text(config or open_config(self.port))
+    def __init__(self, folder: Path, command: Sequence[str | Path], port: int) -> None:
+        self.port, self._folder, self._command = port, folder, command
         self.start()
 
     def start(self) -> None:
         """Start; returns when it takes connections."""
         with (self._folder / "log").open("ab") as log:
-            self._process = subprocess.Popen([self._program, "-c", self._file], stdout=log, stderr=log)
+            self._process = subprocess.Popen(self._command, stdout=log, stderr=log)
         end = time.monotonic() + 20
         while time.monotonic() < end and self._process.poll() is None:
             try:
@@ -163,7 +156,7 @@ class Mosquitto:
                 return
             except OSError:
                 time.sleep(0.02)
-        raise RuntimeError("mosquitto did not start:\n" + (self._folder / "log").read_text())
+        raise RuntimeError("the broker did not start:\n" + (self._folder / "log").read_text())
 
     def kill(self) -> None:
         """As a crash: nothing is saved."""
@@ -173,7 +166,82 @@ class Mosquitto:
     def close(self) -> None:
         """Ask it to end, and wait. Idempotent."""
         self._process.terminate()
-        self._process.wait()
+        try:
+            self._process.wait(10)
+        except subprocess.TimeoutExpired:
+            self.kill()
+
+
+class Mosquitto(BrokerProcess):
+    """Mosquitto in `folder` on a free port, where everyone may do everything.
+
+    `config`: its whole configuration file, where it is to be another; it must listen on `port` then.
+    Raises ToolAbsent.
+    """
+
+    def __init__(self, folder: Path, config: str | None = None, *, port: int = 0) -> None:
+        program = _program("mosquitto", "mosquitto")
+        folder.mkdir(parents=True, exist_ok=True)
+        port = port or free_port()
+        file = folder / "mosquitto.conf"
+        file.write_text(config or open_config(port))
+        super().__init__(folder, [program, "-c", file], port)
+
+
+class Iotcore(BrokerProcess):
+    """The `iotcore` package (rumqttd), speaking MQTT 5. Raises ToolAbsent."""
+
+    def __init__(self, folder: Path, port: int) -> None:
+        if importlib.util.find_spec("iotcore") is None:
+            raise ToolAbsent("needs iotcore: pip install iotcore")
+        folder.mkdir(parents=True, exist_ok=True)
+        file = folder / "iotcore.toml"
+        file.write_text(_IOTCORE.format(port=port))
+        super().__init__(folder, [sys.executable, "-m", "iotcore", "--config", file], port)
+
+
+class Nats(BrokerProcess):
+    """NATS in its MQTT mode, which is 3.1.1. Raises ToolAbsent."""
+
+    def __init__(self, folder: Path, port: int) -> None:
+        program = _program("nats-server", "nats-server")
+        folder.mkdir(parents=True, exist_ok=True)
+        file = folder / "nats.conf"
+        file.write_text(_NATS.format(port=port, own=free_port(), folder=folder))
+        super().__init__(folder, [program, "-c", file], port)
+
+
+_IOTCORE = """\
+id = 0
+[router]
+id = 0
+max_connections = 100
+max_outgoing_packet_count = 200
+max_segment_size = 104857600
+max_segment_count = 10
+[v5.1]
+name = "five"
+listen = "127.0.0.1:{port}"
+next_connection_delay_ms = 1
+[v5.1.connections]
+connection_timeout_ms = 60000
+max_payload_size = 262144
+max_inflight_count = 500
+dynamic_filters = true
+"""
+_NATS = """\
+server_name: mien
+listen: 127.0.0.1:{own}
+jetstream {{ store_dir: "{folder}/store" }}
+mqtt {{ listen: "127.0.0.1:{port}" }}
+"""
+
+
+def _program(name: str, package: str) -> str:
+    found = shutil.which(name) or shutil.which(name, path="/usr/sbin")
+    if found is None:
+        raise ToolAbsent(f"needs a broker: apt-get install {package}")
+    return found
 
 
 def open_config(port: int, *more: str) -> str:

@@ -18,7 +18,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from benchmarks.link_faults import Chaos, Mosquitto, free_port, open_config
+from benchmarks.link_faults import BrokerProcess, Chaos, Iotcore, Mosquitto, Nats, free_port, open_config
 from benchmarks.link_speed import peer, ready
 
 KINDS = {  # fault → scheme it is played on
@@ -47,6 +47,7 @@ class Ordeal:
     faults: int
     seed: int
     long_cut_s: float = LONG_CUT_S
+    broker: str = "mosquitto"  # whose conversations are played on
     acknowledged: list[tuple[str, int, int]] = field(default_factory=list)  # boot, seq, priority: put() returned
 
     def run(self) -> dict[str, Any]:
@@ -56,8 +57,7 @@ class Ordeal:
         self._store = self.folder / "seen.sqlite"
         self._grpc_port, broker_port = free_port(), free_port()
         mqtt = KINDS[self.kind] == "mqtt"
-        config = open_config(broker_port, "max_queued_messages 0")
-        self._broker = Mosquitto(self.folder / "broker", config, port=broker_port) if mqtt else None
+        self._broker = start_broker(self.broker, self.folder / "broker", broker_port) if mqtt else None
         self._broker_port = broker_port if mqtt else 0
         self._start_bridge()
         self._net = Chaos(broker_port if mqtt else self._grpc_port, self.seed)
@@ -170,6 +170,15 @@ class Ordeal:
 
     def _judge(self) -> dict[str, int]:
         return judge(self._store, self.acknowledged)
+
+
+def start_broker(name: str, folder: Path, port: int) -> BrokerProcess:
+    """mosquitto, iotcore or nats on `port`. Raises ToolAbsent."""
+    if name == "iotcore":
+        return Iotcore(folder, port)
+    if name == "nats":
+        return Nats(folder, port)
+    return Mosquitto(folder, open_config(port, "max_queued_messages 0"), port=port)
 
 
 def judge(store: Path, acknowledged: list[tuple[str, int, int]]) -> dict[str, int]:

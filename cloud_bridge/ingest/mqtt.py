@@ -119,18 +119,19 @@ class Server:
             counts["malformed"] += 1
             return
         remote = self._devices.get((tenant, device))
+        correlation = message.correlation or uplink.link.to_bytes(8, "big")
         if uplink.WhichOneof("body") == "hello":
-            if remote is not None and remote.correlation == message.correlation:
+            if remote is not None and remote.correlation == correlation:
                 return  # said again before our answer came
-            remote = _Remote(self, mqtt, tenant, device, message.correlation)
+            remote = _Remote(self, mqtt, tenant, device, correlation)
             if (old := self._devices.get((tenant, device))) is not None:
                 old.close("a newer hello")
             self._devices[tenant, device] = remote
             await remote.begin(uplink.hello)
-        elif remote is None or remote.correlation != message.correlation:
+        elif remote is None or remote.correlation != correlation:
             counts["without_hello"] += 1
             if remote is None:
-                again = _Remote(self, mqtt, tenant, device, message.correlation)
+                again = _Remote(self, mqtt, tenant, device, correlation)
                 await again.say_hello_again()
         else:
             remote.put(uplink)
@@ -184,6 +185,8 @@ class _Remote:
 
     async def send(self, downlink: mien_pb2.Downlink) -> None:
         """See `session.Connection`."""
+        if self.mqtt.version < 5:
+            downlink.link = int.from_bytes(self.correlation[:8], "big")
         packet = downlink.SerializeToString()
         for _ in range(2):
             try:

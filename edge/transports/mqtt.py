@@ -1,14 +1,14 @@
 """MQTT 5, plain: `mqtt://[user:password@]host:port?tenant=…`. For a broker on this machine or a trusted network.
 
 `?retain=state` also leaves the last state at the broker, as JSON, for integrators: it tells how a person is to
-everyone who may read that topic, so it is off unless asked for.
+everyone who may read that topic, so it is off unless asked for. `?homeassistant=1` does that, too, and makes Home
+Assistant show the device by itself.
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
-import secrets
 import ssl
 from collections.abc import AsyncIterator
 from urllib.parse import unquote, urlsplit
@@ -17,7 +17,8 @@ from edge.errors import ConfigError, TransportError, WireError
 from edge.plugin import Uri
 from edge.transports.base import CONNECT_S, TlsFiles
 from edge.wire import mien_pb2, topics
-from edge.wire.check import check_device, parse_downlink
+from edge.wire.check import check_device, new_id, parse_downlink
+from edge.wire.homeassistant import discovery, discovery_topic
 from edge.wire.json_form import to_json
 from edge.wire.mqtt import Mqtt, MqttError, Will, unheard
 
@@ -83,8 +84,10 @@ class MqttTransport:
         self._broker = broker
         self._uri = uri
         self._tenant, self._device = tenant, device
-        self._correlation = secrets.token_bytes(8)
-        self._retain = uri.query.get("retain") == "state"
+        self._link = new_id()
+        self._correlation = self._link.to_bytes(8, "big")
+        self._shows = uri.query.get("homeassistant") == "1"
+        self._retain = uri.query.get("retain") == "state" or self._shows
         self._topics = {body: topics.up(tenant, device, body) for body in ("hello", "env", "cancel", "received")}
         self._alias_told = False
 
@@ -94,6 +97,9 @@ class MqttTransport:
             await self._broker.connect()
             await self._broker.subscribe(topics.down(self._tenant, self._device))
             await self._broker.publish(topics.online(self._tenant, self._device), b"1", qos=1, retain=True)
+            if self._shows:
+                told = discovery(self._tenant, self._device, hello.software).encode()
+                await self._broker.publish(discovery_topic(self._device), told, qos=1, retain=True)
             while True:
                 await self._hello(hello)
                 with contextlib.suppress(TimeoutError):
@@ -162,6 +168,8 @@ class MqttTransport:
     async def _publish(
         self, topic: str, uplink: mien_pb2.Uplink, *, qos: int, expiry_s: int | None = None, alias: int = 0
     ) -> asyncio.Future[int] | None:
+        if self._broker.version < 5:
+            uplink.link = self._link
         return await self._broker.publish(
             topic,
             uplink.SerializeToString(),
@@ -175,10 +183,12 @@ class MqttTransport:
     async def _next(self) -> mien_pb2.Downlink:
         while True:
             message = await self._broker.receive()
-            if message.correlation != self._correlation:
+            if message.correlation not in {self._correlation, b""}:
                 continue
             with contextlib.suppress(WireError):
-                return parse_downlink(message.payload)
+                downlink = parse_downlink(message.payload)
+                if message.correlation or downlink.link == self._link:
+                    return downlink
 
     def _lost(self, error: MqttError) -> TransportError:
         return TransportError(f"{_shown(self._uri)}: the broker {error}: look at host, port, account and certificate")

@@ -1,4 +1,6 @@
-"""One MQTT 5 connection under asyncio, for both ends: paho's protocol engine on the loop's own readers and writers.
+"""One MQTT connection under asyncio, for both ends: paho's protocol engine on the loop's own readers and writers.
+
+MQTT 5 is spoken where the broker does, else 3.1.1: without expiry, properties, will delay, aliases and reasons.
 
 No thread of paho's runs, so no callback comes at an odd moment, and TCP_NODELAY is set: without it a QoS 1 answer
 takes 90 ms on loopback instead of 0.4 (Nagle's algorithm against delayed acknowledgements).
@@ -24,6 +26,7 @@ from paho.mqtt.subscribeoptions import SubscribeOptions
 _UNACKED = 64  # QoS 1 and 2 messages on their way; the next publish waits
 _QUEUED = 4_096  # received messages not yet taken
 _NO_SUBSCRIBER = 0x10
+_OTHER_VERSION = 0x84
 
 
 class MqttError(Exception):
@@ -70,26 +73,13 @@ class Mqtt:
         keepalive_s: int = 20,
     ) -> None:
         self._host, self._port, self._session_s, self._keepalive_s = host, port, session_s, keepalive_s
-        self._client = paho.Client(CallbackAPIVersion.VERSION2, client_id, protocol=paho.MQTTv5)
-        if username:
-            self._client.username_pw_set(username, password or None)
-        if tls is not None:
-            self._client.tls_set_context(tls)
-        if will is not None:
-            properties = Properties(PacketTypes.WILLMESSAGE)
-            properties.WillDelayInterval = will.delay_s
-            self._client.will_set(will.topic, will.payload, qos=1, retain=True, properties=properties)
-        self._client.max_inflight_messages_set(_UNACKED)
-        self._client.on_socket_open = self._on_socket_open
-        self._client.on_connect = self._on_connect
-        self._client.on_disconnect = self._on_disconnect
-        self._client.on_subscribe = self._on_subscribe
-        self._client.on_publish = self._on_publish
-        self._client.on_message = self._on_message
+        self._client_id, self._account, self._tls, self._will = client_id, (username, password), tls, will
+        self.version = 5  # or 4, as MQTT 3.1.1 calls itself
+        self._client = self._engine()
         self._loop = asyncio.get_running_loop()
         self._sock: socket.socket | None = None
         self._writing = False
-        self._connected: asyncio.Future[Any] = self._loop.create_future()
+        self._connected: asyncio.Future[bool | None] = self._loop.create_future()
         self._ended: asyncio.Future[str] = self._loop.create_future()
         self._unacked: dict[int, asyncio.Future[int]] = {}
         self._subscribing: dict[int, asyncio.Future[list[ReasonCode]]] = {}
@@ -103,16 +93,28 @@ class Mqtt:
 
     async def connect(self) -> bool:
         """Connect; whether the broker still had our session."""
-        properties = Properties(PacketTypes.CONNECT)
-        properties.SessionExpiryInterval = self._session_s
+        had_session = await self._connect()
+        if had_session is None:
+            self._end("speaks 3.1.1 only")
+            self.version = paho.MQTTv311
+            self._client = self._engine()
+            self._connected, self._ended = self._loop.create_future(), self._loop.create_future()
+            had_session = await self._connect()
+        return bool(had_session)
+
+    async def _connect(self) -> bool | None:
+        """As `connect`; None where the broker does not speak this version."""
+        more: dict[str, Any] = {}
+        if self.version == paho.MQTTv5:
+            more = {"clean_start": self._session_s == 0, "properties": Properties(PacketTypes.CONNECT)}
+            more["properties"].SessionExpiryInterval = self._session_s
         try:
             await asyncio.to_thread(  # looks the name up, connects and shakes hands
                 self._client.connect,
                 self._host,
                 self._port,
                 self._keepalive_s,
-                clean_start=self._session_s == 0,
-                properties=properties,
+                **more,
             )
         except (OSError, ValueError) as error:
             raise MqttError(f"cannot be reached ({error})") from error
@@ -123,11 +125,36 @@ class Mqtt:
         self._loop.add_reader(sock, self._readable)
         self._misc = asyncio.create_task(self._tick(), name="mqtt keepalive")
         self._flush()
-        return bool(await self._or_ended(self._connected))
+        had_session: bool | None = await self._or_ended(self._connected)
+        return had_session
+
+    def _engine(self) -> paho.Client:
+        five = self.version == paho.MQTTv5
+        clean = None if five else self._session_s == 0
+        client = paho.Client(CallbackAPIVersion.VERSION2, self._client_id, clean, protocol=self.version)
+        username, password = self._account
+        if username:
+            client.username_pw_set(username, password or None)
+        if self._tls is not None:
+            client.tls_set_context(self._tls)
+        if (will := self._will) is not None:
+            properties = None
+            if five:
+                properties = Properties(PacketTypes.WILLMESSAGE)
+                properties.WillDelayInterval = will.delay_s
+            client.will_set(will.topic, will.payload, qos=1, retain=True, properties=properties)
+        client.max_inflight_messages_set(_UNACKED)
+        client.on_socket_open = self._on_socket_open
+        client.on_connect = self._on_connect
+        client.on_disconnect = self._on_disconnect
+        client.on_subscribe = self._on_subscribe
+        client.on_publish = self._on_publish
+        client.on_message = self._on_message
+        return client
 
     async def subscribe(self, *topics: str, qos: int = 1) -> None:
         """Raises MqttError when the broker refuses one. (It may grant what it then does not deliver.)"""
-        options = SubscribeOptions(qos=qos)
+        options = SubscribeOptions(qos=qos) if self.version == paho.MQTTv5 else qos
         _, mid = self._client.subscribe([(topic, options) for topic in topics])
         if mid is None:
             raise MqttError(self._reason())
@@ -162,7 +189,7 @@ class Mqtt:
             "TopicAlias": alias,
         }
         properties = None
-        if any(wanted.values()):  # making them costs more than all the rest
+        if self.version == paho.MQTTv5 and any(wanted.values()):  # making them costs more than all the rest
             properties = Properties(PacketTypes.PUBLISH)
             for name, value in wanted.items():
                 if value:
@@ -201,6 +228,9 @@ class Mqtt:
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
 
     def _on_connect(self, client: Any, userdata: Any, flags: Any, code: ReasonCode, properties: Any) -> None:
+        if code.value == _OTHER_VERSION and self.version == paho.MQTTv5 and not self._connected.done():
+            self._connected.set_result(None)
+            return
         if code.is_failure:
             self._end(f"refuses us: {str(code).lower()}")
             return

@@ -24,6 +24,17 @@ def test_no_fault_loses_or_doubles_what_was_acknowledged(kind: str, tmp_path: Pa
     assert (outcome["acknowledged_lost"], outcome["duplicates_delivered"], outcome["out_of_order"]) == (0, 0, 0)
 
 
+@pytest.mark.parametrize("broker", ["iotcore", "nats"])
+def test_other_brokers_carry_the_link(broker: str, tmp_path: Path) -> None:
+    """One that speaks MQTT 5 with gaps, and one that speaks 3.1.1 only: over a restart of it nothing is lost."""
+    try:
+        ordeal = Ordeal("broker_restart", tmp_path / broker, envelopes=40, faults=1, seed=6, broker=broker)
+        outcome = ordeal.run()
+    except ToolAbsent as error:
+        pytest.skip(str(error))
+    assert (outcome["acknowledged_lost"], outcome["duplicates_delivered"], outcome["out_of_order"]) == (0, 0, 0)
+
+
 @pytest.mark.parametrize("kind", ["power_cut", "clock_jump"])
 def test_a_machine_loses_nothing_that_was_acknowledged(kind: str, tmp_path: Path) -> None:
     """One that loses what its kernel had not written yet, and one whose clock jumps by a year: device and bridge go on

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import random
 import threading
 import time
@@ -11,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from jinja2.sandbox import SandboxedEnvironment
 
 from benchmarks.link_faults import Loop
 from cloud_bridge.ingest import mqtt as ingest
@@ -18,6 +20,7 @@ from cloud_bridge.ingest.session import Sessions
 from edge.errors import TransportError, WireError
 from edge.plugin import Uri
 from edge.transports import mqtt as transport
+from edge.types import Affect, PersonState
 from edge.wire import mien_pb2, topics
 from edge.wire.envelope import Sealer
 from edge.wire.json_form import from_json
@@ -236,8 +239,6 @@ async def test_the_last_state_is_left_for_integrators_only_when_asked(broker: Mo
     reader = Mqtt("127.0.0.1", broker.port, "reader")
     await reader.connect()
     sealer = Sealer("dev-1")
-    from edge.types import PersonState
-
     state = sealer.state(PersonState(person=1, t_s=0.0, turn=0, speaking=True))
     for query in ("", "?retain=state"):
         uri = Uri.parse(f"mqtt://127.0.0.1:{broker.port}{query}")
@@ -253,6 +254,59 @@ async def test_the_last_state_is_left_for_integrators_only_when_asked(broker: Mo
             found[message.topic.rsplit("/", 1)[1]] = message.payload
     assert from_json(found["state"]) == state
     await reader.close()
+
+
+async def test_home_assistant_shows_the_device_only_when_asked(broker: Mosquitto, bridge: MqttBridge) -> None:
+    """Nothing without ?homeassistant=1. With it one retained message that stays, whose topics are those that the device
+    really writes, and whose templates, as Home Assistant renders them, read the retained state."""
+    reader = Mqtt("127.0.0.1", broker.port, "reader")
+    await reader.connect()
+    await reader.subscribe("homeassistant/#")
+    sealer = Sealer("car-7")
+    joy = Affect(
+        probs={"neutral": 0.1, "happy": 0.8, "sad": 0.1}, label="happy", valence=0.0, arousal=-0.3, confidence=0.7,
+        unclear=False, age_ms=40, derived=False,
+    )  # fmt: skip
+    state = sealer.state(PersonState(person=1, t_s=0.0, turn=0, speaking=False, fused=joy))
+    for query in ("", "?homeassistant=1"):
+        link = await transport.connect(Uri.parse(f"mqtt://127.0.0.1:{broker.port}{query}"), sealer.hello("x"), tls=None)
+        await link.send(mien_pb2.Uplink(envelope=state))
+        await anext(link.downlinks())
+        await link.close()
+        if not query:
+            with pytest.raises(TimeoutError):
+                async with asyncio.timeout(0.5):
+                    await reader.receive()
+    late = Mqtt("127.0.0.1", broker.port, "late")
+    await late.connect()
+    await late.subscribe("homeassistant/#")
+    async with asyncio.timeout(10):
+        message = await late.receive()
+    assert message.retained
+    assert message.topic == "homeassistant/device/car-7/config"
+    config = json.loads(message.payload)
+    await late.subscribe(config["state_topic"], config["availability"][0]["topic"])
+    found: dict[str, bytes] = {}
+    async with asyncio.timeout(10):
+        while len(found) < 2:
+            message = await late.receive()
+            found[message.topic] = message.payload
+    assert found[config["availability"][0]["topic"]].decode() == config["payload_not_available"]
+    told = json.loads(found[config["state_topic"]])
+    environment = SandboxedEnvironment()
+
+    def rendered(value_json: object) -> dict[str, str]:
+        parts = config["components"].items()
+        return {name: environment.from_string(p["value_template"]).render(value_json=value_json) for name, p in parts}
+
+    shown = rendered(told)
+    assert (shown["mood"], shown["valence"], shown["arousal"], shown["speaking"]) == ("happy", "0", "-30", "OFF")
+    assert (shown["looks"], shown["tiredness"], shown["description"]) == ("", "", "")
+    assert set(rendered({}).values()) == {""}
+    tired = {"state": {"drowsiness": {"level": "ALERT_"}, "attention": {"on_target": True}}}
+    assert (rendered(tired)["tiredness"], rendered(tired)["looks"]) == ("alert", "ON")
+    for client in (late, reader):
+        await client.close()
 
 
 def test_topics_are_parsed_strictly() -> None:
