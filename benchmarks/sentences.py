@@ -19,11 +19,12 @@ from models import store
 
 _PACKAGE, _MEMBER = "sentiment@5.0.2", "package/test/fixtures/yelp.json"
 _SHA256 = "9f3f47983f21eeb819380767b74bfa648eca208f156241111454b3e122773ff7"
-_EACH = 40  # of either label: the first ones of 3 to 8 words
+_SEEN = 40  # of either label, the first ones of 3 to 8 words: looked at while the words' part was made
+_EACH = 60  # of either label, those after them
 
 
 def read() -> list[tuple[str, bool]] | None:
-    """(sentence, is it pleasant): 80 of them, half and half; None where they cannot be had.
+    """(sentence, is it pleasant): 120 of them, half and half; None where they cannot be had.
 
     `MIEN_SENTENCES` may name the package's yelp.json; else it is fetched once into the model folder.
     """
@@ -37,7 +38,7 @@ def read() -> list[tuple[str, bool]] | None:
     for item in json.loads(content):
         if item["class"] in found and 3 <= len(item["text"].split()) <= 8:
             found[item["class"]].append(item["text"])
-    return [(text, label == 1) for label in (0, 1) for text in found[label][:_EACH]]
+    return [(text, label == 1) for label in (0, 1) for text in found[label][_SEEN : _SEEN + _EACH]]
 
 
 def _fetch(file: Path) -> bool:

@@ -42,8 +42,8 @@ def fuse(voice: Affect | None, face: Affect | None) -> Affect | None:
     """The joint affect; with one channel missing the other one as it is; None when there is none.
 
     Raters guess at a mild displeasure where an actor shows nothing, and the model learned it from them: as far as both
-    channels are calm, the joint judgement is their mean. The confidence is the probability of the joint label, but never more than both channels' own confidences support
-    (noisy-or), and None when neither channel has one.
+    channels are calm, the joint judgement is their mean. The confidence is the probability of the joint label, but
+    never more than both channels' own confidences support (noisy-or), and None when neither channel has one.
     """
     if voice is None or face is None:
         return face if voice is None else voice
