@@ -129,6 +129,12 @@ def _parser() -> argparse.ArgumentParser:
         help="who may use MCP and console (else a token is drawn and printed): "
         '{"NAME": {"token": "…", "tenant": "default", "may": ["read", "control"]}, …}',
     )
+    parser.add_argument(
+        "--redis", metavar="URL", help="share sessions with other bridges: redis://HOST:PORT/0 (see docs/fleet.md)"
+    )
+    parser.add_argument(
+        "--answers", type=int, metavar="N", help="answers that the language model makes at once, tenants in turn"
+    )
     parser.add_argument("--keep-days", type=float, metavar="N", help="how long the history is kept (30)")
     parser.add_argument(
         "--handover",

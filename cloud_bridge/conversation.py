@@ -15,7 +15,7 @@ from cloud_bridge.errors import BridgeError
 from cloud_bridge.handover import Handover
 from cloud_bridge.ingest.base import Device, Effect, Link
 from cloud_bridge.record import Record
-from cloud_bridge.sessions import Memories, Session
+from cloud_bridge.sessions import Memories, Memory, Session
 from edge.wire import mien_pb2
 
 _SAY_S = 15.0  # how long something that is to be said waits for a running answer
@@ -126,6 +126,10 @@ class Conversation:
         turn = session.last.turn if session.last is not None else 0
         plan = Plan(turn if turn > session.cancelled_turn else 0, "", "", tone.TONES["plain"], text, ())
         self._begin(session, plan).release()
+
+    def memory(self, device: Device) -> Memory:
+        """What is remembered of the conversation with `device`; a fleet carries it from bridge to bridge."""
+        return self._memories.of(device)
 
     async def forget(self, tenant: str, device: str, person: int | None = None) -> dict[str, int]:
         """Erase what is held in memory of `device`, or of one person in front of it. What was found, by name."""

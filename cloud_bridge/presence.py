@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 from google.protobuf.json_format import MessageToDict
 
 from cloud_bridge.errors import BridgeError
+from cloud_bridge.fleet.fair import TENANT
 from cloud_bridge.ingest.base import Device, Handler, Link
 from edge.wire import mien_pb2
 
@@ -162,6 +163,7 @@ class Presence:
         """See `Handler`."""
         if envelope.boot == device.boot:
             self.note(device, _KINDS.get(envelope.kind, "unknown"), envelope)
+        TENANT.set(device.tenant)
         return await self._inner.received(device, envelope)
 
     async def cancelled(self, device: Device, turn: int) -> None:
@@ -172,10 +174,15 @@ class Presence:
     async def disconnected(self, device: Device) -> None:
         """See `Handler`."""
         seen = self._seen.get((device.tenant, device.id))
-        if seen is not None and seen.device == device:
+        if seen is not None and seen.device == device and seen.link is not None:
             seen.link = None
             self.note(device, "offline", {})
         await self._inner.disconnected(device)
+
+    def moved(self, device: Device) -> None:
+        """The device is at another bridge now: the way to it from here is closed."""
+        seen = self._of(device)
+        seen.device, seen.link = device, None
 
     # ------------------------------------------------------------ what is told
 

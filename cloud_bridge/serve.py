@@ -22,6 +22,7 @@ from cloud_bridge.conversation import Conversation
 from cloud_bridge.cost import Price
 from cloud_bridge.erasure import LOOK_S, Erasures, Wish
 from cloud_bridge.errors import BridgeError, SettingError
+from cloud_bridge.fleet.fair import FairModel, Gate
 from cloud_bridge.handover import Handover
 from cloud_bridge.history import History
 from cloud_bridge.ingest import grpc, mqtt
@@ -56,6 +57,8 @@ async def serve(settings: Settings, tell: Tell, stop: asyncio.Event) -> None:
     async with AsyncExitStack() as stack:
         model = await asyncio.to_thread(choose.language_model, settings.llm)
         stack.push_async_callback(model.close)
+        if settings.answers:
+            model = FairModel(model, Gate(settings.answers))
         voice, spare = await asyncio.to_thread(choose.voice, settings.tts)
         speech = Speech(voice, spare, cache_folder()) if voice is not None else None
         if speech is not None:
@@ -77,16 +80,25 @@ async def serve(settings: Settings, tell: Tell, stop: asyncio.Event) -> None:
             stack.push_async_callback(handover.close)
         tools = Tools(model, speech, price=Price.parse(settings.price) if settings.price else None)
         conversation = Conversation(tools, told, speculate=settings.speculate, record=record, handover=handover)
-        presence = Presence(conversation)
+        member = None
+        if settings.redis is not None:
+            from cloud_bridge.fleet.join import join
+
+            member = await join(stack, settings.redis, conversation)
+        presence = Presence(member.worker if member is not None else conversation)
 
         async def erase(wish: Wish) -> dict[str, int]:
             found = await conversation.forget(wish.tenant, wish.device, wish.person)
             presence.forget(wish.tenant, wish.device)
+            if member is not None:
+                found["shared"] = await member.worker.forget(wish.tenant, wish.device)
             await model.forget()
             await _warm(model)
             return found
 
-        sessions = Sessions(presence, Path(settings.store) if settings.store else state_folder() / "seen.sqlite")
+        store = Path(settings.store) if settings.store else state_folder() / "seen.sqlite"
+        shared = member.record if member is not None else None
+        sessions = Sessions(presence, store, record=shared)
         stack.push_async_callback(sessions.close)
         authority: Authority | None = None
         if settings.enroll is not None:
@@ -104,6 +116,9 @@ async def serve(settings: Settings, tell: Tell, stop: asyncio.Event) -> None:
         if settings.broker is not None:
             broker = await mqtt.serve(sessions, _broker(settings, authority), tokens=tokens, guard=authority)
             stack.push_async_callback(broker.stop)
+        if member is not None:
+            shows = bool(settings.mcp or settings.mcp_grpc or settings.console)
+            member.present(stack, presence, shows=shows)
         shown = await stack.enter_async_context(
             surfaces.show(settings, presence, conversation, history, tls=tls, names=_names(settings))
         )

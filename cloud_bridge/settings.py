@@ -36,6 +36,8 @@ class Settings(BaseModel):
     mcp_grpc: str | None = Field(None, pattern=r"^.+:\d+$")
     console: str | None = Field(None, pattern=r"^.+:\d+$")
     client_file: str | None = None
+    redis: str | None = Field(None, pattern=r"^rediss?://.+")
+    answers: int = Field(0, ge=0)
     handover: str | None = None
     handover_after: int = Field(3, ge=1)
     price: str | None = Field(None, pattern=r"^[0-9.]+/[0-9.]+/[0-9.]+$")
@@ -55,7 +57,7 @@ def read(flags: Mapping[str, Any], file: str | None = None) -> Settings:
             raise SettingError(f"cannot read {file}: {error.strerror}") from error
         except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
             raise SettingError(f"{file} is not TOML: {error}") from error
-    for key, variable in (("llm", "MIEN_LLM"), ("tts", "MIEN_TTS"), ("listen", "MIEN_LISTEN")):
+    for key, variable in (("llm", "MIEN_LLM"), ("tts", "MIEN_TTS"), ("listen", "MIEN_LISTEN"), ("redis", "MIEN_REDIS")):
         if value := os.environ.get(variable):
             merged[key] = value
     merged |= {key: value for key, value in flags.items() if value is not None}

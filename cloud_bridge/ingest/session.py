@@ -8,12 +8,15 @@ import time
 from collections import Counter, deque
 from collections.abc import Awaitable, Callable, Iterable
 from pathlib import Path
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from cloud_bridge.ingest.base import GRACE_S, Device, Effect, Handler
 from cloud_bridge.ingest.dedupe import Dedupe
 from edge.wire import mien_pb2
 from edge.wire.check import VERSION, check, new_id
+
+if TYPE_CHECKING:
+    from cloud_bridge.fleet.record import SharedRecord
 
 log = logging.getLogger(__name__)
 
@@ -40,18 +43,25 @@ class Connection(Protocol):
 
 
 class Sessions:
-    """All device sessions of this bridge, shared by all its ingests, with the record of what was taken at `store`.
+    """All device sessions of this bridge, shared by all its ingests, with the record of what was taken at `store`, or
+    in `record`, which other bridges share.
 
     `counts` tells what was received, acked, refused, doubled, dropped … since the start.
     """
 
     def __init__(
-        self, handler: Handler, store: Path | None = None, *, bridge: str = "mien", grace_s: float = GRACE_S
+        self,
+        handler: Handler,
+        store: Path | None = None,
+        *,
+        bridge: str = "mien",
+        grace_s: float = GRACE_S,
+        record: Dedupe | SharedRecord | None = None,
     ) -> None:
         self.handler = handler
         self.bridge = bridge
         self.grace_s = grace_s
-        self.dedupe = Dedupe(store)
+        self.dedupe = record or Dedupe(store)
         self.counts: Counter[str] = Counter()
         self._sessions: dict[tuple[str, str], Session] = {}
 

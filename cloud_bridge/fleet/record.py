@@ -1,0 +1,131 @@
+"""The record of what was taken (`cloud_bridge.ingest.dedupe`), in the shared store: any bridge knows what another took.
+
+One string of intervals per boot ("1-500,502-503"), joined by a script in the store, so that two bridges that write at
+once lose nothing. A writer thread sends what gathers while the writes before are under way.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections import OrderedDict
+from collections.abc import Callable
+
+import redis
+
+from cloud_bridge.fleet.store import Store, seen_key
+from cloud_bridge.ingest.base import Effect
+from cloud_bridge.ingest.dedupe import KEEP_DAYS, Intervals
+
+log = logging.getLogger(__name__)
+
+_MOST = 100_000  # boots held in memory; the rest is in the store
+_RETRY_S = 1.0
+_JOIN = """
+local all = {}
+for lo, hi in string.gmatch(redis.call('GET', KEYS[1]) or '', '(%d+)-(%d+)') do
+  all[#all+1] = {tonumber(lo), tonumber(hi)}
+end
+for i = 2, #ARGV do local n = tonumber(ARGV[i]); all[#all+1] = {n, n} end
+table.sort(all, function(a, b) return a[1] < b[1] end)
+local out, lo, hi = {}, nil, nil
+for _, one in ipairs(all) do
+  if lo == nil then lo, hi = one[1], one[2]
+  elseif one[1] <= hi + 1 then if one[2] > hi then hi = one[2] end
+  else out[#out+1] = string.format('%d-%d', lo, hi); lo, hi = one[1], one[2] end
+end
+out[#out+1] = string.format('%d-%d', lo, hi)
+redis.call('SET', KEYS[1], table.concat(out, ','), 'EX', ARGV[1])
+return #out
+"""
+
+_Item = tuple[str, int, int, Callable[[], None]]
+
+
+class SharedRecord:
+    """As `Dedupe`, which says what the methods do; effects have no place here. Call all from the event loop's thread,
+    but `load` from any."""
+
+    effects_failed = 0
+
+    def __init__(self, store: Store) -> None:
+        self.failed: str | None = None
+        self._store = store
+        self._join = store.now.register_script(_JOIN)
+        self._seen: OrderedDict[tuple[str, int], Intervals] = OrderedDict()
+        self._batch: list[_Item] = []
+        self._wake = threading.Condition()
+        self._closing = False
+        self._thread = threading.Thread(target=self._write, name="shared record", daemon=True)
+        self._thread.start()
+
+    def load(self, of: str, boot: int) -> None:
+        """Read what is known of `of` (tenant/device) anew: another bridge may have served it meanwhile."""
+        found = self._read(of, boot)
+        for key in [key for key in self._seen if key[0] == of]:
+            del self._seen[key]
+        self._seen[of, boot] = found
+
+    def seen(self, device: str, boot: int, seq: int) -> bool:
+        """See `Dedupe`."""
+        return seq in self._of(device, boot)
+
+    def record(self, device: str, boot: int, seq: int, effect: Effect | None, done: Callable[[], None]) -> None:
+        """See `Dedupe`. An effect is refused: there is no file that it could write into."""
+        if effect is not None:
+            raise TypeError("a shared record runs no effects: do it before `received` returns")
+        self._of(device, boot).add(seq)
+        with self._wake:
+            self._batch.append((device, boot, seq, done))
+            self._wake.notify()
+
+    def close(self) -> None:
+        """Write what is waiting, and end. Idempotent."""
+        with self._wake:
+            self._closing = True
+            self._wake.notify()
+        self._thread.join()
+
+    def _of(self, of: str, boot: int) -> Intervals:
+        found = self._seen.get((of, boot))
+        if found is None:
+            while len(self._seen) >= _MOST:
+                self._seen.popitem(last=False)
+            found = self._seen[of, boot] = self._read(of, boot)
+        return found
+
+    def _read(self, of: str, boot: int) -> Intervals:
+        text = (self._store.now.get(seen_key(of, boot)) or b"").decode()
+        pairs = (one.partition("-") for one in text.split(",") if one)
+        return Intervals([(int(lo), int(hi)) for lo, _, hi in pairs])
+
+    def _write(self) -> None:
+        while True:
+            with self._wake:
+                self._wake.wait_for(lambda: self._batch or self._closing)
+                batch, self._batch = self._batch, []
+                if not batch:
+                    return
+            while not self._commit(batch):
+                with self._wake:
+                    if self._wake.wait_for(lambda: self._closing, timeout=_RETRY_S):
+                        return
+            for *_, done in batch:
+                done()
+
+    def _commit(self, batch: list[_Item]) -> bool:
+        numbers: dict[str, list[int]] = {}
+        for of, boot, seq, _ in batch:
+            numbers.setdefault(seen_key(of, boot), []).append(seq)
+        try:
+            with self._store.now.pipeline(transaction=False) as pipe:
+                for key, seqs in numbers.items():
+                    self._join(keys=[key], args=[KEEP_DAYS * 86_400, *seqs], client=pipe)
+                pipe.execute()
+        except (redis.RedisError, OSError) as error:
+            if self.failed is None:
+                log.error("envelopes are not recorded, so not acknowledged: %s; retrying every second", error)
+            self.failed = str(error)
+            return False
+        self.failed = None
+        return True

@@ -1,0 +1,79 @@
+"""The shared store: how it is reached, and the names of its keys."""
+
+from __future__ import annotations
+
+import asyncio
+from urllib.parse import urlsplit
+
+import redis
+import redis.asyncio
+
+from cloud_bridge.errors import BridgeError, SettingError
+from cloud_bridge.ingest.base import Device
+from cloud_bridge.settings import secret
+
+_TIMEOUT_S = 2.0
+MOMENTS = "mien:moments"  # channel: what happens at any bridge
+ORDERS = "mien:orders"  # channel: orders to devices, whichever bridge they are at
+ONLINE = "mien:online"  # hash: tenant/device → the bridge it is at, its boot and software
+
+
+class StoreError(BridgeError):
+    """The shared store cannot be reached."""
+
+
+class Store:
+    """Connections to the store at `url` (`redis://` or `rediss://`), for the event loop and for a thread.
+
+    The password is read from MIEN_REDIS_PASSWORD (or `_FILE`). Raises SettingError.
+    """
+
+    def __init__(self, url: str) -> None:
+        if urlsplit(url).password is not None:
+            raise SettingError("a password in --redis would be seen by everyone here: give MIEN_REDIS_PASSWORD instead")
+        known = {"password": secret("MIEN_REDIS_PASSWORD"), "socket_timeout": _TIMEOUT_S, "socket_connect_timeout": 2.0}
+        try:
+            self.soon = redis.asyncio.Redis.from_url(url, **known)
+            self.now = redis.Redis.from_url(url, **known)
+        except ValueError as error:
+            raise SettingError(f"'{url}' is no address of a Redis: write redis://HOST:PORT/0") from error
+        self.url = url
+
+    async def check(self) -> None:
+        """Raises StoreError when nobody answers."""
+        try:
+            await asyncio.wait_for(self.soon.ping(), _TIMEOUT_S)
+        except (redis.RedisError, OSError, TimeoutError) as error:
+            raise StoreError(
+                f"no Redis answers at {self.url} ({type(error).__name__}): start it, or mend --redis"
+            ) from error
+
+    async def close(self) -> None:
+        """Hang up."""
+        await self.soon.aclose()
+        self.now.close()
+
+
+def who(device: Device) -> str:
+    """The device in keys; neither part can hold a slash."""
+    return f"{device.tenant}/{device.id}"
+
+
+def seen_key(of: str, boot: int) -> str:
+    """Key of what was taken of one boot of `of` (tenant/device)."""
+    return f"mien:seen:{of}:{boot:016x}"
+
+
+def turn_key(device: Device) -> str:
+    """Key of the turn that is being answered."""
+    return f"mien:turn:{who(device)}"
+
+
+def memory_key(device: Device) -> str:
+    """Key of the last exchanges with the person in front of `device`."""
+    return f"mien:memory:{who(device)}"
+
+
+def worker_key(worker: str) -> str:
+    """Key that lives while the bridge does."""
+    return f"mien:worker:{worker}"

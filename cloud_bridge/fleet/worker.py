@@ -1,0 +1,124 @@
+"""One bridge among several: a turn that is being answered is noted in the shared store until its answer is out, so that
+the bridge to which the device turns when this one dies answers it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+import time
+from collections import Counter
+from collections.abc import Callable
+
+import redis
+
+from cloud_bridge.fleet.record import SharedRecord
+from cloud_bridge.fleet.store import Store, memory_key, turn_key, who
+from cloud_bridge.ingest.base import Device, Effect, Handler, Link
+from cloud_bridge.sessions import FORGET_S, Memory
+from edge.wire import mien_pb2
+
+log = logging.getLogger(__name__)
+
+_SETTLE_S = 0.1  # the answer becomes memory just after its last chunk
+_TURN_S = 30  # a turn that nobody answered for so long is not answered any more
+
+
+class Worker:
+    """Implements `cloud_bridge.ingest.base.Handler` around `inner`. `counts`: turns_noted, turns_taken_over."""
+
+    def __init__(
+        self, inner: Handler, store: Store, record: SharedRecord, memory: Callable[[Device], Memory] | None = None
+    ) -> None:
+        self.counts: Counter[str] = Counter()
+        self._inner, self._store, self._record, self._memory = inner, store, record, memory
+        self._saving: set[asyncio.Task[None]] = set()
+        self._open: dict[Device, int] = {}  # the turn that stands in the store
+
+    async def connected(self, device: Device, link: Link) -> None:
+        """Take the device over: what was taken of it, and the turn that was left open."""
+        await asyncio.to_thread(self._record.load, who(device), device.boot)
+        await self._remember(device)
+        await self._inner.connected(device, _Until(link, self, device))
+        left = await self._left(device)
+        if left is not None:
+            self.counts["turns_taken_over"] += 1
+            self._open[device] = left.turn
+            await self._inner.received(device, left)
+
+    async def received(self, device: Device, envelope: mien_pb2.Envelope) -> Effect | None:
+        """A turn is noted before it is acknowledged: from then on it is answered, by this bridge or by another."""
+        if envelope.kind == mien_pb2.TURN_END and envelope.boot == device.boot:
+            self.counts["turns_noted"] += 1
+            self._open[device] = envelope.turn
+            body = round(time.time() * 1000).to_bytes(8) + envelope.SerializeToString()
+            await self._store.soon.set(turn_key(device), body, ex=_TURN_S)
+        return await self._inner.received(device, envelope)
+
+    async def cancelled(self, device: Device, turn: int) -> None:
+        """See `Handler`. What the person broke off needs no answer."""
+        if 0 < self._open.get(device, 0) <= turn:
+            await self.answered(device, self._open[device])
+        await self._inner.cancelled(device, turn)
+
+    async def disconnected(self, device: Device) -> None:
+        """See `Handler`. An open turn stays in the store: the device may be at another bridge by now."""
+        self._open.pop(device, None)
+        await self._inner.disconnected(device)
+
+    async def answered(self, device: Device, turn: int) -> None:
+        """The last chunk of the answer to `turn` is out."""
+        if self._open.get(device) != turn:
+            return
+        del self._open[device]
+        self._save_soon(device)
+        try:
+            await self._store.soon.delete(turn_key(device))
+        except (redis.RedisError, OSError) as error:  # it ends by itself after `_TURN_S`
+            log.warning("an answered turn could not be taken off the store: %s", type(error).__name__)
+
+    def _save_soon(self, device: Device) -> None:
+        if self._memory is not None:
+            task = asyncio.create_task(self._save(device, self._memory(device)), name=f"save {device.id}")
+            self._saving.add(task)
+            task.add_done_callback(self._saving.discard)
+
+    async def _save(self, device: Device, memory: Memory) -> None:
+        await asyncio.sleep(_SETTLE_S)
+        try:
+            await self._store.soon.set(memory_key(device), json.dumps(memory.exchanges), ex=round(FORGET_S))
+        except (redis.RedisError, OSError) as error:
+            log.warning("a conversation could not be put into the store: %s", type(error).__name__)
+
+    async def _remember(self, device: Device) -> None:
+        """Take up the conversation where another bridge left it."""
+        if self._memory is None or (kept := await self._store.soon.get(memory_key(device))) is None:
+            return
+        self._memory(device).exchanges[:] = [(person, asked, said) for person, asked, said in json.loads(kept)]
+
+    async def forget(self, tenant: str, device: str) -> int:
+        """Erase what the store holds of `device`, but not that its envelopes were taken. How many entries went."""
+        gone = Device(device, 0, tenant=tenant)
+        return int(await self._store.soon.delete(memory_key(gone), turn_key(gone)))
+
+    async def _left(self, device: Device) -> mien_pb2.Envelope | None:
+        body = await self._store.soon.get(turn_key(device))
+        if not body:
+            return None
+        envelope = mien_pb2.Envelope.FromString(body[8:])
+        return envelope if envelope.boot == device.boot else None
+
+
+class _Until:
+    """The `Link`, watched for the end of each answer."""
+
+    def __init__(self, link: Link, worker: Worker, device: Device) -> None:
+        self._link, self._worker, self._device = link, worker, device
+        self.next_reply, self.command = link.next_reply, link.command
+
+    async def send(self, reply: mien_pb2.Reply) -> None:
+        """See `Link`."""
+        await self._link.send(reply)
+        if reply.final:
+            await self._worker.answered(self._device, reply.turn)

@@ -1,0 +1,259 @@
+"""Bridges that share a store: what one took the other knows, and a turn outlives the bridge that began to answer it."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from cloud_bridge.fleet.record import SharedRecord
+from cloud_bridge.fleet.relay import Relay
+from cloud_bridge.fleet.store import Store, StoreError
+from cloud_bridge.fleet.worker import Worker
+from cloud_bridge.ingest.base import Device, Link
+from cloud_bridge.ingest.dedupe import Intervals
+from cloud_bridge.presence import Done, Presence
+from cloud_bridge.sessions import Memory
+from edge.wire import mien_pb2
+from tests.sim.bridge import App
+from tests.sim.redis import Redis
+
+CAR = Device("car-7", 5, tenant="acme")
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Redis]:
+    running = Redis(tmp_path_factory.mktemp("redis"))
+    yield running
+    running.close()
+
+
+@pytest.fixture
+def store(server: Redis) -> Iterator[Store]:
+    found = Store(server.url)
+    found.now.flushall()
+    yield found
+    found.now.close()
+
+
+def written(record: SharedRecord, of: str, *seqs: int) -> None:
+    """Record, and wait until it is in the store."""
+    last = threading.Event()
+    for seq in seqs:
+        record.record(of, 5, seq, None, last.set if seq == seqs[-1] else lambda: None)
+    assert last.wait(10)
+
+
+def test_what_one_bridge_took_the_other_knows(store: Store) -> None:
+    """Before any acknowledgement; a bridge that served the device before reads anew."""
+    one, two = SharedRecord(store), SharedRecord(store)
+    try:
+        written(one, "acme/car-7", 1, 2, 3, 7)
+        two.load("acme/car-7", 5)
+        assert [seq for seq in range(1, 9) if two.seen("acme/car-7", 5, seq)] == [1, 2, 3, 7]
+        written(two, "acme/car-7", 4)
+        assert not one.seen("acme/car-7", 5, 4), "it still relies on what it read"
+        one.load("acme/car-7", 5)
+        assert one.seen("acme/car-7", 5, 4)
+        assert not one.seen("others/car-7", 5, 1)
+        assert not one.seen("acme/car-7", 6, 1)
+    finally:
+        one.close()
+        two.close()
+
+
+@settings(max_examples=25, deadline=None)
+@given(st.lists(st.lists(st.integers(1, 40), min_size=1, max_size=8), min_size=1, max_size=6))
+def test_the_script_joins_like_the_intervals_do(server: Redis, groups: list[list[int]]) -> None:
+    """Two bridges that write at once lose nothing, and what is kept stays short."""
+    store = Store(server.url)
+    store.now.flushall()
+    expected = Intervals()
+    record = SharedRecord(store)
+    try:
+        for group in groups:
+            written(record, "acme/x", *group)
+            for seq in group:
+                expected.add(seq)
+        record.load("acme/x", 5)
+        assert list(record._of("acme/x", 5)) == list(expected)
+    finally:
+        record.close()
+        store.now.close()
+
+
+def test_while_the_store_is_away_nothing_is_acknowledged(tmp_path: Path) -> None:
+    """And everything is, once it is back."""
+    server = Redis(tmp_path)
+    store = Store(server.url)
+    record = SharedRecord(store)
+    try:
+        written(record, "acme/car-7", 1)
+        server.stop()
+        done = threading.Event()
+        record.record("acme/car-7", 5, 2, None, done.set)
+        assert not done.wait(0.5)
+        assert record.failed
+        server.start()
+        assert done.wait(20)
+        assert record.failed is None
+        record.load("acme/car-7", 5)
+        assert record.seen("acme/car-7", 5, 1), "what was recorded before the restart is still known"
+    finally:
+        record.close()
+        store.now.close()
+        server.close()
+
+
+class Wire:
+    """A link that keeps what was sent."""
+
+    def __init__(self) -> None:
+        self.sent: list[mien_pb2.Reply] = []
+        self.commands: list[mien_pb2.Command] = []
+
+    def next_reply(self) -> int:
+        return 1
+
+    async def send(self, reply: mien_pb2.Reply) -> None:
+        self.sent.append(reply)
+
+    async def command(self, command: mien_pb2.Command) -> None:
+        self.commands.append(command)
+
+
+def turn(number: int) -> mien_pb2.Envelope:
+    return mien_pb2.Envelope(
+        v=1, device="car-7", boot=5, seq=number, turn=number, kind=mien_pb2.TURN_END, words="hello"
+    )
+
+
+async def test_a_turn_that_was_not_answered_is_taken_over_once(server: Redis, store: Store) -> None:
+    """The next bridge gets it again when the device comes; after the last chunk nobody does."""
+    await one_turn(store, answered=False)
+    app = App()
+    record = SharedRecord(store)
+    second = Worker(app, store, record)
+    try:
+        await second.connected(CAR, Wire())
+        assert [envelope.turn for envelope in app.got] == [4]
+        assert app.got[0].words == "hello"
+        await app.links["car-7"].send(mien_pb2.Reply(turn=4, final=True))
+        third_app = App()
+        await Worker(third_app, store, record).connected(CAR, Wire())
+        assert third_app.got == []
+        assert second.counts["turns_taken_over"] == 1
+    finally:
+        record.close()
+        await store.soon.aclose()
+
+
+async def one_turn(store: Store, *, answered: bool, cancelled: bool = False) -> None:
+    record = SharedRecord(store)
+    app = App()
+    worker = Worker(app, store, record)
+    await worker.connected(CAR, Wire())
+    await worker.received(CAR, turn(4))
+    if answered:
+        await app.links["car-7"].send(mien_pb2.Reply(turn=4, final=True))
+    if cancelled:
+        await worker.cancelled(CAR, 4)
+    record.close()
+
+
+@pytest.mark.parametrize("how", ["answered", "cancelled", "another boot"])
+async def test_what_needs_no_answer_is_not_taken_over(server: Redis, store: Store, how: str) -> None:
+    """It was answered, the person broke it off, or the device started anew."""
+    await one_turn(store, answered=how == "answered", cancelled=how == "cancelled")
+    app = App()
+    record = SharedRecord(store)
+    device = Device("car-7", 6, tenant="acme") if how == "another boot" else CAR
+    try:
+        await Worker(app, store, record).connected(device, Wire())
+        assert app.got == []
+    finally:
+        record.close()
+        await store.soon.aclose()
+
+
+async def test_the_conversation_goes_on_at_the_next_bridge(server: Redis, store: Store) -> None:
+    """The last exchanges travel; erasure takes them from the store, too."""
+    record = SharedRecord(store)
+    mine, yours = Memory(), Memory()
+    mine.exchanges.append((1, "I am tired", "Rest a little."))
+    app = App()
+    first = Worker(app, store, record, lambda device: mine)
+    second = Worker(App(), store, record, lambda device: yours)
+    try:
+        await first.connected(CAR, Wire())
+        await first.received(CAR, turn(4))
+        await app.links["car-7"].send(mien_pb2.Reply(turn=4, final=True))
+        await until(lambda: store.now.exists("mien:memory:acme/car-7"))
+        await second.connected(CAR, Wire())
+        assert yours.exchanges == mine.exchanges == [(1, "I am tired", "Rest a little.")]
+        assert await second.forget("acme", "car-7") == 1
+        assert await second.forget("acme", "car-7") == 0
+    finally:
+        record.close()
+        await store.soon.aclose()
+
+
+async def until(true: Callable[[], object]) -> None:
+    async with asyncio.timeout(10):
+        while not true():  # noqa: ASYNC110 - it is the other side that changes
+            await asyncio.sleep(0.02)
+
+
+async def test_one_bridge_shows_and_orders_what_is_at_the_other(server: Redis) -> None:
+    """Presence, moments and orders cross; a bridge that dies takes its devices offline."""
+    stores = [Store(server.url), Store(server.url)]
+    here, there = Presence(App()), Presence(App())
+    shows = Relay(here, stores[0], "here", shows=True)
+    holds = Relay(there, stores[1], "there", shows=False)
+    wire = Wire()
+    try:
+        holds.start()
+        await there.connected(CAR, wire)
+        shows.start()
+        await until(lambda: here.devices("acme"))
+        seen = here.get("acme", "car-7")
+        assert seen.online
+        assert here.devices("others") == []
+
+        async def obey() -> None:
+            await until(lambda: wire.commands)
+            told = {"id": str(wire.commands[0].id), "done": "true", "muted": "true"}
+            event = mien_pb2.Event(name="order", arguments=told)
+            await there.received(CAR, mien_pb2.Envelope(boot=5, kind=mien_pb2.EVENT, events=[event]))
+
+        async with asyncio.timeout(10):
+            obeying = asyncio.create_task(obey())
+            assert await here.order("acme", "car-7", mien_pb2.Command(mute=True), by="anna") == Done(True)
+            await obeying
+        assert seen.muted is True
+        await holds.stop()
+        await until(lambda: not seen.online)
+    finally:
+        await shows.stop()
+        await holds.stop()
+        for one in stores:
+            await one.close()
+
+
+async def test_a_store_that_nobody_answers_for_is_told_at_the_start() -> None:
+    """With the address and the mend."""
+    store = Store("redis://127.0.0.1:9/0")
+    with pytest.raises(StoreError, match="start it"):
+        await store.check()
+    await store.close()
+
+
+def test_links_and_workers_fit_their_protocols() -> None:
+    """What stands between is a handler and a link like any other."""
+    link: Link = Wire()
+    assert link.next_reply() == 1
