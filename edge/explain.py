@@ -1,9 +1,8 @@
-"""One picture of a session: sound, speech, affect of voice, face and both, gaze, incongruence, events, descriptions."""
+"""One picture of a session: sound, words, affect of voice, face and both, gaze, incongruence, events, descriptions."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
 from itertools import pairwise
 from pathlib import Path
 
@@ -13,80 +12,110 @@ import numpy.typing as npt
 
 from edge.errors import OutputError
 from edge.moment import Moment
-from edge.types import Affect, AudioFrame, Event, PersonState, SpeechActivity
+from edge.sheet import INK, LEFT, PALE, RIGHT, SOFT, WIDTH, Colour, Curve, Point, Sheet, Stretch
+from edge.types import SAMPLE_RATE, Affect, AudioFrame, Event, PersonState, SpeechActivity, VideoFrame, Words
 
-Colour = tuple[int, int, int]  # BGR
-Point = tuple[float, float]
-
-_WIDTH, _LEFT, _RIGHT = 1500, 150, 20
-_ROW, _GAP, _LINE = 110, 26, 20  # pixels
-_INK, _PALE, _SPEECH = (40, 40, 40), (210, 210, 210), (225, 240, 225)
-_VOICE, _FACE, _BOTH, _GAZE, _CLASH = (190, 110, 20), (40, 130, 30), (175, 175, 175), (150, 60, 140), (40, 40, 210)
+HEAD, ROW, BAND, STRIP, GAP, LINE = 104, 96, 30, 72, 16, 24  # pixels
+VOICE, FACE, BOTH, PITCH, CLASH = (178, 114, 0), (115, 158, 0), (205, 199, 193), (167, 121, 204), (0, 94, 213)
+SPEECH, AWAY = (246, 238, 226), (226, 236, 250)  # colours that the colour-blind can tell apart (Okabe & Ito 2008)
+FEELINGS: dict[str, Colour] = {
+    "neutral": (160, 152, 144),
+    "happy": (32, 160, 230),
+    "sad": (178, 114, 0),
+    "angry": (40, 60, 205),
+    "fear": (167, 80, 150),
+    "disgust": (70, 130, 90),
+    "surprise": (190, 170, 40),
+    "contempt": (90, 90, 130),
+}
+_EVENTS = 60
 _BINS_PER_S = 100
-
-
-@dataclass(slots=True)
-class _Curve:
-    """A named line; a hole of more than half a second, or an unknown value, breaks it."""
-
-    name: str
-    colour: Colour
-    points: list[Point | None] = field(default_factory=list)
-    width: int = 2
+_THUMBNAIL_S = 0.1  # at least so far apart are pictures kept
+_THUMBNAILS = 400  # then every second one is dropped
+_TITLES = {"words_voice": "words × voice", "voice_face": "voice × face", "words_face": "words × face"}
 
 
 class Timeline:
-    """Collects what the loop made of one recording, then draws it. Keeps loudness, never the sound itself."""
+    """Collects what the loop made of one recording, then draws it. Keeps loudness, never the sound; small pictures."""
 
-    def __init__(self) -> None:
+    def __init__(self, title: str = "") -> None:
+        self._title = title
         self._loud: list[Point] = []
         self._speech: list[tuple[float, bool]] = []
+        self._words: list[Words] = []
+        self._pictures: list[tuple[float, npt.NDArray[np.uint8]]] = []
+        self._every_s = _THUMBNAIL_S
         self._states: list[PersonState] = []
         self._events: list[Event] = []
-        self._said: list[tuple[float, str]] = []
+        self._said: list[tuple[float, tuple[tuple[str, str], ...]]] = []
 
     def sound(self, frame: AudioFrame) -> None:
         """Loudness of a frame, in bins of 10 ms."""
-        size = max(1, round(len(frame.samples) / max(1, round((frame.end_s - frame.t_s) * _BINS_PER_S))))
+        size = SAMPLE_RATE // _BINS_PER_S
         for start in range(0, len(frame.samples), size):
             peak = float(np.abs(frame.samples[start : start + size]).max())
-            self._loud.append((frame.t_s + start / 16_000, peak))
+            self._loud.append((frame.t_s + start / SAMPLE_RATE, peak))
+
+    def picture(self, frame: VideoFrame) -> None:
+        """Keep a thumbnail now and then."""
+        if self._pictures and frame.t_s - self._pictures[-1][0] < self._every_s:
+            return
+        colour = cv2.cvtColor(frame.pixels, cv2.COLOR_GRAY2BGR) if frame.pixels.ndim == 2 else frame.pixels
+        width = max(1, round(colour.shape[1] * STRIP / colour.shape[0]))
+        small = cv2.resize(colour, (min(width, 4 * STRIP), STRIP), interpolation=cv2.INTER_AREA)
+        self._pictures.append((frame.t_s, np.asarray(small, np.uint8)))
+        if len(self._pictures) > _THUMBNAILS:
+            self._pictures, self._every_s = self._pictures[::2], 2 * self._every_s
 
     def moment(self, moment: Moment) -> None:
         """One step of the loop; of several people the one who speaks, or is seen, is drawn."""
         self._speech += [(o.t_s, o.speaking) for o in moment.observations if isinstance(o, SpeechActivity)]
+        self._words += [o for o in moment.observations if isinstance(o, Words) and o.final]
         if moment.states:
             self._states.append(max(moment.states, key=lambda s: (bool(s.speaking), s.face_box is not None)))
         self._events += moment.events
         for one in moment.descriptions:
-            lines = (("heard", one.audio), ("seen", one.visual), ("both", one.joint))
-            self._said.append((one.t_s, "   ".join(f"{name}: {text}" for name, text in lines if text)))
+            lines = (("Voice", one.audio), ("Face", one.visual), ("Together", one.joint))
+            self._said.append((one.t_s, tuple((name, text) for name, text in lines if text)))
+
+    def rows(self) -> dict[str, tuple[int, int]]:
+        """Top and height of every row that this session has."""
+        heights = {"picture": STRIP if self._pictures else 0, "sound": ROW, "words": BAND if self._words else 0}
+        heights |= {"voice": BAND, "face": BAND, "both": BAND}
+        heights |= {"valence": ROW, "arousal": ROW, "gaze": ROW, "incongruence": ROW}
+        found, top = {}, HEAD
+        for name, height in heights.items():
+            if height:
+                found[name] = (top, height)
+                top += height + (4 if name in ("voice", "face") else GAP)
+        return found
 
     def draw(self) -> npt.NDArray[np.uint8]:
-        """The picture: uint8, shape (h, 1500, 3), BGR."""
-        rows: list[tuple[str, Callable[[_Sheet, int], None]]] = [
-            ("sound, speech", self._draw_sound),
-            ("valence", lambda sheet, top: sheet.curves(self._affect(lambda a: a.valence), top, -1, 1)),
-            ("arousal", lambda sheet, top: sheet.curves(self._affect(lambda a: a.arousal), top, -1, 1)),
-            ("gaze (deg)", lambda sheet, top: sheet.curves(self._gaze(), top, -45, 45)),
-            ("incongruence", lambda sheet, top: sheet.curves(self._clash(), top, 0, 1)),
-        ]
+        """The picture: uint8, shape (h, 1600, 3), BGR."""
+        rows = self.rows()
+        bottom = sum(rows["incongruence"])
         said = list(dict.fromkeys(self._said))
-        events = self._events[-60:]
-        height = len(rows) * (_ROW + _GAP) + 130 + _LINE * (2 * len(said) + 3)
-        sheet = _Sheet(height, *self._span())
-        for index, (name, draw) in enumerate(rows):
-            top = _GAP + index * (_ROW + _GAP)
-            sheet.frame(name, top, self._runs())
-            draw(sheet, top)
-        bottom = _GAP + len(rows) * (_ROW + _GAP)
-        sheet.events(events, bottom)
+        lines = sum(len(parts) for _, parts in said)
+        start_s, end_s = self._span()
+        sheet = Sheet(bottom + 150 + LINE * (lines + 2) + 8 * len(said), start_s, end_s)
+        sheet.text(self._title or "Session", 24, 42, INK, 24, bold=True)
+        sheet.text("What was heard and seen, and what was made of it. Estimates, not facts.", 24, 66, SOFT, 14)
+        for name, (top, height) in rows.items():
+            self._draw_row(sheet, name, top, height)
+        sheet.seconds(HEAD - 4, bottom)
+        for name, (top, height) in rows.items():
+            self._fill(sheet, name, top, height)
+        self._draw_events(sheet, bottom)
         y = bottom + 120
-        sheet.text("descriptions", 10, y, _INK)
-        for t_s, text in said:
-            sheet.text(f"{t_s - sheet.start_s:6.2f} s  {text}", _LEFT, y, _INK)
-            y += _LINE
-        return sheet.pixels[: y + _LINE]
+        sheet.text("In words", 24, y, INK, 15, bold=True)
+        for t_s, parts in said:
+            sheet.text(f"{t_s - start_s:.1f} s", LEFT, y, SOFT, 14)
+            for name, text in parts:
+                sheet.text(name, LEFT + 70, y, CLASH if name == "Together" else SOFT, 14)
+                sheet.text(text, LEFT + 160, y, INK, 15)
+                y += LINE
+            y += 8
+        return sheet.pixels[: y + LINE]
 
     def save(self, file: Path) -> None:
         """Write the picture; its kind is the name's ending. Raises OutputError."""
@@ -99,99 +128,113 @@ class Timeline:
 
     # ------------------------------------------------------------ what the rows show
 
+    def _draw_row(self, sheet: Sheet, name: str, top: int, height: int) -> None:
+        titles = {"both": "Together", "gaze": "Gaze", "picture": "Picture"}
+        note = {"sound": "speech is shaded", "picture": ""}.get(name, "")
+        sheet.row(titles.get(name, name.capitalize()), top, height, note=note)
+        if name == "sound":
+            sheet.shade(self._runs(), top, height, SPEECH)
+        elif name == "gaze":
+            sheet.shade(self._away(), top, height, AWAY)
+
+    def _fill(self, sheet: Sheet, name: str, top: int, height: int) -> None:
+        match name:
+            case "picture":
+                sheet.strip(self._pictures, top)
+            case "sound":
+                loudest = max((peak for _, peak in self._loud), default=0.0) or 1.0
+                runs = self._runs()
+                bars = [(t, p / loudest, VOICE if any(a <= t <= b for a, b in runs) else BOTH) for t, p in self._loud]
+                sheet.bars(bars, top, height)
+            case "words":
+                sheet.band([Stretch(w.start_s, w.end_s, w.text, PALE) for w in self._words], top, height)
+            case "voice" | "face" | "both":
+                sheet.band(self._feelings("fused" if name == "both" else name), top, height)
+            case "valence":
+                sheet.curves(self._affect(lambda a: a.valence), top, height, -1, 1)
+            case "arousal":
+                sheet.curves(self._affect(lambda a: a.arousal), top, height, -1, 1)
+            case "gaze":
+                sheet.curves(self._gaze(), top, height, -45, 45)
+            case "incongruence":
+                sheet.curves(self._clash(), top, height, 0, 1)
+
     def _span(self) -> tuple[float, float]:
         times = [t for t, _ in self._loud] + [s.t_s for s in self._states]
         return (min(times), max(times)) if times else (0.0, 1.0)
 
     def _runs(self) -> list[tuple[float, float]]:
-        """Stretches of speech."""
-        runs: list[tuple[float, float]] = []
-        for (a, speaking), (b, _) in pairwise(self._speech):
-            if speaking and runs and runs[-1][1] == a:
-                runs[-1] = (runs[-1][0], b)
-            elif speaking:
-                runs.append((a, b))
-        return runs
+        return _stretches([(t, speaking) for t, speaking in self._speech])
 
-    def _draw_sound(self, sheet: _Sheet, top: int) -> None:
-        loudest = max((peak for _, peak in self._loud), default=0.0) or 1.0
-        for t_s, peak in self._loud:
-            half = int(_ROW / 2 * peak / loudest)
-            x, middle = sheet.x(t_s), top + _ROW // 2
-            cv2.line(sheet.pixels, (x, middle - half), (x, middle + half), _VOICE, 1)
+    def _away(self) -> list[tuple[float, float]]:
+        return _stretches([(s.t_s, s.attention is not None and s.attention.on_target is False) for s in self._states])
 
-    def _affect(self, value: Callable[[Affect], float]) -> list[_Curve]:
-        curves = [_Curve("both", _BOTH, width=6), _Curve("voice", _VOICE), _Curve("face", _FACE)]  # both lies beneath
+    def _feelings(self, part: str) -> list[Stretch]:
+        found: list[Stretch] = []
+        for state, after in pairwise(self._states):
+            affect: Affect | None = getattr(state, part)
+            if affect is None or after.t_s - state.t_s > 1:
+                continue
+            text = "unclear" if affect.unclear else affect.label
+            colour = SOFT if affect.unclear else FEELINGS[affect.label]
+            sure = (
+                0.0
+                if affect.unclear
+                else affect.probs[affect.label]
+                if affect.confidence is None
+                else affect.confidence
+            )
+            last = found[-1] if found else None
+            if last is not None and last.text == text and last.end_s == state.t_s:
+                share = (state.t_s - last.start_s) / (after.t_s - last.start_s)
+                mean = share * last.strength + (1 - share) * sure
+                found[-1] = Stretch(last.start_s, after.t_s, text, colour, mean)
+            else:
+                found.append(Stretch(state.t_s, after.t_s, text, colour, sure))
+        return found
+
+    def _affect(self, value: Callable[[Affect], float]) -> list[Curve]:
+        curves = [Curve("together", BOTH, width=7), Curve("voice", VOICE), Curve("face", FACE)]  # together lies beneath
         for state in self._states:
             for curve, affect in zip(curves, (state.fused, state.voice, state.face), strict=True):
                 curve.points.append(None if affect is None or affect.unclear else (state.t_s, value(affect)))
         return curves
 
-    def _gaze(self) -> list[_Curve]:
-        curves = [_Curve("yaw", _GAZE), _Curve("pitch", _FACE)]
+    def _gaze(self) -> list[Curve]:
+        curves = [Curve("to the side (°)", FACE), Curve("up, down (°)", PITCH)]
         for state in self._states:
             gaze = None if state.attention is None else state.attention.gaze_deg
             for index, curve in enumerate(curves):
                 curve.points.append(None if gaze is None else (state.t_s, gaze[index]))
         return curves
 
-    def _clash(self) -> list[_Curve]:
-        names = (("words_voice", _VOICE), ("voice_face", _CLASH), ("words_face", _FACE))
-        curves = [_Curve(name.replace("_", " x "), colour) for name, colour in names]
+    def _clash(self) -> list[Curve]:
+        curves = [Curve(_TITLES[name], colour) for name, colour in zip(_TITLES, (VOICE, CLASH, FACE), strict=True)]
         for state in self._states:
             known = {item.between: item.strength for item in state.incongruence}
-            for curve, (name, _) in zip(curves, names, strict=True):
+            for curve, name in zip(curves, _TITLES, strict=True):
                 curve.points.append((state.t_s, known[name]) if name in known else None)
         return curves
 
+    def _draw_events(self, sheet: Sheet, bottom: int) -> None:
+        """Names below the rows in four lines, each with a thread up to its time."""
+        sheet.text("Events", 24, bottom + 30, INK, 15, bold=True)
+        for index, event in enumerate(self._events[-_EVENTS:]):
+            x, y = sheet.x(event.t_s), bottom + 30 + 18 * (index % 4)
+            colour = CLASH if event.priority == "alert" else INK
+            cv2.line(sheet.pixels, (x, bottom), (x, y - 6), SOFT, 1)
+            cv2.circle(sheet.pixels, (x, y - 5), 3, colour, -1, cv2.LINE_AA)
+            name = event.name.replace("_", " ")
+            room = WIDTH - RIGHT - x - 8
+            sheet.text(name, x + 8 if sheet.wide(name, 13) <= room else x - 8 - sheet.wide(name, 13), y, colour, 13)
 
-class _Sheet:
-    """A white sheet with a time axis."""
 
-    def __init__(self, height: int, start_s: float, end_s: float) -> None:
-        self.pixels: npt.NDArray[np.uint8] = np.full((height, _WIDTH, 3), 255, dtype=np.uint8)
-        self.start_s, self._length_s = start_s, max(end_s - start_s, 0.1)
-
-    def x(self, t_s: float) -> int:
-        share = min(max((t_s - self.start_s) / self._length_s, 0.0), 1.0)
-        return round(_LEFT + share * (_WIDTH - _LEFT - _RIGHT))
-
-    def text(self, text: str, x: int, y: int, colour: Colour, scale: float = 0.45) -> None:
-        plain = text.encode("ascii", "replace").decode()  # the font knows no more
-        cv2.putText(self.pixels, plain, (x, y), cv2.FONT_HERSHEY_SIMPLEX, scale, colour, 1, cv2.LINE_AA)
-
-    def frame(self, name: str, top: int, speech: Sequence[tuple[float, float]]) -> None:
-        for a, b in speech:
-            cv2.rectangle(self.pixels, (self.x(a), top), (self.x(b), top + _ROW), _SPEECH, -1)
-        cv2.rectangle(self.pixels, (_LEFT, top), (_WIDTH - _RIGHT, top + _ROW), _PALE, 1)
-        self.text(name, 10, top + 14, _INK)
-
-    def curves(self, curves: Sequence[_Curve], top: int, low: float, high: float) -> None:
-        """Lines between `low` (bottom) and `high` (top), with a legend."""
-        for index, curve in enumerate(curves):
-            self.text(curve.name, 10, top + 36 + 18 * index, curve.colour)
-            for a, b in pairwise(curve.points):
-                if a is None or b is None or b[0] - a[0] > 0.5:
-                    continue
-                ends = [(self.x(t), self._y(value, top, low, high)) for t, value in (a, b)]
-                cv2.line(self.pixels, ends[0], ends[1], curve.colour, curve.width, cv2.LINE_AA)
-        if low < 0 < high:
-            y = self._y(0.0, top, low, high)
-            cv2.line(self.pixels, (_LEFT, y), (_WIDTH - _RIGHT, y), _PALE, 1)
-        self.text(f"{high:g}", _LEFT - 28, top + 10, _INK, 0.35)
-        self.text(f"{low:g}", _LEFT - 28, top + _ROW, _INK, 0.35)
-
-    def _y(self, value: float, top: int, low: float, high: float) -> int:
-        share = (min(max(value, low), high) - low) / (high - low)
-        return round(top + _ROW * (1 - share))
-
-    def events(self, events: Sequence[Event], top: int) -> None:
-        """Names below the rows in four lines, each with a thread up to its time; and the seconds."""
-        for index, event in enumerate(events):
-            x, y = self.x(event.t_s), top + 30 + 16 * (index % 4)
-            colour = _CLASH if event.priority == "alert" else _INK
-            cv2.line(self.pixels, (x, _GAP), (x, y - 10), (*_PALE[:2], 180), 1)
-            self.text(event.name, min(x, _WIDTH - 8 * len(event.name) - _RIGHT), y, colour, 0.4)
-        step = next((s for s in (0.5, 1, 2, 5, 10, 30, 60, 300) if self._length_s / s <= 20), 600)
-        for i in range(int(self._length_s / step) + 1):
-            self.text(f"{i * step:g} s", self.x(self.start_s + i * step) - 8, top - 8, _INK, 0.4)
+def _stretches(flags: Sequence[tuple[float, bool]]) -> list[tuple[float, float]]:
+    """Where a flag held, from its first moment to the next known one after its last."""
+    runs: list[tuple[float, float]] = []
+    for (a, holds), (b, _) in pairwise(flags):
+        if holds and runs and runs[-1][1] == a:
+            runs[-1] = (runs[-1][0], b)
+        elif holds:
+            runs.append((a, b))
+    return runs

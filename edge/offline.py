@@ -14,6 +14,7 @@ import numpy.typing as npt
 
 from edge.errors import MediaError
 from edge.events import plain
+from edge.moment import Moment
 from edge.path import Path
 from edge.perceive.hearing import Hearing
 from edge.perceive.sight import Sight
@@ -28,6 +29,7 @@ from edge.types import (
     Eyes,
     FaceAffect,
     FaceSeen,
+    Frame,
     Gaze,
     HeadPose,
     Observation,
@@ -42,17 +44,28 @@ _VOICE_S = 120.0  # of a longer recording, the voice as a whole is read from thi
 O = TypeVar("O", bound=Observation)  # noqa: E741
 Look = Callable[[VideoFrame, Sequence[Observation], Mapping[int, npt.NDArray[np.float32]]], None]
 """Called with each picture, what was observed in it, and everybody's landmarks."""
+Watch = Callable[[Frame | None, Moment], None]
+"""Called with each frame and what the loop made of it; after the last frame once more, without one."""
 
 
 class Analyzer:
     """Loads every detector once and reads file after file; nothing carries over from one to the next."""
 
-    def __init__(self, *, words: bool, language: str = "en", max_people: int = 3, look: Look | None = None) -> None:
+    def __init__(
+        self,
+        *,
+        words: bool,
+        language: str = "en",
+        max_people: int = 3,
+        look: Look | None = None,
+        watch: Watch = lambda _frame, _moment: None,
+    ) -> None:
         self._hearing = Hearing(affect=True, words=words, language=language)
         self._voice = RecordingReader()
         self._sight = Sight(affect=True, max_people=max_people)
         self._path = Path(policy=Policy.for_recordings(), rules=Rules.load(None), language=language)
         self._look = look
+        self._watch = watch
 
     def read(self, file: File) -> dict[str, Any]:
         """One JSON object for `file`: path, voice, face, words, state, description; null where nothing was perceived.
@@ -91,13 +104,17 @@ class Analyzer:
                 else:
                     continue
                 found += observations
-                kept.moment(self._path.step(observations, end_s).states, observations)
+                moment = self._path.step(observations, end_s)
+                kept.moment(moment.states, observations)
+                self._watch(frame, moment)
         finally:
             sensor.close()
         if heard:
             last = self._hearing.finish()
             found += last
-            kept.moment(self._path.step(last, end_s).states, last)
+            moment = self._path.step(last, end_s)
+            kept.moment(moment.states, last)
+            self._watch(None, moment)
         if damage is not None and not (found or sound):
             raise MediaError(damage)
         voice = self._voice.read(np.concatenate(sound)) if sound else None

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import argparse
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 
 _HELP = """\
 Plays a recording through the device's own path, as fast as it goes, and draws one time axis with the sound, speech,
-valence and arousal of voice, face and both, gaze, incongruence, events and descriptions.
+words, feelings, valence and arousal of voice, face and both, gaze, incongruence, events and descriptions. The picture
+holds small pictures out of the clip: give it to nobody who may not see those.
 
   mien explain clip.mp4                 writes clip.explain.png beside where you are
   mien explain clip.mp4 -o why.png"""
@@ -26,39 +28,25 @@ def main(argv: Sequence[str] | None = None) -> int:
     args = parser.parse_args(argv)
 
     from edge.explain import Timeline
-    from edge.path import Path as Loop
-    from edge.perceive.hearing import Hearing
-    from edge.perceive.sight import Sight
-    from edge.policy import Policy
-    from edge.rules import Rules
-    from edge.sensors.base import EndOfStream
-    from edge.sensors.file import FileSensor
-    from edge.types import AudioFrame, VideoFrame
+    from edge.moment import Moment
+    from edge.offline import Analyzer
+    from edge.types import AudioFrame, Frame, VideoFrame
     from models import card as cards
     from models import store
 
+    timeline = Timeline(args.clip.name)
+
+    def watch(frame: Frame | None, moment: Moment) -> None:
+        if isinstance(frame, AudioFrame):
+            timeline.sound(frame)
+        elif isinstance(frame, VideoFrame):
+            timeline.picture(frame)
+        timeline.moment(moment)
+
     words = not args.no_words and all(store.state(card) == "present" for card in cards.in_set("words"))
-    hearing, sight = Hearing(affect=True, words=words, language=args.language), Sight(affect=True)
-    loop = Loop(policy=Policy.for_recordings(), rules=Rules.load(None), language=args.language)
-    timeline, end_s = Timeline(), 0.0
-    sensor = FileSensor(args.clip, paced=False)
-    sensor.open()
-    try:
-        while True:
-            try:
-                frame = sensor.read(1.0)
-            except EndOfStream:
-                break
-            if isinstance(frame, AudioFrame):
-                end_s = frame.end_s
-                timeline.sound(frame)
-                timeline.moment(loop.step(hearing.feed(frame), end_s))
-            elif isinstance(frame, VideoFrame):
-                end_s = frame.t_s
-                timeline.moment(loop.step(sight.feed(frame), end_s))
-    finally:
-        sensor.close()
-    timeline.moment(loop.step(hearing.finish(), end_s))
+    found = Analyzer(words=words, language=args.language, watch=watch).read(args.clip)
+    if "damage" in found:
+        print(f"mien explain: {found['damage']}", file=sys.stderr)
     out = args.out or Path(f"{args.clip.stem}.explain.png")
     timeline.save(out)
     print(out)

@@ -10,7 +10,7 @@ import numpy.typing as npt
 import pytest
 
 from edge.errors import OutputError
-from edge.explain import _FACE, _GAP, _ROW, _SPEECH, _VOICE, Timeline
+from edge.explain import AWAY, CLASH, FACE, FEELINGS, SPEECH, VOICE, Timeline
 from edge.fuse import valence_arousal
 from edge.moment import Moment
 from edge.types import (
@@ -23,6 +23,7 @@ from edge.types import (
     Incongruence,
     PersonState,
     SpeechActivity,
+    VideoFrame,
 )
 
 Picture = npt.NDArray[np.uint8]
@@ -65,9 +66,9 @@ def session(*, face: bool = True) -> Timeline:
     return timeline
 
 
-def row(picture: Picture, index: int) -> Picture:
-    top = _GAP + index * (_ROW + _GAP)
-    return picture[top + 1 : top + _ROW, 151:1478]
+def row(timeline: Timeline, name: str) -> Picture:
+    top, height = timeline.rows()[name]
+    return timeline.draw()[top + 1 : top + height, 171:1558]
 
 
 def has(part: Picture, colour: tuple[int, int, int]) -> bool:
@@ -75,21 +76,41 @@ def has(part: Picture, colour: tuple[int, int, int]) -> bool:
 
 
 def test_every_channel_is_drawn_where_it_was() -> None:
-    """Speech is shaded in its time only; voice and face lines stand in the valence row."""
-    picture = session().draw()
-    sound = row(picture, 0)
-    assert has(sound, _VOICE)
-    assert not has(sound[:, :250], _SPEECH)
-    assert has(sound[:, 600:], _SPEECH)
-    valence = row(picture, 1)
-    assert has(valence, _FACE)
-    assert has(valence[:, 600:], _VOICE)
-    assert not has(valence[:, :250], _VOICE)
+    """Speech is shaded in its time only; voice and face lines stand in the valence row, feelings in their bands."""
+    timeline = session()
+    sound = row(timeline, "sound")
+    assert has(sound, VOICE)
+    assert not has(sound[:, :250], SPEECH)
+    assert has(sound[:, 600:], SPEECH)
+    valence = row(timeline, "valence")
+    assert has(valence, FACE)
+    assert has(valence[:, 600:], VOICE)
+    assert not has(valence[:, :250], VOICE)
+    assert has(row(timeline, "face"), FEELINGS["happy"])
+    assert not has(row(timeline, "voice")[:, :250], FEELINGS["sad"])
+    assert has(row(timeline, "voice")[:, 600:], FEELINGS["sad"])
+    clash = row(timeline, "incongruence")
+    assert has(clash[:, 800:], CLASH)
+    assert not has(clash[:, :600], CLASH)
 
 
 def test_what_was_not_perceived_is_not_drawn() -> None:
-    """No face, no face line."""
-    assert not has(row(session(face=False).draw(), 1), _FACE)
+    """No face, no face line; nobody who looked away, no shade; no pictures and no words, no rows for them."""
+    timeline = session(face=False)
+    assert not has(row(timeline, "valence"), FACE)
+    assert not has(row(timeline, "face"), FEELINGS["happy"])
+    assert not has(row(timeline, "gaze"), AWAY)
+    assert not {"picture", "words"} & set(timeline.rows())
+
+
+def test_pictures_are_few_and_small() -> None:
+    """However long a recording is, a bounded number of thumbnails is kept."""
+    timeline = session()
+    for i in range(6000):
+        timeline.picture(VideoFrame("t", i, 100 + i / 10, np.full((480, 640, 3), 90, np.uint8)))
+    assert len(timeline._pictures) <= 400
+    assert timeline._pictures[0][1].shape == (72, 96, 3)
+    assert has(row(timeline, "picture"), (90, 90, 90))
 
 
 def test_an_empty_session_is_an_empty_sheet() -> None:
