@@ -98,7 +98,7 @@ class _Listener:
 async def _answered(model: LanguageModel, words: str, state: pb.State | None, turn: int) -> tuple[str, str]:
     """Tone and text of the answer to one turn, by a device that nothing is remembered of."""
     tones: list[str] = []
-    talk = Conversation(Tools(model, None), lambda _, report: tones.append(report.tone))
+    talk = Conversation(Tools(model, None, hurried=False), lambda _, report: tones.append(report.tone))
     device, link = Device("doc", 1), _Listener()
     await talk.connected(device, link)
     await talk.received(device, pb.Envelope(boot=1, turn=turn, kind=pb.TURN_END, words=words, state=state))

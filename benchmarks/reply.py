@@ -20,6 +20,7 @@ import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 
 from benchmarks.reply_device import Device, Samples, Turn, trimmed
+from benchmarks.reply_overhead import overhead
 from benchmarks.report import Result
 from benchmarks.simulated_cloud import DelayedLink, SimulatedModel, SimulatedVoice
 from cloud_bridge import choose, opening
@@ -56,8 +57,14 @@ def measure(data: Path | None, *, quick: bool, peers: bool) -> Result:
     said = asyncio.run(_recorded(_SAID[:3] if quick else _SAID))
     sim, sim_detail = simulated(said, barges=1 if quick else 5)
     local, local_detail = real(said)
+    own = asyncio.run(overhead(30 if quick else 300))
+    bridge = {
+        "bridge_overhead_p50_ms": _percentile([answer for _, answer in own], 50),
+        "bridge_overhead_p95_ms": _percentile([answer for _, answer in own], 95),
+        "bridge_opening_p95_ms": _percentile([first for first, _ in own], 95),
+    }
     detail = {"utterances": len(said), "words": True, "sim": sim_detail, "local": local_detail}
-    return Result(metrics=sim | local, detail=detail)
+    return Result(metrics=sim | local | bridge, detail=detail)
 
 
 def simulated(said: Sequence[Samples], *, barges: int) -> tuple[dict[str, float], dict[str, Any]]:
@@ -132,28 +139,31 @@ def _row(turn: Turn) -> dict[str, float | bool | None]:
 
 
 async def _recorded(said: Sequence[str]) -> list[Samples]:
-    """The sentences, spoken by the bridge's own voice, at 16 kHz; every second one pauses in the middle."""
+    """The sentences, spoken by the bridge's own voice, at 16 kHz; every second one hesitates between two words."""
     voice, _ = choose.voice("piper")
     assert voice is not None
     await voice.start()
     try:
         out: list[Samples] = []
         for index, sentence in enumerate(said):
-            words = sentence.split()
-            half = len(words) // 2
-            parts = [sentence] if index % 2 == 0 else [" ".join(words[:half]), " ".join(words[half:])]
-            sounds = [trimmed(await _spoken(voice, part)) for part in parts]
-            pause = np.zeros(round(_PAUSE_S * SAMPLE_RATE), np.float32)
-            out.append(sounds[0] if len(sounds) == 1 else np.concatenate([sounds[0], pause, sounds[1]]))
+            sound, gap = await _spoken(voice, sentence)
+            if index % 2:
+                pause = np.zeros(round(_PAUSE_S * SAMPLE_RATE), np.float32)
+                sound = np.concatenate([trimmed(sound[:gap]), pause, trimmed(sound[gap:])])
+            out.append(trimmed(sound))
         return out
     finally:
         await voice.close()
 
 
-async def _spoken(voice: Any, text: str) -> Samples:
+async def _spoken(voice: Any, text: str) -> tuple[Samples, int]:
+    """`text` as sound, and the sample between two words that is nearest its middle."""
     pieces = [sound async for sound in voice.speak(text)]
+    rate = pieces[0].sample_rate
     samples = np.frombuffer(b"".join(one.pcm for one in pieces), "<i2").astype(np.float32) * np.float32(0.5 / 32768)
-    return _resampled(samples, pieces[0].sample_rate)
+    gaps = [one.at + one.length // 2 for one in pieces[0].visemes if one.shape == "sil"]
+    middle = min(gaps, key=lambda at: abs(at - len(samples) // 2))
+    return _resampled(samples, rate), middle * SAMPLE_RATE // rate
 
 
 def _resampled(samples: Samples, rate: int) -> Samples:

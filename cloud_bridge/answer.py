@@ -9,7 +9,7 @@ import time
 from collections.abc import AsyncGenerator, Callable, Sequence
 from dataclasses import asdict, dataclass, field
 
-from cloud_bridge import prompt
+from cloud_bridge import guard, prompt
 from cloud_bridge.breaker import Breaker
 from cloud_bridge.cost import Price
 from cloud_bridge.errors import ModelAbsent, ProviderError
@@ -35,10 +35,13 @@ class Tools:
     speech: Speech | None  # None: text only
     breaker: Breaker = field(default_factory=Breaker)
     price: Price | None = None  # of the model's tokens
+    hurried: bool = True  # a person waits; False: whatever comes is waited for
 
     @property
     def patience_s(self) -> float:
         """How long after the turn's end the model may be silent before the tone's own sentence is said."""
+        if not self.hurried:
+            return 600.0
         return 12.0 if self.model.continues else 5.0  # one that runs on this machine shares it
 
 
@@ -210,7 +213,7 @@ class Answer:
             await self._close(out)
             return
         cutter = Sentences(eager=True)
-        count, most = 0, self.plan.tone.sentences
+        count, most, said = 0, self.plan.tone.sentences, 0
         last = ""
         try:
             if not breaker.closed():
@@ -222,10 +225,9 @@ class Answer:
                     self._mark("model_first")
                     self.pieces += 1
                     for sentence in cutter.feed(piece):
-                        self._mark("model_sentence")
-                        await out.put(sentence)
                         last = sentence
                         count += sentence.endswith(_ENDS)  # a clause that left early is not counted
+                        said += await self._say(sentence, out)
                         if count >= most:
                             break
                     if count >= most:
@@ -234,10 +236,11 @@ class Answer:
             for last in rest:
                 # A sentence that the token limit cut off is said only where there is no other, or it was begun.
                 if last.endswith(_ENDS) or count == 0:
-                    self._mark("model_sentence")
-                    await out.put(last)
+                    said += await self._say(last, out)
             if not last:
                 raise ProviderError(f"{model.name} gave an empty answer")
+            if not said:  # all that it wrote was refused
+                await out.put(self.plan.tone.fallback)
             breaker.good()
             await self._close(out)
         except (ProviderError, ModelAbsent) as error:
@@ -248,6 +251,14 @@ class Answer:
             _log.exception("%s broke", model.name)
             await out.put(ProviderError(f"{model.name} broke: {type(error).__name__}"))
         self._mark("model_done")
+
+    async def _say(self, sentence: str, out: asyncio.Queue[str | Exception | None]) -> bool:
+        """Pass a sentence of the model on, unless it may not be said."""
+        if self._tools.model.small and guard.refuses(sentence, self.plan.words):
+            return False
+        self._mark("model_sentence")
+        await out.put(sentence)
+        return True
 
     async def _close(self, out: asyncio.Queue[str | Exception | None]) -> None:
         if self.plan.closing:
@@ -300,7 +311,7 @@ class Answer:
                 item = await asyncio.wait_for(sounds.get(), patience_s)
             except TimeoutError:
                 item = ProviderError(f"{self._tools.model.name} was silent for {patience_s:.0f} s")
-            patience_s = NEXT_SENTENCE_S
+            patience_s = min(patience_s, NEXT_SENTENCE_S) if self._tools.hurried else patience_s
             if isinstance(item, Sound):
                 await self._sound(item)
                 self._mark("answer_audio")

@@ -11,14 +11,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from concurrent.futures import Future
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Literal, Protocol, TypeVar
 
 import numpy as np
 import numpy.typing as npt
 
+from edge.perceive.pause import Heard, Late, Pause, done, joined
 from edge.perceive.speech import BEGINS, GAP_S, Chunk
-from edge.perceive.unfinished import unfinished
 from edge.types import SAMPLE_RATE, TurnEnd, Words
 from models.asr import Transcript
 
@@ -26,14 +26,9 @@ By = Literal["model", "silence", "end_of_input"]
 Sound = npt.NDArray[np.float32]
 T = TypeVar("T")
 
-_FINISHED = 0.4  # probability from which the sound is called complete: 3 in 4 whole sentences pass, 1 in 5 cut ones
-_STANDS = 0.15  # the same, where the words are known and do not break off
-_SURE, _SURE_STANDS = 0.85, 0.75  # probability, at the first judgement, from which a likely end is final at once
-_FINAL_S = 0.41  # silence that makes any other likely end final
 _AGAIN_S = 0.1  # silence after which an end that is not likely is judged again …
 _JUDGED = 5  # … up to so often
 _EARLY_S = 0.12  # silence in which the recognizer begins; most gaps inside speech are shorter
-_SILENCE_S = 1.6  # silence that ends any turn
 _OVERDUE_S = 2.0  # how much longer a turn waits for an answer that is still being computed
 _BEFORE_S = 0.5  # sound heard from before the first speech: onsets come before the detector's
 _STRETCH_S = 8.0  # the recognizer reads longer turns in stretches, for time and memory, cut at a pause …
@@ -51,53 +46,12 @@ class Submit(Protocol):
 
 def at_once(job: Callable[[], T], /) -> Future[T]:
     """Run `job` here and now; its error, if any, comes out where the answer is taken."""
-    done: Future[T] = Future()
+    answer: Future[T] = Future()
     try:
-        done.set_result(job())
+        answer.set_result(job())
     except Exception as error:
-        done.set_exception(error)
-    return done
-
-
-Heard = list[Future[Transcript | None]]
-
-
-@dataclass(slots=True)
-class _Pause:
-    speech_end_s: float
-    heard: Heard
-    heard_s: float  # how far the recognizer read
-    ended: Future[float]
-    judged_s: float  # how far the newest judgement heard
-    judged: int = 1
-    words_told: bool = False
-    maybe_told: bool = False
-    likely: float | None = None  # the probability of a likely end; None: unlikely, or not known yet
-    sure: bool = False
-
-    def judge(self) -> bool:
-        """Take in what is known by now; whether anything of the end is."""
-        if not self.ended.done():
-            return False
-        probability = self.ended.result()
-        text = _joined(self.heard) if _done(self.heard) else None
-        open_ended = text is not None and unfinished(text)
-        stands = bool(text) and not open_ended
-        if not open_ended and probability >= (_STANDS if stands else _FINISHED):
-            self.likely = max(probability, self.likely or 0.0)
-            self.sure = self.judged == 1 and probability >= (_SURE_STANDS if stands else _SURE)
-        elif open_ended:
-            self.likely, self.sure = None, False
-        return True
-
-
-@dataclass(frozen=True, slots=True)
-class _Late:
-    """A turn that ended before its words were read."""
-
-    start_s: float | None
-    end: TurnEnd
-    heard: Heard
+        answer.set_exception(error)
+    return answer
 
 
 class TurnTaking:
@@ -118,14 +72,14 @@ class TurnTaking:
         self._sound: list[Sound] = []  # without gaps
         self._samples = 0  # in it
         self._sound_end_s = 0.0
-        self._late: _Late | None = None
+        self._late: Late | None = None
         self._end_turn()
 
     def _end_turn(self) -> None:
         self._start_s: float | None = None  # first speech of the turn
         self._stretch_s = 0.0  # begin of what no settled stretch covers
         self._settled: Heard = []
-        self._pause: _Pause | None = None
+        self._pause: Pause | None = None
         self._early: tuple[float, float, Heard] | None = None  # speech end, how far it read, its words
 
     def feed(self, chunk: Chunk) -> list[Words | TurnEnd]:
@@ -156,11 +110,8 @@ class TurnTaking:
         out = self._tell(pause) if judged else []
         if resumes:  # it may be a click; if it is speech, the turn goes on
             return out
-        if pause.likely is not None:
-            if pause.sure or silence_s >= _FINAL_S:
-                out += self._finals(pause, "model", now_s)
-        elif silence_s >= _SILENCE_S + (0.0 if judged else _OVERDUE_S):
-            out += self._finals(pause, "silence", now_s)
+        if silence_s >= pause.silence_s + (0.0 if judged else _OVERDUE_S):
+            out += self._finals(pause, "silence" if pause.likely is None else "model", now_s)
         return out
 
     def give_way(self) -> list[Words | TurnEnd]:
@@ -202,17 +153,17 @@ class TurnTaking:
         speech_end_s = chunk.last_speech_s or chunk.end_s
         if chunk.end_s - speech_end_s >= _EARLY_S:
             before = self._early
-            if before is None or (before[0] != speech_end_s and _done(before[2])):  # one at a time
+            if before is None or (before[0] != speech_end_s and done(before[2])):  # one at a time
                 self._early = speech_end_s, chunk.end_s, self._hear(chunk.end_s)
         self._forget_before(min(self._stretch_s, self._sound_end_s - _HEARD_S))
 
-    def _ask(self, now_s: float, speech_end_s: float) -> _Pause:
+    def _ask(self, now_s: float, speech_end_s: float) -> Pause:
         early = self._early
         if early is not None and early[0] == speech_end_s and early[1] > self._stretch_s:
             _, heard_s, heard = early
         else:
             heard_s, heard = now_s, self._hear(now_s)
-        return _Pause(speech_end_s, heard, heard_s, self._judged(now_s), now_s)
+        return Pause(speech_end_s, heard, heard_s, self._judged(now_s), now_s)
 
     def _judged(self, now_s: float) -> Future[float]:
         assert self._start_s is not None
@@ -229,9 +180,9 @@ class TurnTaking:
 
     # ------------------------------------------------------------ what is told
 
-    def _tell(self, pause: _Pause) -> list[Words | TurnEnd]:
+    def _tell(self, pause: Pause) -> list[Words | TurnEnd]:
         """The words so far, and the speculative end, each once it is known; the end again when its words are."""
-        known = _done(pause.heard)
+        known = done(pause.heard)
         maybe = self._end(pause, "model", pause.judged_s, known=known, final=False)
         out: list[Words | TurnEnd] = []
         if known and not pause.words_told:
@@ -243,9 +194,9 @@ class TurnTaking:
             out.append(maybe)
         return out
 
-    def _end(self, pause: _Pause, by: By, t_s: float, *, known: bool, final: bool) -> TurnEnd:
+    def _end(self, pause: Pause, by: By, t_s: float, *, known: bool, final: bool) -> TurnEnd:
         probability = pause.likely or (pause.ended.result() if pause.ended.done() else 0.0)
-        words = _joined(pause.heard) if known else None
+        words = joined(pause.heard) if known else None
         end_s = pause.speech_end_s
         return TurnEnd(
             t_s=t_s,
@@ -257,26 +208,26 @@ class TurnTaking:
             words_pending=not known,
         )
 
-    def _finals(self, pause: _Pause, by: By, now_s: float, *, wait: bool = False) -> list[Words | TurnEnd]:
+    def _finals(self, pause: Pause, by: By, now_s: float, *, wait: bool = False) -> list[Words | TurnEnd]:
         """The turn's last words, where they are known, and its end."""
         if wait:
             pause.ended.result()
-        known = wait or _done(pause.heard)
+        known = wait or done(pause.heard)
         end = self._end(pause, by, now_s, known=known, final=True)
         words = self._words(pause.heard, self._start_s, end) if known else []
         if not known:
-            self._late = _Late(self._start_s, end, pause.heard)
+            self._late = Late(self._start_s, end, pause.heard)
         self._end_turn()
         return [*words, end]
 
     def _late_words(self, now_s: float, *, wait: bool = False) -> list[Words | TurnEnd]:
         """The last turn's end once more, with its words, or without them where they do not come in time."""
         late = self._late
-        if late is None or not (wait or _done(late.heard) or now_s - late.end.t_s >= _OVERDUE_S):
+        if late is None or not (wait or done(late.heard) or now_s - late.end.t_s >= _OVERDUE_S):
             return []
         self._late = None
-        known = wait or _done(late.heard)
-        end = replace(late.end, words=(_joined(late.heard) or None) if known else None, words_pending=False)
+        known = wait or done(late.heard)
+        end = replace(late.end, words=(joined(late.heard) or None) if known else None, words_pending=False)
         return [*(self._words(late.heard, late.start_s, end) if known else []), end]
 
     def _words(self, heard: Heard, start_s: float | None, end: TurnEnd) -> list[Words]:
@@ -319,12 +270,3 @@ class TurnTaking:
         first = max(0, round((start_s - self._sound_s) * SAMPLE_RATE))
         last = max(first, round((end_s - self._sound_s) * SAMPLE_RATE))
         return np.concatenate(self._sound)[first:last] if self._sound else np.zeros(0, dtype=np.float32)
-
-
-def _done(heard: Heard) -> bool:
-    return all(one.done() for one in heard)
-
-
-def _joined(heard: Heard) -> str:
-    """The words that the recognizer believes in; waits for them."""
-    return " ".join(one.text for future in heard if (one := future.result()) is not None)

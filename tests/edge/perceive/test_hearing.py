@@ -35,6 +35,11 @@ def heard(ear: Hearing, sound: np.ndarray, *, block: int = 512) -> list:
     return [*found, *ear.finish()]
 
 
+def plain(text: str) -> str:
+    """Letters alone: where a full stop stands is the recognizer's guess."""
+    return "".join(one for one in text.lower() if one.isalnum() or one == " ")
+
+
 def test_a_real_sentence_is_heard_whole(clips):
     """A talking person gives speech activity per 32 ms, prosody, words and one final end of turn, in order of time."""
     ear = hearing(words=True)
@@ -49,7 +54,7 @@ def test_a_real_sentence_is_heard_whole(clips):
         assert sum(isinstance(one, TurnEnd) and one.final for one in found) == 1
         texts = [one.text for one in found if isinstance(one, Words) and one.final]
         if clip.stem in SENTENCES:
-            assert SENTENCES[clip.stem].lower() in texts[0].lower()
+            assert plain(SENTENCES[clip.stem]) in plain(texts[0])
         assert len({one.person for one in found}) == 1
 
 
@@ -94,8 +99,9 @@ def test_while_the_device_speaks_only_speech_is_watched(clips):
     assert any(isinstance(one, TurnEnd) for one in heard(ear, read(clips[0])))
 
 
-def test_a_reply_to_a_speculative_end_makes_it_final(clips):
+def test_a_reply_to_a_speculative_end_makes_it_final(clips, monkeypatch):
     """The end that the device's own speech answers is told before anything else of the next frame."""
+    monkeypatch.setattr("edge.perceive.pause._SURE", 2.0)  # a likely end, that no judgement makes final
     ear = hearing()
     for frame in frames(read(clips[1])):
         if any(isinstance(one, TurnEnd) for one in ear.feed(frame)):

@@ -50,14 +50,14 @@ def heard(taking: TurnTaking, chunks: list[Chunk]) -> list[Words | TurnEnd]:
 
 
 def test_a_likely_end_is_told_early_and_becomes_final():
-    """0.2 s of silence after a likely sentence: speculative; 0.41 s: final; each with its words before it."""
+    """0.2 s of silence after a likely sentence: speculative; 0.38 s: final; each with its words before it."""
     ear = Ear(0.5)
     found = heard(turns(ear), scripted([*seconds(SILENCE, 1), *seconds(SPEECH, 1), *seconds(SILENCE, 3)]))
     assert [type(one) for one in found] == [Words, TurnEnd, Words, TurnEnd]
     early, end = found[1], found[3]
     assert (early.final, end.final, early.by, end.by) == (False, True, "model", "model")
     assert 0.2 <= early.t_s - early.speech_end_s <= 0.264
-    assert 0.41 <= end.t_s - end.speech_end_s <= 0.442
+    assert 0.38 <= end.t_s - end.speech_end_s <= 0.412
     assert (early.words, end.words, end.words_pending) == ("hello", "hello", False)
     assert (found[0].final, found[2].final, found[2].text, found[2].language) == (False, True, "hello", "en")
     assert found[2].avg_logprob == pytest.approx(math.log(0.8))
@@ -66,7 +66,7 @@ def test_a_likely_end_is_told_early_and_becomes_final():
 
 def test_a_sure_end_is_final_at_once():
     """What surely is over needs no further silence: the speculative end and the final one come together."""
-    for sure, words in ((0.9, False), (0.8, True)):
+    for sure, words in ((0.9, False), (0.7, True)):
         ear = Ear(sure)
         found = heard(turns(ear, words=words), scripted([*seconds(SPEECH, 1), *seconds(SILENCE, 3)]))
         assert [one.final for one in found if isinstance(one, TurnEnd)] == [False, True]
@@ -92,6 +92,14 @@ def test_words_that_break_off_hold_the_turn_open():
     assert [(one.by, one.final) for one in ends if isinstance(one, TurnEnd)] == [("silence", True)]
     ends = [one for one in heard(turns(Ear(0.2, texts=("Dogs are sitting by the door.",))), scripted(script))]
     assert [(one.by, one.final) for one in ends if isinstance(one, TurnEnd)] == [("model", False), ("model", True)]
+
+
+def test_a_whole_sentence_waits_less():
+    """However it sounded, a sentence that the recognizer closes with a full stop ends the turn after 0.7 s."""
+    for text, least_s in (("I miss the train.", 0.7), ("I miss the train", 1.6)):
+        found = heard(turns(Ear(0.01, texts=(text,))), scripted([*seconds(SPEECH, 1), *seconds(SILENCE, 3)]))
+        assert [one.by for one in found if isinstance(one, TurnEnd)] == ["silence"]
+        assert least_s <= found[-1].t_s - found[-1].speech_end_s <= least_s + 0.032
 
 
 def test_the_recognizer_begins_before_the_pause_is_judged():

@@ -1,0 +1,84 @@
+"""Judging a pause: does it end the turn, and how much silence does that take?
+
+Two witnesses: how finished it sounds (the end-of-turn network), and whether the words stand or break off.
+"""
+
+from __future__ import annotations
+
+from concurrent.futures import Future
+from dataclasses import dataclass
+
+from edge.perceive.unfinished import unfinished
+from edge.types import TurnEnd
+from models.asr import Transcript
+
+_FINISHED = 0.4  # probability from which the sound is called complete: 3 in 4 whole sentences pass, 1 in 5 cut ones
+_STANDS = 0.15  # the same, where the words are known and do not break off
+_SURE, _SURE_STANDS = 0.85, 0.6  # probability, at the first judgement, from which a likely end is final at once
+_FINAL_S = 0.38  # silence that makes any other likely end final
+_FINAL_WEAK_S = 0.5  # … and one that its words alone make likely
+_SILENCE_STANDS_S = 0.7  # silence that ends a turn whose words are a whole sentence, however it sounded
+_SILENCE_S = 1.6  # silence that ends any turn
+
+Heard = list[Future[Transcript | None]]
+
+
+@dataclass(slots=True)
+class Pause:
+    """One pause of a turn: what is known of whether it ends it."""
+
+    speech_end_s: float
+    heard: Heard
+    heard_s: float  # how far the recognizer read
+    ended: Future[float]
+    judged_s: float  # how far the newest judgement heard
+    judged: int = 1
+    words_told: bool = False
+    maybe_told: bool = False
+    likely: float | None = None  # the probability of a likely end; None: unlikely, or not known yet
+    sure: bool = False
+    whole: bool = False  # its words are a whole sentence, as the recognizer punctuates
+
+    def judge(self) -> bool:
+        """Take in what is known by now; whether anything of the end is."""
+        if not self.ended.done():
+            return False
+        probability = self.ended.result()
+        text = joined(self.heard) if done(self.heard) else None
+        open_ended = text is not None and unfinished(text)
+        stands = bool(text) and not open_ended
+        self.whole = stands and text is not None and text.endswith((".", "?", "!"))
+        if not open_ended and probability >= (_STANDS if stands else _FINISHED):
+            self.likely = max(probability, self.likely or 0.0)
+            self.sure = self.judged == 1 and probability >= (_SURE_STANDS if stands else _SURE)
+        elif open_ended:
+            self.likely, self.sure = None, False
+        return True
+
+    @property
+    def silence_s(self) -> float:
+        """How much silence ends the turn here."""
+        if self.likely is None:
+            return _SILENCE_STANDS_S if self.whole else _SILENCE_S
+        if self.sure:
+            return 0.0
+        return _FINAL_S if self.likely >= _FINISHED else _FINAL_WEAK_S
+
+
+@dataclass(frozen=True, slots=True)
+class Late:
+    """A turn that ended before its words were read."""
+
+    start_s: float | None
+    end: TurnEnd
+    heard: Heard
+
+
+def done(heard: Heard) -> bool:
+    """Whether all of it was read."""
+    return all(one.done() for one in heard)
+
+
+def joined(heard: Heard) -> str:
+    """The words that the recognizer believes in; waits for them."""
+    return " ".join(one.text for future in heard if (one := future.result()) is not None)

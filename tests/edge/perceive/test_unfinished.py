@@ -1,0 +1,25 @@
+"""Words that leave a sentence open, and words that end one."""
+
+import pytest
+
+from edge.perceive.unfinished import unfinished
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["Dogs are sitting by the.", "I have an exam tomorrow and I", "The train is late, so.", "Can you help me find my?",
+     "Well, because...", "We are going", "I don't", "Where is the?"],
+)  # fmt: skip
+def test_what_breaks_off_is_told(text: str) -> None:
+    """Whatever mark the recognizer puts behind it."""
+    assert unfinished(text)
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["Kids are talking by the door.", "How far is it?", "I think so.", "Who are you waiting for?", "Yes, I am.",
+     "Me too.",      "I said that.", "", "Let me in."],
+)  # fmt: skip
+def test_what_may_end_a_sentence_is_let_pass(text: str) -> None:
+    """A word that often ends one does not hold the turn open."""
+    assert not unfinished(text)
