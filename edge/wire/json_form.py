@@ -11,6 +11,8 @@ from google.protobuf.json_format import MessageToDict, ParseDict, ParseError
 from edge.errors import WireError
 from edge.wire import mien_pb2
 
+_YEAR_10000_MS = 253_402_300_800_000  # no date has more than four digits for the year there
+
 
 def to_json(envelope: mien_pb2.Envelope) -> str:
     """One line of JSON. Numbers of 64 bits are strings there, as proto3 has it; what is absent is left out."""
@@ -37,6 +39,6 @@ def to_cloudevent(envelope: mien_pb2.Envelope, tenant: str = "default") -> dict[
         "datacontenttype": "application/json",
         "data": MessageToDict(envelope, preserving_proto_field_name=True),
     }
-    if envelope.clock_synced:
+    if envelope.clock_synced and envelope.utc_ms < _YEAR_10000_MS:
         event["time"] = datetime.fromtimestamp(envelope.utc_ms / 1_000, UTC).isoformat().replace("+00:00", "Z")
     return event

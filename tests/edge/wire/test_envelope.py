@@ -209,6 +209,8 @@ def test_a_cloudevent_tells_time_only_when_it_is_known() -> None:
     assert event["time"] == "2026-09-21T14:13:20.500000Z"
     envelope.clock_synced = False
     assert "time" not in to_cloudevent(envelope)
+    envelope.clock_synced, envelope.utc_ms = True, (1 << 64) - 1  # no such date
+    assert "time" not in to_cloudevent(envelope)
 
 
 def test_the_wire_imports_light() -> None:
