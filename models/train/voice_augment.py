@@ -118,3 +118,17 @@ class Disturbed:
         picked = [int(j) for j in rng.integers(len(self._sounds), size=30)]
         others = [self._sounds[j] for j in picked if self._speakers[j] != self._speakers[index]]
         return disturb(sound, others, rng)
+
+
+class OtherVoice:
+    """View number `view` of a corpus: each clip 5–20 % faster or slower, and so higher or lower: a throat of
+    another length. Half of the clips go up, half down, and the other way round in the next view."""
+
+    def __init__(self, view: int) -> None:
+        self._view = view
+
+    def __call__(self, index: int, sound: Sound) -> Sound:
+        """The clip `index`, from another throat."""
+        rng = np.random.default_rng([21, self._view, index])
+        up = 1.0 if (index + self._view) % 2 else -1.0
+        return speed(sound, float(np.exp(up * rng.uniform(0.25, 1.0) * np.log(1.2))))
