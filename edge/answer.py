@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from edge import clock, plugin
 from edge.config import Config, state_folder
 from edge.errors import ConfigError, OutboxError, OutputError
-from edge.outputs.base import Output
+from edge.outputs.base import Output, Warmed
 from edge.outputs.led import Capturing, Led
 from edge.replies import Player, Replies
 from edge.wire import mien_pb2
@@ -114,6 +114,9 @@ class Answer:
             again = "turn_end_ms" in stages  # it comes a second time where its words came late
             if not (is_end and again):
                 stages["turn_end_ms" if is_end else "turn_maybe_ms"] = after_ms
+        for output in self._outputs:
+            if isinstance(output, Warmed):
+                output.warm()
         if is_end and not again:
             self._expected_turn = turn
             self._ended = turn, clock.now_s() - after_ms / 1000

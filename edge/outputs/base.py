@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 
 class Output(Protocol):
@@ -26,3 +26,11 @@ class Output(Protocol):
 
     def close(self) -> None:
         """Let go of the device; may be called twice, and before `open`."""
+
+
+@runtime_checkable
+class Warmed(Protocol):
+    """An output that takes a moment to begin."""
+
+    def warm(self) -> None:
+        """Sound may come soon. Does not wait."""

@@ -18,6 +18,7 @@ log = logging.getLogger(__name__)
 
 _PIECE_S = 0.02  # written at a time: how long `stop` may wait for a write
 _MOST_S = 120.0  # sound that may wait to be played; what exceeds it is dropped and counted
+_USUAL_HZ = 22_050  # what the bridge's own voice speaks at
 _IDLE_S = 1.0  # after so long without sound the device is let go
 
 
@@ -35,6 +36,7 @@ class Speaker:
         self._waiting_s = 0.0
         self._changed = threading.Condition()
         self._hush = False  # `stop` was called: throw away what the device holds
+        self._warm = False  # `warm` was called: open the device before there is sound
         self._closing = False
         self._fault: str | None = None
         self._thread: threading.Thread | None = None
@@ -60,6 +62,12 @@ class Speaker:
                 return
             self._waiting_s += seconds
             self._queue.append((audio, sample_rate))
+            self._changed.notify_all()
+
+    def warm(self) -> None:
+        """Sound may come soon: open the device now, as the last sound needed it, for that takes a moment."""
+        with self._changed:
+            self._warm = True
             self._changed.notify_all()
 
     def stop(self) -> None:
@@ -94,11 +102,14 @@ class Speaker:
 
     def _run(self) -> None:
         stream: Any = None
-        rate, asked = Rate(0), 0
+        rate, asked = Rate(0), _USUAL_HZ
         while True:
             with self._changed:
-                awake = self._changed.wait_for(lambda: self._queue or self._closing or self._hush, _IDLE_S)
+                awake = self._changed.wait_for(
+                    lambda: bool(self._queue) or self._closing or self._hush or self._warm, _IDLE_S
+                )
                 hush, self._hush = self._hush, False
+                warm, self._warm = self._warm, False
                 item = self._queue.popleft() if self._queue else None
                 closing = self._closing
             try:
@@ -112,10 +123,10 @@ class Speaker:
                     stream = None
                 if closing:
                     return
+                if stream is None and (item is not None or warm):
+                    asked = item[1] if item is not None else asked
+                    stream, rate = self._open_stream(asked)
                 if item is not None:
-                    if stream is None:
-                        asked = item[1]
-                        stream, rate = self._open_stream(asked)
                     self._write(stream, rate, item)
             except OutputError as error:
                 self._fail(str(error))

@@ -6,6 +6,7 @@ import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -90,5 +91,34 @@ def test_more_than_two_minutes_are_not_kept(server: None) -> None:
             speaker.play(tone(50.0), 16_000)
         assert speaker.dropped_s >= 50
         assert speaker.waiting_s <= 120
+    finally:
+        speaker.close()
+
+
+def test_it_is_open_before_the_sound_comes(server: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Warned that sound may come, the speaker opens the device then: the sound itself waits for no opening."""
+    opened: list[int] = []
+    really = Speaker._open_stream
+
+    def counted(self: Speaker, rate: int) -> Any:
+        opened.append(rate)
+        return really(self, rate)
+
+    speaker = Speaker()
+    speaker.open()
+    monkeypatch.setattr(Speaker, "_open_stream", counted)
+    monkeypatch.setattr("edge.outputs.speaker._IDLE_S", 30.0)
+    try:
+        speaker.warm()
+        until_s = time.monotonic() + 10
+        while not opened and time.monotonic() < until_s:
+            time.sleep(0.01)
+        speaker.play(tone(0.3, 22_050), 22_050)
+        while speaker.waiting_s and time.monotonic() < until_s:
+            time.sleep(0.01)
+        speaker.play(tone(0.1, 22_050), 22_050)  # a chunk that comes alone does not close the device either
+        while speaker.waiting_s and time.monotonic() < until_s:
+            time.sleep(0.01)
+        assert opened == [22_050]
     finally:
         speaker.close()
