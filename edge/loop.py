@@ -27,6 +27,7 @@ from edge.rules import Rules
 from edge.sensors.supervise import Supervised
 from edge.slots import Slot
 from edge.summary import Summary
+from edge.tools.base import Place, Toolbox
 from edge.types import AudioFrame, Observation, SpeechActivity, VideoFrame
 from edge.wire import mien_pb2
 from edge.wire.envelope import Sealer
@@ -72,6 +73,8 @@ class Loop:
         self._found: Slot[Sequence[Observation]] = Slot(_FOUND)
         self._sensors = [self._supervised(uri) for uri in config.sensors]
         self._rules = Rules.load(config.rules)
+        self._toolbox = Toolbox(Place(config.outputs))
+        self._rules.tools |= self._toolbox.tools()
         self._path = path.Path(
             policy=self._policy,
             rules=self._rules,
@@ -224,6 +227,7 @@ class Loop:
         for worker in (self._hearing, self._sight):
             worker.join(5.0)
         self._slow.shutdown(wait=False, cancel_futures=True)
+        self._toolbox.close()
         self._forward.goodbye()
         self._answer.close()
         self.summary.close(

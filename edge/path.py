@@ -31,7 +31,9 @@ class Path:
         """Take in `observations` and say what follows. Descriptions are made when a turn ends or a rule fires."""
         self._now_s = now_s = max(now_s, self._now_s)
         allowed = tuple(self._policy.filter(observations))
-        found = (self._policy.redact(state) for state in self._people.update(allowed, now_s))
+        found = [self._policy.redact(state) for state in self._people.update(allowed, now_s)]
+        for person in self._policy.withdrawn:
+            self._people.forget(person)
         self.states = tuple(state for state in found if state is not None)
         fired = self._rules.step(self.states, now_s)
         ended = any(isinstance(one, TurnEnd) for one in allowed)

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Literal
 
 from edge.audit import Audit
 from edge.errors import PolicyError
-from edge.types import FaceAffect, Observation, PersonState, Prosody, VoiceAffect
+from edge.types import FaceAffect, Observation, PersonState, Prosody, VoiceAffect, Words
 
 if TYPE_CHECKING:
     from edge.config import Purpose
@@ -24,6 +24,7 @@ CONTEXTS = ("personal", "vehicle", "public", "workplace", "education", "care")
 _AFFECT_REFUSED = ("workplace", "education")  # EU AI Act, art. 5(1)(f)
 _EXEMPTIONS = ("medical", "safety")
 _AFFECT = (VoiceAffect, FaceAffect, Prosody)
+_VOICE = (VoiceAffect, Prosody, Words)
 NOTICE: dict[Mode, str] = {
     "off": "This device perceives nothing: camera and microphone are not used.",
     "attention_only": "This device watches and listens to notice attention and speech. It does not read feelings.",
@@ -156,7 +157,10 @@ class Policy:
         self._audit.write("consent", person=person, mode=self.mode)
 
     def withdraw(self, person: int | None = None) -> None:
-        """`person` no longer agrees: nothing of theirs is kept from now on. None: stop capture altogether, at once."""
+        """`person` no longer agrees: nothing of theirs is kept from now on. None: stop capture altogether, at once.
+
+        A voice does not tell whose it is, so until they agree again no voice is read, nor what is said.
+        """
         if person is not None:
             self._withdrawn.add(person)
             self._audit.write("withdrawn", person=person)
@@ -172,12 +176,19 @@ class Policy:
         if failures:
             raise PolicyError(f"capture could not be stopped everywhere ({', '.join(failures)}): unplug the device")
 
+    @property
+    def withdrawn(self) -> frozenset[int]:
+        """Who does not agree any more."""
+        return frozenset(self._withdrawn)
+
     # ------------------------------------------------------------ the gate
 
     def allows(self, seen: Observation) -> bool:
         """Whether this observation may be used."""
         mode = self.mode
         if mode == "off" or not self._disclosed or seen.person in self._withdrawn:
+            return False
+        if self._withdrawn and isinstance(seen, _VOICE):
             return False
         return mode == "affect" or not isinstance(seen, _AFFECT)
 

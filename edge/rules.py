@@ -8,18 +8,14 @@ from __future__ import annotations
 
 import logging
 import math
-import re
-import tomllib
 from collections import OrderedDict
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
-
-from edge.conditions import PATHS, Condition, Value, parse, read, suggest
+from edge.conditions import Value, read
 from edge.errors import ConfigError
+from edge.rule_file import From, Rule, Written, read_file, read_one
 from edge.turns import direction
 from edge.types import Event, PersonState
 
@@ -32,35 +28,6 @@ _MOST = 256  # rules; each is looked at with every state
 Tool = Callable[..., object]
 
 
-def _seconds(value: object) -> object:
-    """`2s`, `500ms`, `1.5min` → seconds; numbers are seconds."""
-    if isinstance(value, str) and (match := re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*(ms|s|min)\s*", value)):
-        return float(match[1]) * {"ms": 0.001, "s": 1.0, "min": 60.0}[match[2]]
-    return value
-
-
-Seconds = Annotated[float, BeforeValidator(_seconds), Field(ge=0, le=3600)]
-
-
-class _From(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
-    path: str = Field(alias="from")
-
-
-class _Written(BaseModel):
-    """A rule as the file has it."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-    name: str = Field(pattern=r"^[a-z][a-z0-9_]{0,47}$")
-    when: str
-    until: str | None = None
-    hold_s: Seconds = Field(default=0.0, alias="for")
-    cooldown_s: Seconds = Field(default=0.0, alias="cooldown")
-    priority: Literal["normal", "alert"] = "normal"
-    call: str | None = Field(default=None, pattern=r"^[a-z][a-z0-9_]{0,47}$")
-    arguments: dict[str, bool | int | float | str | _From] = {}
-
-
 @dataclass(slots=True)
 class _Progress:
     """How far one rule is with one person."""
@@ -69,13 +36,6 @@ class _Progress:
     seen_s: float = -math.inf
     active: bool = False
     fired_s: float = -math.inf
-
-
-@dataclass(frozen=True, slots=True)
-class _Rule:
-    written: _Written
-    when: Condition
-    until: Condition | None
 
 
 @dataclass(slots=True)
@@ -113,7 +73,7 @@ class Rules:
     `error`: why the changed file was refused, or None. `tool_faults`: calls that failed.
     """
 
-    def __init__(self, rules: Iterable[_Rule], path: Path | None = None) -> None:
+    def __init__(self, rules: Iterable[Rule], path: Path | None = None) -> None:
         self._rules = list(rules)
         self._path = path
         self._stamp = _stamp(path)
@@ -126,7 +86,7 @@ class Rules:
     @classmethod
     def load(cls, path: Path | None) -> Rules:
         """The rules in `path`; None: the shipped ones. Raises ConfigError naming file, rule and mend."""
-        return cls(_read(path or SHIPPED), path)
+        return cls(read_file(path or SHIPPED), path)
 
     @property
     def names(self) -> list[str]:
@@ -136,7 +96,7 @@ class Rules:
     def put(self, text: str) -> str:
         """Add one rule, as one `[[rule]]` table in TOML, or put it in the place of the one of that name; until the
         device starts again or the file changes. The rule's name. Raises ConfigError."""
-        rule = _one(text)
+        rule = read_one(text)
         kept = [other for other in self._rules if other.written.name != rule.written.name]
         if len(kept) >= _MOST:
             raise ConfigError(f"there are {_MOST} rules already: change one of them")
@@ -163,7 +123,7 @@ class Rules:
             for path, _ in rule.when.trends | (rule.until.trends if rule.until else frozenset()):
                 person.courses.setdefault(path, _Course()).step(state.turn, read(state, path))
 
-    def _fires(self, rule: _Rule, person: _Person, state: PersonState, now_s: float) -> bool:
+    def _fires(self, rule: Rule, person: _Person, state: PersonState, now_s: float) -> bool:
         def trend(path: str, turns: int) -> str | None:
             return direction(person.courses[path].means(), turns)
 
@@ -186,10 +146,10 @@ class Rules:
         at.active, at.fired_s, at.since_s = True, now_s, None
         return True
 
-    def _event(self, rule: _Written, state: PersonState, now_s: float) -> Event:
+    def _event(self, rule: Written, state: PersonState, now_s: float) -> Event:
         arguments: dict[str, Value] = {}
         for name, value in rule.arguments.items():
-            known = read(state, value.path) if isinstance(value, _From) else value
+            known = read(state, value.path) if isinstance(value, From) else value
             if known is not None:
                 arguments[name] = known
         if rule.call is not None and (tool := self.tools.get(rule.call)) is not None:
@@ -211,7 +171,7 @@ class Rules:
             return
         self._stamp = stamp
         try:
-            self._rules = _read(self._path)
+            self._rules = read_file(self._path)
         except ConfigError as error:
             self.error = str(error)
             log.warning("the changed rules are not used: %s", error)
@@ -227,54 +187,3 @@ def _stamp(path: Path | None) -> tuple[int, int] | None:
     except OSError:
         return None
     return None if stat is None else (stat.st_mtime_ns, stat.st_size)
-
-
-def _read(path: Path) -> list[_Rule]:
-    try:
-        content: dict[str, Any] = tomllib.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError as error:
-        raise ConfigError(f"no rules file at {path}") from error
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{path} cannot be read: {error}") from error
-    except tomllib.TOMLDecodeError as error:
-        raise ConfigError(f"{path} is no valid TOML: {error}") from error
-    tables = content.pop("rule", [])
-    if content or not isinstance(tables, list):
-        raise ConfigError(f"{path}: only [[rule]] tables are known, not {', '.join(content) or 'rule = …'}")
-    rules: list[_Rule] = []
-    for number, table in enumerate(tables, 1):
-        rule = _check(table, f"{path}, rule {number}")
-        if any(rule.written.name == other.written.name for other in rules):
-            raise ConfigError(f"{path}, rule {number}: the name '{rule.written.name}' is taken: choose another")
-        rules.append(rule)
-    return rules
-
-
-def _one(text: str) -> _Rule:
-    """The one rule in `text`, with or without its `[[rule]]` line."""
-    try:
-        content: dict[str, Any] = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
-        raise ConfigError(f"the rule is no valid TOML: {error}") from error
-    tables = content["rule"] if set(content) == {"rule"} else [content]
-    if not isinstance(tables, list) or len(tables) != 1 or not isinstance(tables[0], dict):
-        raise ConfigError("give exactly one [[rule]]")
-    return _check(tables[0], "the rule")
-
-
-def _check(table: Mapping[str, Any], where: str) -> _Rule:
-    try:
-        written = _Written.model_validate(table)
-    except ValidationError as error:
-        reasons = (f"{'.'.join(str(p) for p in one['loc'][:2])}: {one['msg'].lower()}" for one in error.errors())
-        raise ConfigError(f"{where}: {'; '.join(dict.fromkeys(reasons))}") from error
-    where = f"{where} ('{written.name}')"
-    try:
-        when = parse(written.when)
-        until = None if written.until is None else parse(written.until)
-    except ConfigError as error:
-        raise ConfigError(f"{where}: {error}") from error
-    for name, value in written.arguments.items():
-        if isinstance(value, _From) and value.path not in PATHS:
-            raise ConfigError(f"{where}: argument '{name}': nothing is called '{value.path}': {suggest(value.path)}")
-    return _Rule(written, when, until)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -12,15 +13,19 @@ from hypothesis import strategies as st
 from edge.audit import Audit, verify
 from edge.config import Purpose
 from edge.errors import PolicyError
+from edge.path import Path as Path_
 from edge.policy import CONTEXTS, MODES, Policy
+from edge.rules import Rules
 from edge.types import (
     Affect,
     FaceAffect,
+    FaceLost,
     FaceSeen,
     Observation,
     PersonState,
     Prosody,
     SpeechActivity,
+    TurnEnd,
     VoiceAffect,
 )
 
@@ -234,3 +239,25 @@ def test_a_log_that_cannot_be_written_closes_the_gate(tmp_path: Path) -> None:
     assert policy.reason is not None
     assert "audit log" in policy.reason
     assert policy.filter(PLAIN) == []
+
+
+def test_a_withdrawn_person_is_forgotten_and_no_voice_is_read() -> None:
+    """Nothing of theirs is told or kept, whatever track they come back as; a voice could be theirs."""
+    policy = told("affect", context="personal", consent=True)
+    path = Path_(policy=policy, rules=Rules.load(None))
+    for i in range(30):
+        t_s = i / 10
+        batch: list[Observation] = [replace(SEEN, t_s=t_s), replace(FACE, t_s=t_s), replace(SOUND, t_s=t_s)]
+        path.step([*batch, replace(VOICE, t_s=t_s)], t_s)
+    path.step([TurnEnd(t_s=3.0, probability=1, by="model", final=True, speech_end_s=2.9)], 3.0)
+    people = path._people
+    assert [turn.person for turn in people.turns.history] == [1]
+    policy.withdraw(1)
+    batch = [replace(SEEN, t_s=3.1, person=7), replace(FACE, t_s=3.1, person=7), replace(VOICE, t_s=3.1)]
+    assert path.step([FaceLost(t_s=3.05, person=1)], 3.05).states == ()
+    assert policy.filter([VOICE, PROSODY]) == []
+    path.step(batch, 3.1)
+    assert not people.turns.history
+    assert people._voices == {}
+    policy.consent(1)
+    assert policy.filter([VOICE]) == [VOICE]

@@ -1,0 +1,119 @@
+"""The file of awareness rules: what a rule may say, read and checked at once, with errors that name file and mend."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+
+from edge.conditions import PATHS, Condition, parse, suggest
+from edge.errors import ConfigError
+from edge.tools import base
+
+
+def _seconds(value: object) -> object:
+    """`2s`, `500ms`, `1.5min` → seconds; numbers are seconds."""
+    if isinstance(value, str) and (match := re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*(ms|s|min)\s*", value)):
+        return float(match[1]) * {"ms": 0.001, "s": 1.0, "min": 60.0}[match[2]]
+    return value
+
+
+Seconds = Annotated[float, BeforeValidator(_seconds), Field(ge=0, le=3600)]
+
+
+class From(BaseModel):
+    """An argument whose value stands in the state: `{ from = "PATH" }`."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
+    path: str = Field(alias="from")
+
+
+class Written(BaseModel):
+    """A rule as the file has it."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+    name: str = Field(pattern=r"^[a-z][a-z0-9_]{0,47}$")
+    when: str
+    until: str | None = None
+    hold_s: Seconds = Field(default=0.0, alias="for")
+    cooldown_s: Seconds = Field(default=0.0, alias="cooldown")
+    priority: Literal["normal", "alert"] = "normal"
+    call: str | None = Field(default=None, pattern=r"^[a-z][a-z0-9_]{0,47}$")
+    arguments: dict[str, bool | int | float | str | From] = {}
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """A rule as it was written, and its parsed conditions."""
+
+    written: Written
+    when: Condition
+    until: Condition | None
+
+
+def read_file(path: Path) -> list[Rule]:
+    """All rules of a file. Raises ConfigError."""
+    try:
+        content: dict[str, Any] = tomllib.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        raise ConfigError(f"no rules file at {path}") from error
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path} cannot be read: {error}") from error
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigError(f"{path} is no valid TOML: {error}") from error
+    tables = content.pop("rule", [])
+    if content or not isinstance(tables, list):
+        raise ConfigError(f"{path}: only [[rule]] tables are known, not {', '.join(content) or 'rule = …'}")
+    rules: list[Rule] = []
+    for number, table in enumerate(tables, 1):
+        rule = _check(table, f"{path}, rule {number}")
+        if any(rule.written.name == other.written.name for other in rules):
+            raise ConfigError(f"{path}, rule {number}: the name '{rule.written.name}' is taken: choose another")
+        rules.append(rule)
+    return rules
+
+
+def read_one(text: str) -> Rule:
+    """The one rule in `text`, with or without its `[[rule]]` line. Raises ConfigError."""
+    try:
+        content: dict[str, Any] = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigError(f"the rule is no valid TOML: {error}") from error
+    tables = content["rule"] if set(content) == {"rule"} else [content]
+    if not isinstance(tables, list) or len(tables) != 1 or not isinstance(tables[0], dict):
+        raise ConfigError("give exactly one [[rule]]")
+    return _check(tables[0], "the rule")
+
+
+def _check(table: Mapping[str, Any], where: str) -> Rule:
+    try:
+        written = Written.model_validate(table)
+    except ValidationError as error:
+        reasons = (f"{'.'.join(str(p) for p in one['loc'][:2])}: {one['msg'].lower()}" for one in error.errors())
+        raise ConfigError(f"{where}: {'; '.join(dict.fromkeys(reasons))}") from error
+    where = f"{where} ('{written.name}')"
+    try:
+        when = parse(written.when)
+        until = None if written.until is None else parse(written.until)
+    except ConfigError as error:
+        raise ConfigError(f"{where}: {error}") from error
+    for name, value in written.arguments.items():
+        if isinstance(value, From) and value.path not in PATHS:
+            raise ConfigError(f"{where}: argument '{name}': nothing is called '{value.path}': {suggest(value.path)}")
+    if written.call is not None:
+        try:
+            base.check(written.call, {name: _kind(value) for name, value in written.arguments.items()})
+        except ConfigError as error:
+            raise ConfigError(f"{where}: {error}") from error
+    return Rule(written, when, until)
+
+
+def _kind(value: bool | float | str | From) -> str:
+    if isinstance(value, From):
+        return PATHS[value.path]
+    return "flag" if isinstance(value, bool) else "text" if isinstance(value, str) else "number"
