@@ -13,7 +13,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
-from benchmarks import link_brokers
+from benchmarks import link_brokers, link_cost
 from benchmarks.link_faults import ToolAbsent
 from benchmarks.link_ordeal import KINDS, Ordeal
 from benchmarks.link_power import Machine
@@ -33,10 +33,12 @@ def measure(data: Path | None, *, quick: bool, peers: bool) -> Result:
         folder = Path(scratch)
         try:
             metrics |= asyncio.run(mqtt_latency(folder, rounds))
+            metrics |= link_cost.memory(folder / "memory")
         except ToolAbsent as error:
             detail["mqtt"] = str(error)
         metrics |= asyncio.run(grpc_latency(rounds))
         metrics |= throughput(folder, 1_000 if quick else 20_000)
+        metrics |= link_cost.writes(folder / "writes")
         if not quick:
             detail["brokers"] = link_brokers.run(folder / "brokers", 1_000, 5)
         detail |= _ordeals(folder, _QUICK if quick else (*KINDS, *_MACHINE), envelopes, faults)

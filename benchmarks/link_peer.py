@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import random
 import sqlite3
 import sys
@@ -15,34 +14,14 @@ from typing import Any
 
 import grpc
 
+from benchmarks.link_device import device, end_with_parent
 from benchmarks.link_faults import free_port
 from cloud_bridge.ingest import grpc as grpc_ingest
 from cloud_bridge.ingest import mqtt as mqtt_ingest
 from cloud_bridge.ingest.base import Device, Effect, Link
 from cloud_bridge.ingest.session import Sessions
-from edge.errors import OutboxFull
-from edge.outbox import Outbox
-from edge.types import Affect, Description, Event, PersonState
-from edge.uplink import Uplink
 from edge.wire import mien_pb2
-from edge.wire.backoff import Backoff
-from edge.wire.envelope import Sealer
 from edge.wire.mqtt import Mqtt
-
-
-def sample(sealer: Sealer, *, alert: bool = False) -> mien_pb2.Envelope:
-    """A typical envelope: a whole state with its description; as an event where it is to be an alert."""
-    probs = {"neutral": 0.1, "happy": 0.6, "sad": 0.1, "angry": 0.2}
-    affect = Affect(
-        probs=probs, label="happy", valence=0.4, arousal=0.3, confidence=0.7, unclear=False, age_ms=40, derived=True
-    )
-    state = PersonState(person=1, t_s=0.0, turn=3, speaking=True, face=affect, voice=affect, fused=affect)
-    lines = Description(
-        person=1, t_s=0.0, turn=3, audio="Sounds tense, speaks fast.", visual="Smiles, looks at the device.", joint=None
-    )
-    if alert:
-        return sealer.events([Event(t_s=0.0, name="drowsy", priority="alert")], state=state, ttl_s=0)
-    return sealer.turn("turn_end", 3, state=state, description=lines, words="that is fine", language="en", ttl_s=0)
 
 
 class Journal:
@@ -86,37 +65,6 @@ async def bridge(store: str, grpc_port: str, broker_port: str) -> None:
     print("ready", flush=True)
     await asyncio.Event().wait()  # until killed
     await listening.stop()
-
-
-def device(
-    outbox: str, uri: str, count: str, pause_s: str, seed: str, *, at: Callable[[int], None] = lambda left: None
-) -> None:
-    """Puts `count` envelopes and says each one's name once put() returned; then waits until all are acknowledged and
-    says `drained`. A tenth are alerts. `at` is called with how many are left."""
-    rng = random.Random(int(seed))  # noqa: S311
-    box = Outbox(Path(outbox))
-    sealer = Sealer("bench")
-    uplink = Uplink(
-        box, [uri], sealer.hello("bench"), on_reply=lambda reply: None, backoff=Backoff(0.05, 0.5), ack_s=5.0
-    )
-    uplink.start()
-    left = int(count)
-    while left:
-        envelope = sample(sealer, alert=rng.random() < 0.1)
-        try:
-            box.put(envelope)
-        except OutboxFull:
-            time.sleep(0.05)
-            continue
-        left -= 1
-        at(left)
-        print(f"{envelope.boot:016x} {envelope.seq} {envelope.priority}", flush=True)
-        time.sleep(float(pause_s) * rng.random())
-    while len(box):
-        time.sleep(0.02)
-    print("drained", flush=True)
-    uplink.stop(0)
-    box.close()
 
 
 def both(store: str, outbox: str, *words: str) -> None:
@@ -168,18 +116,11 @@ async def grpc_echo() -> None:
     await server.wait_for_termination()
 
 
-def _end_with_parent() -> None:
-    """The benchmark holds our standard input open as long as it lives."""
-    sys.stdin.read()
-    os._exit(1)
-
-
 if __name__ == "__main__":
     if sys.argv[1] != "both":
-        threading.Thread(target=_end_with_parent, daemon=True).start()
+        threading.Thread(target=end_with_parent, daemon=True).start()
     roles: dict[str, Callable[..., Any]] = {
         "bridge": bridge,
-        "device": device,
         "both": both,
         "mqtt_echo": mqtt_echo,
         "grpc_echo": grpc_echo,

@@ -11,8 +11,8 @@ from pathlib import Path
 
 import grpc
 
+from benchmarks.link_device import sample
 from benchmarks.link_faults import Mosquitto, free_port, open_config
-from benchmarks.link_peer import sample
 from edge.outbox import Outbox
 from edge.uplink import Uplink
 from edge.wire.envelope import Sealer
@@ -20,8 +20,9 @@ from edge.wire.mqtt import Mqtt
 
 
 def peer(role: str, *args: object, within: Sequence[str] = ()) -> subprocess.Popen[str]:
-    """Another process of the benchmark, in `role` (see benchmarks.link_peer), run by the command `within`."""
-    command = [*within, sys.executable, "-m", "benchmarks.link_peer", role, *map(str, args)]
+    """Another process of the benchmark, in a `role` of link_peer or link_device, run by the command `within`."""
+    module = "benchmarks.link_device" if role in {"device", "weigh"} else "benchmarks.link_peer"
+    command = [*within, sys.executable, "-m", module, role, *map(str, args)]
     return subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
 
 

@@ -10,19 +10,20 @@ import asyncio
 import contextlib
 import logging
 import threading
-import time
 from collections import Counter, OrderedDict
-from collections.abc import Callable, Coroutine, Iterator, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass
 from typing import Literal, TypeVar
 
 from edge import clock, plugin
+from edge.budget import Budget
 from edge.errors import MienError, TransportError
 from edge.identity import Identity
 from edge.outbox import Outbox
 from edge.transports.base import TlsFiles, Transport
 from edge.wire import mien_pb2
 from edge.wire.backoff import Backoff
+from edge.wire.batch import batched, packet
 
 log = logging.getLogger(__name__)
 
@@ -30,7 +31,6 @@ T = TypeVar("T")
 
 WINDOW = 256  # envelopes in flight
 _AT_ONCE = 64  # envelopes taken from the outbox at a time
-_BATCH_HEAD = 4  # bytes that a packet costs more in a batch
 ACK_S = 20.0  # an envelope unacknowledged for so long: the connection is dead, whatever TCP says
 RETURN_S = 300.0  # on a spare URI, the first one is tried again after so long
 RENEW_EVERY_S = 3_600.0  # whether the certificate is due is looked at so often
@@ -237,8 +237,8 @@ class Uplink:
             now_s = clock.now_s()
             for envelope, _ in taken:
                 self._sent[envelope.boot, envelope.seq] = now_s
-            for packet in batched([_packet(*one) for one in taken], transport.welcome.batch_bytes):
-                await self._put(transport, packet)
+            for batch in batched([packet(*one) for one in taken], transport.welcome.batch_bytes):
+                await self._put(transport, batch)
             self.counts["sent"] += len(taken)
             if not taken:
                 await self._wake.wait()
@@ -342,51 +342,5 @@ class Uplink:
             self._loop.call_soon_threadsafe(self._wake.set)
 
 
-def _packet(envelope: mien_pb2.Envelope, after: tuple[int, int]) -> mien_pb2.Uplink:
-    packet = mien_pb2.Uplink(envelope=envelope, after_seq=after[1])
-    if after[0] != envelope.boot:
-        packet.after_boot = after[0]
-    return packet
-
-
-def batched(packets: Sequence[mien_pb2.Uplink], room: int) -> Iterator[mien_pb2.Uplink]:
-    """`packets` in as few as fit into `room` bytes each; as they are where the room is 0."""
-    batch = mien_pb2.Batch()
-    size = 0
-    for packet in packets:
-        size += packet.ByteSize() + _BATCH_HEAD
-        if batch.packet and size + _BATCH_HEAD > room:
-            yield _alone(batch)
-            batch, size = mien_pb2.Batch(), packet.ByteSize() + _BATCH_HEAD
-        batch.packet.append(packet)
-    if batch.packet:
-        yield _alone(batch)
-
-
-def _alone(batch: mien_pb2.Batch) -> mien_pb2.Uplink:
-    return batch.packet[0] if len(batch.packet) == 1 else mien_pb2.Uplink(batch=batch)
-
-
 class _TryFirst(Exception):  # noqa: N818
     """Time to see whether the first URI answers again."""
-
-
-class Budget:
-    """A token bucket that holds ten minutes' worth of `bytes_per_hour`."""
-
-    def __init__(self, bytes_per_hour: int | None, now_s: Callable[[], float] = time.monotonic) -> None:
-        self._per_s = (bytes_per_hour or 0) / 3_600
-        self._now_s = now_s
-        self._tokens = self._per_s * 600
-        self._at_s = now_s()
-
-    def spend(self, size: int) -> None:
-        """Count `size` bytes."""
-        now_s = self._now_s()
-        self._tokens = min(self._tokens + (now_s - self._at_s) * self._per_s, self._per_s * 600) - size
-        self._at_s = now_s
-
-    def left(self) -> bool:
-        """Whether there is some left; always, without a budget."""
-        self.spend(0)
-        return not self._per_s or self._tokens > 0

@@ -11,6 +11,7 @@ from google.protobuf.json_format import MessageToDict, ParseDict, ParseError
 from edge.errors import WireError
 from edge.wire import mien_pb2
 
+_KINDS = {number: name.lower() for name, number in mien_pb2.Kind.items()}  # a newer device may know more
 _YEAR_10000_MS = 253_402_300_800_000  # no date has more than four digits for the year there
 
 
@@ -35,7 +36,7 @@ def to_cloudevent(envelope: mien_pb2.Envelope, tenant: str = "default") -> dict[
         "specversion": "1.0",
         "id": f"{envelope.boot:016x}-{envelope.seq}",
         "source": f"mien://{tenant}/{envelope.device}",
-        "type": f"org.mien.v1.{mien_pb2.Kind.Name(envelope.kind).lower()}",
+        "type": f"org.mien.v1.{_KINDS.get(envelope.kind, f'kind_{envelope.kind}')}",
         "datacontenttype": "application/json",
         "data": MessageToDict(envelope, preserving_proto_field_name=True),
     }

@@ -11,12 +11,14 @@ from pathlib import Path
 
 import pytest
 
+from edge.budget import Budget
 from edge.errors import PluginError
 from edge.outbox import Outbox
 from edge.replies import Replies
-from edge.uplink import Budget, Uplink, batched
+from edge.uplink import Uplink
 from edge.wire import mien_pb2
 from edge.wire.backoff import Backoff
+from edge.wire.batch import batched
 from edge.wire.envelope import Sealer
 from tests.sim.bridge import Bridge, say
 from tests.sim.chaos import Chaos
@@ -305,7 +307,7 @@ def test_batches_hold_every_packet_in_order_and_keep_their_size() -> None:
     sealer = Sealer("dev-1")
     packets = [mien_pb2.Uplink(envelope=sealer.turn("turn_end", 1, words="x" * 200)) for _ in range(40)]
     made = list(batched(packets, 4_096))
-    assert all(1 < len(packet.batch.packet) and packet.ByteSize() <= 4_096 for packet in made)
+    assert all(len(packet.batch.packet) > 1 and packet.ByteSize() <= 4_096 for packet in made)
     assert [p.envelope.seq for packet in made for p in packet.batch.packet] == list(range(1, 41))
     assert list(batched(packets, 0)) == packets
     assert list(batched(packets[:1], 4_096)) == packets[:1]
