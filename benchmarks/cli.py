@@ -5,20 +5,23 @@ from __future__ import annotations
 import argparse
 import importlib
 import os
+import subprocess
 import sys
+import time
 from collections.abc import Sequence
 from pathlib import Path
 
 from benchmarks import report
 
-BENCHES = ("voice", "face", "joint", "loop", "reply", "link")
+BENCHES = ("loop", "face", "joint", "reply", "link", "boards", "soak", "voice")  # the longest last
 
 _HELP = """\
 Every benchmark runs the deployed path (quantized files, streaming code) as PROTOCOL tells, prints a table and writes
 OUT/NAME.json. Accuracy needs the labelled data (MIEN_DATA or --data).
 
   mien bench face                 one
-  mien bench all --out out/bench  every one
+  mien bench all --peers          every one, each in a process of its own, and the report
+  mien bench report               benchmarks/RESULTS.md again from the JSON files in --out
   mien bench link --quick         a smoke run, marked as such in the file"""
 
 
@@ -27,27 +30,64 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(
         prog="mien bench", description=_HELP, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("name", choices=[*BENCHES, "all"])
+    parser.add_argument("name", choices=[*BENCHES, "all", "report"])
     parser.add_argument("--data", type=Path, default=os.environ.get("MIEN_DATA"), help="labelled data (MIEN_DATA)")
     parser.add_argument("--out", type=Path, default=Path("out/bench"), help="folder of the JSON files")
     parser.add_argument("--quick", action="store_true", help="a smoke run: figures mean nothing")
-    parser.add_argument("--peers", action="store_true", help="run the peers beside us, where they can be installed")
+    parser.add_argument("--peers", action="store_true", help="run the peers beside us, installing them where needed")
+    parser.add_argument(
+        "--limit", type=float, default=15.0, metavar="MIN", help="of all: what one benchmark may take (15)"
+    )
     args = parser.parse_args(argv)
-    failed = 0
-    for name in BENCHES if args.name == "all" else (args.name,):
+    if args.name == "report":
+        return _report(args.out)
+    if args.name == "all":
+        return _all(args)
+    try:
+        module = importlib.import_module(f"benchmarks.{args.name}")
+    except ModuleNotFoundError as error:
+        print(f"mien bench {args.name}: needs '{error.name}'", file=sys.stderr)
+        return 1
+    if getattr(module, "NEEDS_DATA", False) and args.data is None:
+        print(f"mien bench {args.name}: needs the labelled data: set MIEN_DATA or --data", file=sys.stderr)
+        return 1
+    data = Path(args.data) if args.data is not None else None
+    result = module.measure(data, quick=args.quick, peers=args.peers)
+    file = report.write(args.name, result, args.out, quick=args.quick)
+    print(report.table(args.name, result))
+    print(f"  → {file}")
+    return 0
+
+
+def _all(args: argparse.Namespace) -> int:
+    """Each benchmark in a process of its own: one that fails, hangs or takes all memory does not end the others."""
+    options = ["--out", str(args.out), *(f"--{name}" for name in ("quick", "peers") if getattr(args, name))]
+    if args.data is not None:
+        options += ["--data", str(args.data)]
+    failed = []
+    for name in BENCHES:
+        began_s = time.monotonic()
+        print(f"· {name}", flush=True)
+        command = [sys.executable, "-c", "from benchmarks.cli import main; raise SystemExit(main())", name, *options]
         try:
-            module = importlib.import_module(f"benchmarks.{name}")
-        except ModuleNotFoundError as error:
-            print(f"mien bench {name}: needs '{error.name}'", file=sys.stderr)
-            failed += 1
-            continue
-        if getattr(module, "NEEDS_DATA", False) and args.data is None:
-            print(f"mien bench {name}: needs the labelled data: set MIEN_DATA or --data", file=sys.stderr)
-            failed += 1
-            continue
-        data = Path(args.data) if args.data is not None else None
-        result = module.measure(data, quick=args.quick, peers=args.peers)
-        file = report.write(name, result, args.out, quick=args.quick)
-        print(report.table(name, result))
-        print(f"  → {file}")
-    return 1 if failed else 0
+            status = subprocess.run(command, check=False, timeout=args.limit * 60).returncode
+        except subprocess.TimeoutExpired:
+            status = 124
+            print(f"mien bench {name}: took over {args.limit:g} minutes and was ended", file=sys.stderr)
+        print(f"  {time.monotonic() - began_s:.0f} s", flush=True)
+        if status:
+            failed.append(name)
+    if failed:
+        print(f"mien bench: without result: {', '.join(failed)}", file=sys.stderr)
+    return _report(args.out) or bool(failed)
+
+
+def _report(folder: Path) -> int:
+    try:
+        from benchmarks import results
+
+        print(f"  → {results.write(folder, report.ROOT / 'benchmarks')}")
+    except FileNotFoundError as error:
+        print(f"mien bench report: {error}", file=sys.stderr)
+        return 1
+    return 0

@@ -19,6 +19,7 @@ from typing import Any
 import av
 import numpy as np
 
+from benchmarks import peers as peers_
 from benchmarks.report import Result
 from edge.errors import SensorError
 from edge.sensors.base import EndOfStream
@@ -31,7 +32,7 @@ _WIDTH, _HEIGHT, _FPS = 640, 480, 30
 
 
 def measure(data: Path | None, *, quick: bool, peers: bool) -> Result:
-    """PROTOCOL's figures of the loop. `peers` are measured by the benchmarks of each sense."""
+    """PROTOCOL's figures of the loop; with `peers`, what others' work costs on the same pictures and sound."""
     assert data is not None
     clips = sorted((data / "clips").glob("*.mpg"))
     with tempfile.TemporaryDirectory() as scratch:
@@ -41,6 +42,7 @@ def measure(data: Path | None, *, quick: bool, peers: bool) -> Result:
         without = _run(talking, Path(scratch), "--no-words")
         spoken = _run(talking, Path(scratch), "--words")
         nobody = _run(idle, Path(scratch), "--no-words")
+        others, missing = _peers(clips[:1] if quick else clips, Path(scratch)) if peers else ({}, {})
     metrics = {
         "talking_pct_core": without["cpu_pct_core"],
         "idle_pct_core": nobody["cpu_pct_core"],
@@ -54,7 +56,48 @@ def measure(data: Path | None, *, quick: bool, peers: bool) -> Result:
         "dropped": sum(without["dropped"].values()),
     }
     detail = {"talking": without, "talking_words": spoken, "idle": nobody}
-    return Result(metrics, detail=detail)
+    return Result(metrics, others, detail | ({"not_measured": missing} if missing else {}))
+
+
+def _peers(clips: list[Path], scratch: Path) -> tuple[dict[str, dict[str, float]], dict[str, str]]:
+    """Per peer its figures, ours beside them as `ours_…`; and why a peer is missing.
+
+    openSMILE computes eGeMAPS of three seconds, without any affect, where we give features and affect of the last three
+    seconds, four times a second: compared per second of sound (its windows once each) and per estimate.
+    """
+    moments = list(_moments(clips))
+    sound, pictures = scratch / "sound.npy", scratch / "pictures.npy"
+    np.save(sound, np.concatenate([one for _, one in moments]).astype(np.float32))
+    np.save(pictures, np.stack([one for one, _ in moments[::2]]))
+    ours = {
+        what: _ours(what, file) for what, file in (("voice", sound), ("face", pictures), ("face_adaptive", pictures))
+    }
+    asked: tuple[tuple[str, str, Path, str, dict[str, str]], ...] = (
+        ("opensmile", "voice", sound, "voice", {"cpu_ms_per_window": "cpu_ms_per_estimate"}),
+        ("fer", "emotion", pictures, "face", {}),
+        ("mediapipe", "mesh_memory", pictures, "face", {}),
+    )
+    found: dict[str, dict[str, float]] = {}
+    missing: dict[str, str] = {}
+    for name, script, file, what, named in asked:
+        try:
+            theirs = peers_.ask(name, script, file)
+        except peers_.PeerMissing as error:
+            missing[name] = str(error)
+            continue
+        mine = {f"ours_{key}": ours[what][named.get(key, key)] for key in theirs if named.get(key, key) in ours[what]}
+        if name == "fer":
+            theirs["cpu_ms_per_picture_as_deployed"] = theirs["cpu_ms_per_picture"]
+            mine["ours_cpu_ms_per_picture_as_deployed"] = ours["face_adaptive"]["cpu_ms_per_picture"]
+        found[peers_.PEERS[name].title] = theirs | mine
+    return found, missing
+
+
+def _ours(what: str, file: Path) -> dict[str, float]:
+    command = [sys.executable, "-m", "benchmarks.peer_ours", what, str(file)]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    found: dict[str, float] = json.loads(done.stdout.splitlines()[-1])
+    return found
 
 
 def _run(clip: Path, scratch: Path, words: str) -> dict[str, Any]:
@@ -119,8 +162,10 @@ def _moments(clips: list[Path]) -> Iterator[tuple[Any, Any]]:
 
 
 def _nothing(seconds: float) -> Iterator[tuple[Any, Any]]:
+    """An empty room: a wall as a camera with noise sees it, and quiet."""
     rng = np.random.default_rng(0)
+    walls = [np.clip(90 + rng.normal(0, 3, (_HEIGHT, _WIDTH, 3)), 0, 255).astype(np.uint8) for _ in range(8)]
     for tick in range(round(seconds * _FPS)):
         begin, end = (round(one / _FPS * SAMPLE_RATE) for one in (tick, tick + 1))
         noise = rng.normal(0.0, 1e-3, end - begin).astype(np.float32)  # a quiet room
-        yield np.full((_HEIGHT, _WIDTH, 3), 90, np.uint8), noise
+        yield walls[tick % len(walls)], noise

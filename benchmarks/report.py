@@ -33,11 +33,18 @@ def write(name: str, result: Result, out: Path, *, quick: bool) -> Path:
         "commit": commit(),
         "machine": machine(),
         "date": datetime.now(UTC).isoformat(timespec="seconds"),
-        "command": " ".join(["mien bench", *sys.argv[2:]]),
+        "command": _command(),
         "quick": quick,
     }
     file.write_text(json.dumps({**head, **asdict(result)}, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
     return file
+
+
+def _command() -> str:
+    """How to run it again; folders of this machine are of no use to others."""
+    words = sys.argv[sys.argv.index("bench") + 1 :] if "bench" in sys.argv else sys.argv[1:]
+    kept = [word for at, word in enumerate(words) if not {"--data", "--out"} & {word, *words[max(at - 1, 0) : at]}]
+    return " ".join(["mien bench", *kept])
 
 
 def table(name: str, result: Result) -> str:
