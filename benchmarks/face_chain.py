@@ -1,9 +1,9 @@
 """The face chain as it is deployed: speed against MediaPipe, faces found, pose, gaze, blinks, PERCLOS, memory.
 
 `python -m benchmarks.face_chain [--data DIR] [--peers] [--quick]`. Angles, gaze and lids are judged on drawn heads of
-known angles (`tests/sim`), so this runs in a checkout. The peer runs in an interpreter of its own, since it needs old
-packages: `MIEN_PEER_PYTHON` names one that has mediapipe==0.10.14; `MIEN_PEER_FACE_TASK` names Google's
-`face_landmarker.task`, where head pose is to be compared too.
+known angles (`tests/sim`), so this runs in a checkout. With `--peers`, MediaPipe runs beside it in an environment of
+its own (`benchmarks.peers`); `MIEN_PEER_FACE_TASK` names Google's `face_landmarker.task`, where head pose is to be
+compared too.
 """
 
 from __future__ import annotations
@@ -22,13 +22,13 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
+from benchmarks.peers import PEERS, PeerMissing, ask
 from benchmarks.report import Result, table
 from edge.perceive.sight import Sight
 from edge.types import Eyes, FaceSeen, Gaze, HeadPose, VideoFrame
 
 CLIPS = ("bbaf2n.mpg", "brbk7n.mpg", "lwbsza.mpg", "sbwe5n.mpg")
 _EVERY = 1000.0  # Hz: landmarks from every picture
-_PEER = Path(__file__).with_name("face_peer.py")
 
 
 def measure(data: Path | None, *, quick: bool = False, peers: bool = False) -> Result:
@@ -154,7 +154,6 @@ def _speed(
     clips: Sequence[Path], *, peers: bool, others: dict[str, dict[str, float]], detail: dict[str, object]
 ) -> dict[str, float]:
     """CPU time, 640×480 at 30 fps. Ours and the peer's rounds take turns, so that both meet the same load."""
-    python = os.environ.get("MIEN_PEER_PYTHON")
     full: list[float] = []
     peer: list[float] = []
     adaptive: list[float] = []
@@ -163,8 +162,8 @@ def _speed(
         pictures = _pictures(clip, (640, 480))
         full += _cpu_ms(pictures, still_hz=_EVERY)
         adaptive += _cpu_ms(pictures, still_hz=None)
-        if peers and python:
-            said = _ask_peer(python, pictures)
+        said = _ask_peer(pictures) if peers else None
+        if said:
             peer += said["cpu_ms"]
             if said["pose"]:
                 poses += (np.abs(np.array(said["pose"]) - _poses(pictures))).tolist()
@@ -173,7 +172,7 @@ def _speed(
     if peer:
         metrics["chain_vs_mediapipe"] = float(np.mean(full) / np.mean(peer))
         detail["adaptive_vs_mediapipe"] = float(np.mean(adaptive) / np.mean(peer))
-        others["MediaPipe 0.10.14 FaceMesh"] = {"chain_ms_per_frame": float(np.mean(peer))}
+        others[PEERS["mediapipe"].title + " FaceMesh, one thread"] = {"chain_ms_per_frame": float(np.mean(peer))}
     if poses:
         detail["clips_pose_vs_mediapipe_deg"] = np.median(poses, axis=0).round(2).tolist()
     return metrics
@@ -203,13 +202,15 @@ def _poses(pictures: Sequence[npt.NDArray[np.uint8]]) -> npt.NDArray[np.float64]
     return np.array(found)
 
 
-def _ask_peer(python: str, pictures: Sequence[npt.NDArray[np.uint8]]) -> dict[str, list[float]]:
+def _ask_peer(pictures: Sequence[npt.NDArray[np.uint8]]) -> dict[str, list[float]] | None:
+    """What `benchmarks/peer_face_mesh.py` prints; None where MediaPipe is not to be had."""
     with tempfile.NamedTemporaryFile(suffix=".npy") as file:
         np.save(file.name, np.array(pictures))
-        command = [python, str(_PEER), file.name, os.environ.get("MIEN_PEER_FACE_TASK", "")]
-        answer = subprocess.run(command, capture_output=True, text=True, check=True, cwd=tempfile.gettempdir())
-    said: dict[str, list[float]] = json.loads(answer.stdout.splitlines()[-1])
-    return said
+        try:
+            return ask("mediapipe", "face_mesh", file.name, os.environ.get("MIEN_PEER_FACE_TASK", ""))
+        except PeerMissing as error:
+            print(f"  {error}", file=sys.stderr)
+            return None
 
 
 _ALONE = """

@@ -62,6 +62,9 @@ _EYES = np.array([468, 473, 33, 263, 133, 362], np.intp)  # irises, outer and in
 _EYE_MIDDLE = np.array([0.0, 0.12, -0.8])
 _IRIS_AT = 0.95
 _UP_DOWN_GAIN = 1.8
+# Up to here the eyes are believed; from there on less, then not at all, and the head alone tells: on turned heads the
+# net's irises err by more than eyes commonly turn.
+_EYES_SEEN_DEG, _EYES_GONE_DEG = 20.0, 40.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,8 +99,8 @@ def head_pose(points: Points) -> Pose:
 def gaze(points: Points, pose: Pose) -> tuple[float, float] | None:
     """Yaw and pitch, degrees, of head and eyes together: the iris' place on an eyeball of average size.
 
-    Both eyes are averaged, the nearer eye counting more when the head is turned. None where the head is turned so far
-    that no iris is seen well.
+    Both eyes are averaged, the nearer eye counting more when the head is turned. The farther it is turned, the more the
+    head alone tells; None beyond 60°.
     """
     if pose.rotation[2, 2] < 0.5:  # beyond 60°
         return None
@@ -110,6 +113,9 @@ def gaze(points: Points, pose: Pose) -> tuple[float, float] | None:
         x, y = x * 0.98 / far, y * 0.98 / far
     yaw, pitch = _angles(*(pose.rotation.T @ (x, y, math.sqrt(1.0 - x * x - y * y))).tolist())
     pitch = min(max(pitch * _UP_DOWN_GAIN, -40.0), 40.0)
+    turned = math.degrees(math.acos(min(float(pose.rotation[2, 2]), 1.0)))
+    sure = min(max((_EYES_GONE_DEG - turned) / (_EYES_GONE_DEG - _EYES_SEEN_DEG), 0.0), 1.0)
+    yaw, pitch = yaw * sure, pitch * sure
     return _angles(*(pose.rotation @ _turned(yaw, pitch)[:, 2]).tolist())
 
 

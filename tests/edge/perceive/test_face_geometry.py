@@ -61,6 +61,15 @@ def test_gaze_is_head_and_eyes_together(look: Look) -> None:
     assert np.degrees(np.arccos(np.clip(true @ direction(*found), -1, 1))) < 12
 
 
+@pytest.mark.parametrize("yaw", [-50.0, -40.0, 40.0, 50.0])
+def test_of_a_head_turned_far_the_head_tells(yaw: float) -> None:
+    """Irises there err by more than eyes turn: straight looks were read 25° too far out."""
+    points = read(draw(Look(yaw=yaw), face=170)).points
+    found = geometry.gaze(points, geometry.head_pose(points))
+    assert found is not None
+    assert found[0] == pytest.approx(yaw, abs=8)
+
+
 def test_no_gaze_is_read_from_a_profile() -> None:
     """Where no iris is seen well, nothing is said of the look."""
     points = read(draw(Look(), face=170)).points
