@@ -19,6 +19,8 @@ from cloud_bridge.sessions import Memories, Memory, Session
 from edge.wire import mien_pb2
 
 _SAY_S = 15.0  # how long something that is to be said waits for a running answer
+TURNS_PER_MIN = 40  # of one device that a model is asked; people take fewer than twenty
+GUESSES_PER_MIN = 30  # after so many no answer is begun early
 _ALERT_REST_S = 60.0  # between two unasked remarks to the same person
 
 
@@ -32,6 +34,7 @@ class Counts:
     cancelled: int = 0
     guesses: int = 0  # answers begun before the turn was over
     guesses_wasted: int = 0
+    limited: int = 0  # turns beyond what one device may ask a model in a minute
     pieces_wasted: int = 0  # of the model's text, in answers that were begun too early
 
 
@@ -152,6 +155,8 @@ class Conversation:
         """The turn may be over: begin an answer that is sent only if it is."""
         if envelope.turn <= session.cancelled_turn or (session.answer is not None and session.answer.released):
             return
+        if not session.may_ask(time.monotonic(), GUESSES_PER_MIN):
+            return
         plan = self._plan(session, envelope)
         if session.answer is not None:
             if _same(session.answer.plan, plan):
@@ -227,7 +232,11 @@ class Conversation:
             first = opening.pick(chosen.name, heard, recent, envelope.turn, brief=not model.continues)
         question = prompt.asked(words, chosen, session.description, small=model.small)
         closing = chosen.closings[envelope.turn % len(chosen.closings)] if chosen.closings else ""
-        if chosen.delicate and model.small:
+        limited = not session.may_ask(time.monotonic(), TURNS_PER_MIN)
+        if limited:
+            self.counts.limited += 1
+            closing = chosen.fallback
+        if limited or (chosen.delicate and model.small):
             return Plan(envelope.turn, words, question, chosen, first, (), closing)
         # A quick model's opening is one short word, which any answer can follow: it need not know of it.
         chat = prompt.messages(session.memory.with_person(session.person), question, first if model.continues else "")
@@ -237,6 +246,8 @@ class Conversation:
         def done(answer: Answer) -> None:
             self._finished(session, answer)
 
+        if plan.messages:
+            session.asked.append(time.monotonic())
         session.answer = Answer(plan, self._tools, session.link, done, speculative=speculative, waits=waits)
         session.answer.start()
         return session.answer

@@ -41,10 +41,6 @@ class Sentences:
         rest, self._text = clean(self._text), ""
         return [rest] if rest else []
 
-    def unfinished(self) -> bool:
-        """Whether text waits for its end."""
-        return bool(self._text.strip())
-
     def _cut(self) -> int | None:
         text = self._text = _FENCED.sub("\n", self._text)
         fence = text.find("```")  # code that has not ended yet is kept back, to be left out as a whole

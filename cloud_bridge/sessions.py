@@ -57,6 +57,7 @@ class Session:
     ended_turn: int = 0
     cancelled_turn: int = 0
     unanswered: list[tuple[float, int, str]] = field(default_factory=list)  # (arrival, turn, words)
+    asked: deque[float] = field(default_factory=lambda: deque(maxlen=64))  # when a model was asked
     proactive_s: float = float("-inf")  # when an alert was last spoken to
 
     @property
@@ -67,6 +68,10 @@ class Session:
     def recent_events(self, now_s: float, within_s: float = 20.0) -> list[str]:
         """Names of the events of the last seconds."""
         return [name for at_s, name in self.events if now_s - at_s <= within_s]
+
+    def may_ask(self, now_s: float, per_min: int) -> bool:
+        """Whether fewer than `per_min` answers were begun in the last minute."""
+        return sum(now_s - at_s < 60.0 for at_s in self.asked) < per_min
 
     def forget(self) -> None:
         """Erase what is known of the person now."""

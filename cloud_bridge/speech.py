@@ -65,10 +65,6 @@ class Speech:
             async for sound in sounds:
                 yield sound
 
-    def prepared(self, text: str) -> bool:
-        """Whether `text` is said without any synthesis."""
-        return text in self._lines
-
     async def prepare(self, lines: Iterable[str]) -> None:
         """Synthesise `lines` now, or take them from the cache, so that saying them takes no time."""
         for line in lines:

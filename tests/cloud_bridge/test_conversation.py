@@ -330,6 +330,22 @@ async def test_speech_while_words_are_awaited_goes_on_with_the_turn(stage: Stage
     assert "Well, I do not know." in stage.model.asked[-1][-1].text
 
 
+async def test_a_device_that_floods_is_answered_without_the_model(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A model is asked so often a minute for one device; beyond that the tone's own sentence is said, and counted."""
+    monkeypatch.setattr("cloud_bridge.conversation.TURNS_PER_MIN", 3)
+    monkeypatch.setattr("cloud_bridge.conversation.GUESSES_PER_MIN", 2)
+    for turn in range(1, 6):
+        await stage.say(pb.TURN_MAYBE, turn=turn, words="Hello.")
+        await stage.say(pb.TURN_END, turn=turn, words="Hello.")
+        await stage.finished()
+    assert len(stage.model.asked) == 3
+    assert [report.speculative for report in stage.told] == [True, True, False, False, False]
+    assert stage.link.texts()[-1] == TONES["plain"].fallback
+    assert stage.talk.counts.limited == 2
+
+
 async def test_memory_is_bounded(stage: Stage) -> None:
     """Thirty long turns leave a short prompt."""
     for turn in range(1, 31):
