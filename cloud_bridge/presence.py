@@ -278,7 +278,8 @@ class Presence:
         if not seen.online:
             raise NotThere(f"'{device}' is not connected now")
         number = command.id = next(self._numbers) & 0xFFFFFFFF
-        waiting = self._orders[number] = asyncio.get_running_loop().create_future()
+        waiting: asyncio.Future[Done] = asyncio.get_running_loop().create_future()
+        self._orders[number] = waiting
         try:
             if seen.link is not None:
                 await seen.link.command(command)

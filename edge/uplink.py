@@ -85,6 +85,7 @@ class Uplink:
         self._backoff = backoff or Backoff()
         self._session = 0
         self._cursor = (0, 0)  # reply, chunk that is expected next
+        self._heard_turn = 0
         self._offset = 0  # reply ids begin again with a session of the bridge; `on_reply` sees them go on
         self._cancelled = 0
         self._sent: OrderedDict[tuple[int, int], float] = OrderedDict()  # in flight → when
@@ -207,6 +208,7 @@ class Uplink:
         hello.CopyFrom(self._hello)
         hello.resume_session, hello.cancelled_turn = self._session, self._cancelled
         hello.resume_reply, hello.resume_chunk = self._cursor
+        hello.heard_turn = self._heard_turn
         transport: Transport = await plugin.load("edge.transports", uri.scheme).connect(uri, hello, tls=self._tls)
         try:
             if transport.welcome.session != self._session:
@@ -318,6 +320,8 @@ class Uplink:
             self._cursor = (number, expected + 1)
         elif reply.reply > number:
             self._cursor = (reply.reply, 1 if reply.chunk == 0 else 0)
+        if reply.final:
+            self._heard_turn = max(self._heard_turn, reply.turn)
         if reply.final or reply.chunk % _RECEIVED_EVERY == _RECEIVED_EVERY - 1:
             upto = mien_pb2.Received(reply=self._cursor[0], chunk=max(0, self._cursor[1] - 1))
             self._say(mien_pb2.Uplink(received=upto))

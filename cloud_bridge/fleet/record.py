@@ -95,7 +95,7 @@ class SharedRecord:
         return found
 
     def _read(self, of: str, boot: int) -> Intervals:
-        text = (self._store.now.get(seen_key(of, boot)) or b"").decode()
+        text = bytes(self._store.now.get(seen_key(of, boot)) or b"").decode()
         pairs = (one.partition("-") for one in text.split(",") if one)
         return Intervals([(int(lo), int(hi)) for lo, _, hi in pairs])
 

@@ -6,6 +6,7 @@ import asyncio
 import json
 import logging
 from collections import Counter
+from collections.abc import Awaitable, Callable
 
 import redis
 from google.protobuf.message import DecodeError
@@ -47,7 +48,7 @@ class Relay:
     def start(self) -> None:
         """Begin. Every part comes back by itself when the store was away."""
         parts = (self._beat, self._publish, self._listen)
-        self._tasks = [asyncio.create_task(self._keep(part), name=f"relay {part.__name__}") for part in parts]
+        self._tasks = [asyncio.create_task(self._keep(part), name="relay") for part in parts]
 
     async def stop(self) -> None:
         """End; this bridge's devices are not online here any more."""
@@ -59,7 +60,7 @@ class Relay:
         except (redis.RedisError, OSError):
             log.warning("the store was not told that this bridge ends; its lease ends in %d s", _LEASE_S)
 
-    async def _keep(self, part) -> None:  # type: ignore[no-untyped-def]
+    async def _keep(self, part: Callable[[], Awaitable[None]]) -> None:
         while True:
             try:
                 await part()
@@ -104,7 +105,7 @@ class Relay:
                         if kind == "online":
                             pipe.hset(ONLINE, name, packet)
                         else:
-                            self._gone(keys=[ONLINE], args=[name, self._worker], client=pipe)
+                            await self._gone(keys=[ONLINE], args=[name, self._worker], client=pipe)
                     pipe.publish(MOMENTS, packet)
                 await pipe.execute()
             self.counts["told"] += len(batch)
@@ -131,7 +132,7 @@ class Relay:
             await heard.subscribe(ORDERS, *([MOMENTS] if self._shows else []))
             if self._shows:
                 for packet in (await self._store.soon.hgetall(ONLINE)).values():
-                    self._take(packet)
+                    self._take(bytes(packet))
             while True:
                 message = await heard.get_message(timeout=1.0)
                 if message is None:
@@ -139,7 +140,7 @@ class Relay:
                 if message["channel"] == ORDERS.encode():
                     await self._obey(message["data"])
                 else:
-                    self._take(message["data"])
+                    self._take(bytes(message["data"]))
 
     async def _obey(self, packet: bytes) -> None:
         head, _, body = packet.partition(b"\n")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from typing import Any
 from urllib.parse import urlsplit
 
 import redis
@@ -31,7 +32,11 @@ class Store:
     def __init__(self, url: str) -> None:
         if urlsplit(url).password is not None:
             raise SettingError("a password in --redis would be seen by everyone here: give MIEN_REDIS_PASSWORD instead")
-        known = {"password": secret("MIEN_REDIS_PASSWORD"), "socket_timeout": _TIMEOUT_S, "socket_connect_timeout": 2.0}
+        known: dict[str, Any] = {
+            "password": secret("MIEN_REDIS_PASSWORD"),
+            "socket_timeout": _TIMEOUT_S,
+            "socket_connect_timeout": 2.0,
+        }
         try:
             self.soon = redis.asyncio.Redis.from_url(url, **known)
             self.now = redis.Redis.from_url(url, **known)

@@ -1,5 +1,5 @@
-"""One bridge among several: a turn that is being answered is noted in the shared store until its answer is out, so that
-the bridge to which the device turns when this one dies answers it.
+"""One bridge among several: a turn that is being answered is noted in the shared store until its answer has come to the
+device, so that the bridge to which the device turns when this one dies answers it, once.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ from edge.wire import mien_pb2
 log = logging.getLogger(__name__)
 
 _SETTLE_S = 0.1  # the answer becomes memory just after its last chunk
+_HEARD_S = 5  # an answer that went out is kept open so long: this bridge may die before the device has it
 _TURN_S = 30  # a turn that nobody answered for so long is not answered any more
 
 
@@ -59,7 +60,8 @@ class Worker:
     async def cancelled(self, device: Device, turn: int) -> None:
         """See `Handler`. What the person broke off needs no answer."""
         if 0 < self._open.get(device, 0) <= turn:
-            await self.answered(device, self._open[device])
+            del self._open[device]
+            await self._store.soon.delete(turn_key(device))
         await self._inner.cancelled(device, turn)
 
     async def disconnected(self, device: Device) -> None:
@@ -74,7 +76,7 @@ class Worker:
         del self._open[device]
         self._save_soon(device)
         try:
-            await self._store.soon.delete(turn_key(device))
+            await self._store.soon.expire(turn_key(device), _HEARD_S)
         except (redis.RedisError, OSError) as error:  # it ends by itself after `_TURN_S`
             log.warning("an answered turn could not be taken off the store: %s", type(error).__name__)
 
@@ -106,8 +108,8 @@ class Worker:
         body = await self._store.soon.get(turn_key(device))
         if not body:
             return None
-        envelope = mien_pb2.Envelope.FromString(body[8:])
-        return envelope if envelope.boot == device.boot else None
+        envelope = mien_pb2.Envelope.FromString(bytes(body)[8:])
+        return envelope if envelope.boot == device.boot and envelope.turn > device.heard_turn else None
 
 
 class _Until:

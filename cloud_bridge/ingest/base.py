@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 from edge.wire import mien_pb2
@@ -32,6 +32,7 @@ class Device:
     boot: int
     tenant: str = "default"
     software: str = ""
+    heard_turn: int = field(default=0, compare=False)  # of the hello that began the session
 
 
 def key(device: Device, envelope: mien_pb2.Envelope) -> str:

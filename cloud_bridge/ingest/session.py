@@ -67,7 +67,13 @@ class Sessions:
 
     async def open(self, hello: mien_pb2.Hello, tenant: str, connection: Connection) -> Session:
         """The session of an admitted device on a new connection; says Welcome and sends what the device missed."""
-        device = Device(id=hello.device, boot=hello.boot, tenant=tenant, software=hello.software[:64])
+        device = Device(
+            id=hello.device,
+            boot=hello.boot,
+            tenant=tenant,
+            software=hello.software[:64],
+            heard_turn=hello.heard_turn,
+        )
         session = self._sessions.get((tenant, device.id))
         if session is not None and session.device.boot != device.boot:
             await session.end()

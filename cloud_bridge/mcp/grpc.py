@@ -81,6 +81,7 @@ class _Connect:
         client = self._clients.of_header(metadata.get("authorization"))
         if client is None or not client.can("read"):
             await context.abort(grpc.StatusCode.UNAUTHENTICATED, "give metadata `authorization: Bearer TOKEN`")
+            return
         auth_context_var.set(AuthenticatedUser(access(client)))  # of this call's task, and of those it begins
         to_server, from_client = anyio.create_memory_object_stream[SessionMessage | Exception](16)
         to_client, from_server = anyio.create_memory_object_stream[SessionMessage](16)
@@ -154,6 +155,8 @@ def _packed(message: SessionMessage) -> StringValue:
 
 def _parse(data: bytes) -> StringValue | None:
     try:
-        return StringValue.FromString(data)
+        message = StringValue()
+        message.ParseFromString(data)
     except DecodeError:
         return None
+    return message

@@ -35,7 +35,7 @@ class Verifier:
 
 def access(client: Client) -> AccessToken:
     """What a request of `client` may do, as the SDK carries it. The token itself goes no further."""
-    scopes = ["read", "control"] if client.can("control") else list(client.may)
+    scopes: list[str] = ["read", "control"] if client.can("control") else list(client.may)
     return AccessToken(token="", client_id=client.name, scopes=scopes, subject=client.tenant)
 
 

@@ -58,7 +58,7 @@ class Clients:
         if (token := secret("MIEN_CLIENT_TOKEN")) is not None:
             if len(token) < _SHORTEST:
                 raise SettingError(f"MIEN_CLIENT_TOKEN is shorter than {_SHORTEST} characters: draw a longer one")
-            found.add(token, Client(name="environment", may=("control",)))
+            found.add(token, Client(name="environment", tenant="default", may=("control",)))
         return found
 
     def add(self, token: str, client: Client) -> None:
@@ -68,7 +68,7 @@ class Clients:
     def draw(self) -> str:
         """A token for this run alone; its holder may control tenant `default`."""
         token = secrets.token_urlsafe(24)
-        self.add(token, Client(name="local", may=("control",)))
+        self.add(token, Client(name="local", tenant="default", may=("control",)))
         return token
 
     def of(self, token: str) -> Client | None:

@@ -82,7 +82,7 @@ class Downlink(_message.Message):
     def __init__(self, welcome: _Optional[_Union[Welcome, _Mapping]] = ..., ack: _Optional[_Union[Ack, _Mapping]] = ..., reply: _Optional[_Union[Reply, _Mapping]] = ..., command: _Optional[_Union[Command, _Mapping]] = ..., refused: _Optional[_Union[Refused, _Mapping]] = ..., missing: _Optional[_Union[Missing, _Mapping]] = ..., link: _Optional[int] = ...) -> None: ...
 
 class Hello(_message.Message):
-    __slots__ = ("v", "device", "boot", "software", "token", "resume_session", "resume_reply", "resume_chunk", "cancelled_turn")
+    __slots__ = ("v", "device", "boot", "software", "token", "resume_session", "resume_reply", "resume_chunk", "cancelled_turn", "heard_turn")
     V_FIELD_NUMBER: _ClassVar[int]
     DEVICE_FIELD_NUMBER: _ClassVar[int]
     BOOT_FIELD_NUMBER: _ClassVar[int]
@@ -92,6 +92,7 @@ class Hello(_message.Message):
     RESUME_REPLY_FIELD_NUMBER: _ClassVar[int]
     RESUME_CHUNK_FIELD_NUMBER: _ClassVar[int]
     CANCELLED_TURN_FIELD_NUMBER: _ClassVar[int]
+    HEARD_TURN_FIELD_NUMBER: _ClassVar[int]
     v: int
     device: str
     boot: int
@@ -101,7 +102,8 @@ class Hello(_message.Message):
     resume_reply: int
     resume_chunk: int
     cancelled_turn: int
-    def __init__(self, v: _Optional[int] = ..., device: _Optional[str] = ..., boot: _Optional[int] = ..., software: _Optional[str] = ..., token: _Optional[str] = ..., resume_session: _Optional[int] = ..., resume_reply: _Optional[int] = ..., resume_chunk: _Optional[int] = ..., cancelled_turn: _Optional[int] = ...) -> None: ...
+    heard_turn: int
+    def __init__(self, v: _Optional[int] = ..., device: _Optional[str] = ..., boot: _Optional[int] = ..., software: _Optional[str] = ..., token: _Optional[str] = ..., resume_session: _Optional[int] = ..., resume_reply: _Optional[int] = ..., resume_chunk: _Optional[int] = ..., cancelled_turn: _Optional[int] = ..., heard_turn: _Optional[int] = ...) -> None: ...
 
 class Welcome(_message.Message):
     __slots__ = ("v", "bridge", "session", "resumed", "batch_bytes")

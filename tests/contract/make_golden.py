@@ -63,6 +63,7 @@ def messages() -> dict[str, Message]:
     up, down = mien_pb2.Uplink, mien_pb2.Downlink
     return {
         "up_hello": up(hello=hello),
+        "up_hello_heard": up(hello=mien_pb2.Hello(v=1, device="car-7", boot=BOOT, heard_turn=3)),
         "up_turn": up(envelope=turn, after_seq=7, after_boot=BOOT - 1),
         "up_alert": up(envelope=alert),
         "up_health": up(envelope=beat),

@@ -134,7 +134,7 @@ def turn(number: int) -> mien_pb2.Envelope:
 
 
 async def test_a_turn_that_was_not_answered_is_taken_over_once(server: Redis, store: Store) -> None:
-    """The next bridge gets it again when the device comes; after the last chunk nobody does."""
+    """The next bridge gets it again when the device comes; once the device has heard it whole, nobody does."""
     await one_turn(store, answered=False)
     app = App()
     record = SharedRecord(store)
@@ -145,8 +145,10 @@ async def test_a_turn_that_was_not_answered_is_taken_over_once(server: Redis, st
         assert app.got[0].words == "hello"
         await app.links["car-7"].send(mien_pb2.Reply(turn=4, final=True))
         third_app = App()
-        await Worker(third_app, store, record).connected(CAR, Wire())
+        heard = Device("car-7", 5, tenant="acme", heard_turn=4)
+        await Worker(third_app, store, record).connected(heard, Wire())
         assert third_app.got == []
+        assert 0 < store.now.ttl("mien:turn:acme/car-7") <= 5, "sent is not heard: it stays open for a moment"
         assert second.counts["turns_taken_over"] == 1
     finally:
         record.close()
@@ -172,7 +174,7 @@ async def test_what_needs_no_answer_is_not_taken_over(server: Redis, store: Stor
     await one_turn(store, answered=how == "answered", cancelled=how == "cancelled")
     app = App()
     record = SharedRecord(store)
-    device = Device("car-7", 6, tenant="acme") if how == "another boot" else CAR
+    device = Device("car-7", 6 if how == "another boot" else 5, tenant="acme", heard_turn=4 if how == "answered" else 0)
     try:
         await Worker(app, store, record).connected(device, Wire())
         assert app.got == []
@@ -196,7 +198,7 @@ async def test_the_conversation_goes_on_at_the_next_bridge(server: Redis, store:
         await until(lambda: store.now.exists("mien:memory:acme/car-7"))
         await second.connected(CAR, Wire())
         assert yours.exchanges == mine.exchanges == [(1, "I am tired", "Rest a little.")]
-        assert await second.forget("acme", "car-7") == 1
+        assert await second.forget("acme", "car-7") == 2, "memory, and the turn"
         assert await second.forget("acme", "car-7") == 0
     finally:
         record.close()

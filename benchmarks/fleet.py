@@ -1,0 +1,241 @@
+"""The fleet: how many devices one bridge serves, whether it grows, and what is lost when one of two is killed.
+
+`mien bench fleet`: 2,000 devices, an envelope a second each and a turn a minute, on one bridge for ten minutes; then
+200 devices on two bridges, one of them killed. The language model is simulated (first token after 200 ms), the bridges,
+the wire and Redis are real. Where there are two cores the bridge has one of its own. `--quick`: 100 devices, 10 s.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import Any
+
+from benchmarks.link_faults import ToolAbsent, free_port
+from benchmarks.report import Result
+
+_FIRST_TOKEN_S = 0.2
+_SENTENCE = "That sounds like a lot for one day. I am here."
+
+
+def measure(data: Path | None, *, quick: bool, peers: bool) -> Result:
+    """PROTOCOL's figures of the fleet. Needs no data, but Debian's redis-server for the second part."""
+    metrics: dict[str, float] = {}
+    detail: dict[str, Any] = {"cores": os.cpu_count()}
+    devices, seconds = (100, 10.0) if quick else (2_000, 600.0)
+    with tempfile.TemporaryDirectory() as scratch, _model() as model:
+        metrics |= _scale(Path(scratch), model, devices, seconds, detail)
+        try:
+            metrics |= _kill(Path(scratch), model, 40 if quick else 200, 12.0 if quick else 60.0, detail)
+        except ToolAbsent as error:
+            detail["kill"] = str(error)
+    return Result(metrics, detail=detail)
+
+
+def _scale(folder: Path, model: str, devices: int, seconds: float, detail: dict[str, Any]) -> dict[str, float]:
+    with ExitStack() as stack:
+        port = free_port()
+        bridge = stack.enter_context(_bridge(folder / "one", model, port))
+        watch = stack.enter_context(_Watch(bridge.pid))
+        parts = 2 if devices >= 1000 else 1
+        loads = [_load(f"127.0.0.1:{port}", f"d{part}", devices // parts, seconds, 60) for part in range(parts)]
+        found = _together([json.loads(load.communicate()[0]) for load in loads])
+        detail["scale"] = {name: value for name, value in found.items() if name not in ("ack_ms", "gaps_s")}
+        detail["scale"]["rss_mb"] = watch.rss_mb[:: max(1, len(watch.rss_mb) // 60)]
+    acks = found["ack_ms"]
+    return {
+        "devices": devices,
+        "envelope_ack_p50_ms": _quantile(acks, 0.5),
+        "envelope_ack_p99_ms": _quantile(acks, 0.99),
+        "envelopes_unacknowledged": found["unacknowledged"],
+        "bridge_core": watch.core,
+        "bridge_rss_mb": max(watch.rss_mb),
+        "bridge_growth_10_min_mb": watch.slope_mb_per_s * 600,
+        "turns_lost": found["lost"],
+    }
+
+
+def _kill(folder: Path, model: str, devices: int, seconds: float, detail: dict[str, Any]) -> dict[str, float]:
+    with ExitStack() as stack:
+        redis = stack.enter_context(_redis(folder / "redis"))
+        ports = [free_port(), free_port()]
+        bridges = [
+            stack.enter_context(_bridge(folder / f"b{port}", model, port, "--redis", redis, core=False))
+            for port in ports
+        ]
+        load = _load(",".join(f"127.0.0.1:{port}" for port in ports), "k", devices, seconds, 5)
+        time.sleep(devices / 400 + seconds / 2)
+        bridges[0].kill()
+        found = json.loads(load.communicate()[0])
+        detail["kill"] = {name: value for name, value in found.items() if name != "ack_ms"}
+    gaps = sorted(found["gaps_s"])
+    return {
+        "kill_turns": found["turns"],
+        "kill_turns_lost": found["lost"],
+        "kill_turns_answered_twice": found["answered_twice"],
+        "kill_devices_moved": len(gaps),
+        "kill_gap_p50_s": _quantile(gaps, 0.5),
+        "kill_gap_max_s": max(gaps, default=float("nan")),
+    }
+
+
+# ---------------------------------------------------------------- processes
+
+
+@contextmanager
+def _bridge(folder: Path, model: str, port: int, *more: str, core: bool = True) -> Iterator[subprocess.Popen[str]]:
+    folder.mkdir(parents=True)
+    flags = ["--llm", f"openai:simulated@{model}", "--tts", "none", "--history", "none", "--json"]
+    pinned = ["taskset", "-c", "1"] if core and (os.cpu_count() or 1) > 1 and _may_pin() else []
+    command = [*pinned, sys.executable, "-m", "cloud_bridge.cli", "--listen", f"127.0.0.1:{port}", *flags, *more]
+    environment = {**os.environ, "MIEN_STATE": str(folder)}
+    with (folder / "log").open("w") as log:
+        process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=log, text=True, env=environment)
+        assert process.stdout is not None
+        line = process.stdout.readline()
+        if "ready" not in line:
+            raise RuntimeError(f"the bridge did not start: {(folder / 'log').read_text()[-400:]}")
+        drain = threading.Thread(target=process.stdout.read, daemon=True)
+        drain.start()
+        try:
+            yield process
+        finally:
+            process.terminate()
+            process.wait(30)
+            drain.join(5)
+
+
+def _load(bridges: str, prefix: str, devices: int, seconds: float, turn_every: int) -> subprocess.Popen[str]:
+    options = {"bridges": bridges, "prefix": prefix, "devices": devices, "seconds": seconds, "turn-every": turn_every}
+    flags = [part for name, value in options.items() for part in (f"--{name}", str(value))]
+    pinned = ["taskset", "-c", "0"] if (os.cpu_count() or 1) > 1 and _may_pin() else []
+    command = [*pinned, sys.executable, "-m", "benchmarks.fleet_devices", *flags]
+    return subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+
+
+def _may_pin() -> bool:
+    """Whether this run may use all cores; where it was given one alone it keeps to it."""
+    return shutil.which("taskset") is not None and len(os.sched_getaffinity(0)) > 1
+
+
+@contextmanager
+def _redis(folder: Path) -> Iterator[str]:
+    program = shutil.which("redis-server")
+    if program is None:
+        raise ToolAbsent("install Debian's redis-server")
+    folder.mkdir()
+    port = free_port()
+    command = [program, "--port", str(port), "--bind", "127.0.0.1", "--dir", str(folder), "--appendonly", "yes"]
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
+    try:
+        time.sleep(0.5)
+        yield f"redis://127.0.0.1:{port}/0"
+    finally:
+        process.terminate()
+        process.wait(10)
+
+
+@contextmanager
+def _model() -> Iterator[str]:
+    """SIMULATED: a server of OpenAI's format on a thread of its own."""
+    ready, found = threading.Event(), list[Any]()
+
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        try:
+            while head := await reader.readuntil(b"\r\n\r\n"):
+                length = next(
+                    (int(line.split(b":")[1]) for line in head.split(b"\r\n") if line.lower().startswith(b"content-l")),
+                    0,
+                )
+                await reader.readexactly(length)
+                await asyncio.sleep(_FIRST_TOKEN_S)
+                pieces = [{"choices": [{"delta": {"content": word + " "}}]} for word in _SENTENCE.split()]
+                pieces.append({"choices": [{"delta": {}, "finish_reason": "stop"}]})
+                body = "".join(f"data: {json.dumps(piece)}\n\n" for piece in pieces) + "data: [DONE]\n\n"
+                writer.write(
+                    b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n"
+                    b"Content-Length: %d\r\n\r\n" % len(body.encode()) + body.encode()
+                )
+                await writer.drain()
+        except (asyncio.IncompleteReadError, ConnectionError):
+            pass
+        finally:
+            writer.close()
+
+    async def serve() -> None:
+        server = await asyncio.start_server(answer, "127.0.0.1", 0)
+        stop = asyncio.Event()
+        found[:] = [server.sockets[0].getsockname()[1], asyncio.get_running_loop(), stop]
+        ready.set()
+        await stop.wait()
+        server.close()
+
+    thread = threading.Thread(target=asyncio.run, args=(serve(),), daemon=True)
+    thread.start()
+    ready.wait()
+    try:
+        yield f"http://127.0.0.1:{found[0]}/v1"
+    finally:
+        found[1].call_soon_threadsafe(found[2].set)
+        thread.join(5)
+
+
+class _Watch:
+    """Memory each second, and processor time, of one process."""
+
+    def __init__(self, pid: int) -> None:
+        self.rss_mb: list[float] = []
+        self._pid = pid
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._run, daemon=True)
+        self.core = 0.0
+
+    def __enter__(self) -> _Watch:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stop.set()
+        self._thread.join()
+
+    @property
+    def slope_mb_per_s(self) -> float:
+        """Of the last two thirds, by least squares: the first third fills what is bounded."""
+        kept = self.rss_mb[len(self.rss_mb) // 3 :]
+        mean_x, mean_y = (len(kept) - 1) / 2, sum(kept) / len(kept)
+        spread = sum((x - mean_x) ** 2 for x in range(len(kept)))
+        return sum((x - mean_x) * (y - mean_y) for x, y in enumerate(kept)) / spread if spread else 0.0
+
+    def _run(self) -> None:
+        tick = os.sysconf("SC_CLK_TCK")
+        began_s, used = time.monotonic(), self._used()
+        while not self._stop.wait(1.0):
+            try:
+                pages = int(Path(f"/proc/{self._pid}/statm").read_text().split()[1])
+                self.rss_mb.append(round(pages * os.sysconf("SC_PAGE_SIZE") / 1e6, 2))
+                self.core = (self._used() - used) / tick / (time.monotonic() - began_s)
+            except OSError:
+                return
+
+    def _used(self) -> int:
+        fields = Path(f"/proc/{self._pid}/stat").read_text().rpartition(")")[2].split()
+        return int(fields[11]) + int(fields[12])
+
+
+def _together(parts: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    found = {name: sum(part[name] for part in parts) for name in ("turns", "lost", "answered_twice", "unacknowledged")}
+    return found | {"ack_ms": sorted(one for part in parts for one in part["ack_ms"])}
+
+
+def _quantile(values: Sequence[float], part: float) -> float:
+    return values[min(len(values) - 1, int(part * len(values)))] if values else float("nan")

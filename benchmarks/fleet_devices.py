@@ -1,0 +1,170 @@
+"""Many simulated devices in one process, on the real wire: `python -m benchmarks.fleet_devices …`; used by `fleet`.
+
+Each sends an envelope a second, some of them the end of a turn, keeps it until it is acknowledged, and when its bridge
+is gone turns to the next one, with the real back-off, and sends again what was not acknowledged.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import contextlib
+import json
+import random
+import sys
+import time
+from collections.abc import Sequence
+
+import grpc
+
+from edge.wire import mien_pb2 as pb
+from edge.wire.backoff import Backoff
+from edge.wire.check import CONVERSE, new_id
+
+DRAIN_S = 20.0  # after the last envelope, how long answers and acknowledgements are waited for
+_STATE = pb.State(
+    person=1,
+    speaking=False,
+    voice=pb.Affect(probs_pct=[20, 10, 40, 30], valence=-40, arousal=30, confidence_pct=70),
+    fused=pb.Affect(probs_pct=[20, 10, 40, 20, 5, 2, 2, 1], valence=-40, arousal=30, confidence_pct=70),
+    attention=pb.Attention(head_yaw_deg=3, head_pitch_deg=-4, on_target=True),
+    trend="steady",
+)
+
+
+class Device:
+    """One device. `ack_ms`: from sending to acknowledgement; `gaps_s`: from a cut to the next acknowledgement."""
+
+    def __init__(self, name: str, bridges: Sequence[str], turn_every: int) -> None:
+        self.ack_ms: list[float] = []
+        self.gaps_s: list[float] = []
+        self.turns: dict[int, bool] = {}  # turn → answered
+        self.doubled = 0
+        self._name, self._bridges, self._turn_every = name, bridges, turn_every
+        self._boot, self._seq, self._turn = new_id(), 0, 0
+        self._waiting: dict[int, tuple[float, bytes]] = {}  # seq → (sent, packet)
+        self._call: grpc.aio.StreamStreamCall | None = None
+        self._cut_s: float | None = None
+        self._at = random.randrange(len(bridges))  # noqa: S311
+        self._phase = random.randrange(turn_every)  # noqa: S311
+        self._next_turn = 0
+
+    @property
+    def unacknowledged(self) -> int:
+        """Envelopes that no bridge acknowledged yet."""
+        return len(self._waiting)
+
+    async def run(self, begin_s: float, end_s: float) -> None:
+        """Live from `begin_s` to `end_s`, then wait for what is open."""
+        linking = asyncio.create_task(self._link())
+        at_s = begin_s + random.random()  # noqa: S311
+        while at_s < end_s:
+            await asyncio.sleep(max(0.0, at_s - time.monotonic()))
+            await self._tell()
+            at_s += 1.0
+        until_s = time.monotonic() + DRAIN_S
+        while time.monotonic() < until_s and (self._waiting or not all(self.turns.values())):  # noqa: ASYNC110
+            await asyncio.sleep(0.1)
+        linking.cancel()
+        await asyncio.gather(linking, return_exceptions=True)
+
+    async def _tell(self) -> None:
+        self._seq += 1
+        ends = (self._seq + self._phase) % self._turn_every == 0
+        envelope = pb.Envelope(
+            v=1, device=self._name, boot=self._boot, seq=self._seq, kind=pb.STATE, priority=pb.NORMAL, state=_STATE
+        )
+        if ends:
+            self._turn += 1
+            self.turns[self._turn] = False
+            envelope.kind, envelope.turn, envelope.words = pb.TURN_END, self._turn, "it was a long day"
+        packet = pb.Uplink(envelope=envelope).SerializeToString()
+        self._waiting[self._seq] = (time.monotonic(), packet)
+        await self._write(packet)
+
+    async def _write(self, packet: bytes) -> None:
+        if self._call is not None:
+            try:
+                await self._call.write(packet)
+            except (grpc.aio.AioRpcError, asyncio.InvalidStateError):
+                self._call = None  # sent again once there is a connection
+
+    async def _link(self) -> None:
+        backoff = Backoff()
+        while True:
+            began_s = time.monotonic()
+            with contextlib.suppress(grpc.aio.AioRpcError, asyncio.InvalidStateError, ConnectionError):
+                await self._converse(self._bridges[self._at % len(self._bridges)])
+            self._call = None
+            if self._cut_s is None:
+                self._cut_s = time.monotonic()
+            self._at += 1
+            await asyncio.sleep(backoff.next_s(time.monotonic() - began_s))
+
+    async def _converse(self, bridge: str) -> None:
+        options = [("grpc.use_local_subchannel_pool", 1)]  # a connection of its own, as a real device has
+        async with grpc.aio.insecure_channel(bridge, options=options) as channel:
+            call = channel.stream_stream(CONVERSE, None, pb.Downlink.FromString)()
+            heard = max((turn for turn, done in self.turns.items() if done), default=0)
+            hello = pb.Hello(v=1, device=self._name, boot=self._boot, software="simulated", heard_turn=heard)
+            await call.write(pb.Uplink(hello=hello).SerializeToString())
+            first = await call.read()
+            if not isinstance(first, pb.Downlink) or not first.HasField("welcome"):
+                raise ConnectionError("no welcome")
+            for _, packet in list(self._waiting.values()):
+                await call.write(packet)
+            self._call = call
+            while isinstance(down := await call.read(), pb.Downlink):
+                self._take(down)
+
+    def _take(self, down: pb.Downlink) -> None:
+        now_s = time.monotonic()
+        if down.HasField("ack"):
+            if self._cut_s is not None:
+                self.gaps_s.append(now_s - self._cut_s)
+                self._cut_s = None
+            for seq in down.ack.seq:
+                if (sent := self._waiting.pop(seq, None)) is not None:
+                    self.ack_ms.append((now_s - sent[0]) * 1000)
+        elif down.HasField("reply") and down.reply.final and down.reply.turn in self.turns:
+            self.doubled += self.turns[down.reply.turn]
+            self.turns[down.reply.turn] = True
+
+
+async def live(options: argparse.Namespace) -> dict[str, object]:
+    """All devices of this process."""
+    devices = [
+        Device(f"{options.prefix}-{number}", options.bridges.split(","), options.turn_every)
+        for number in range(options.devices)
+    ]
+    begin_s = time.monotonic() + options.devices / 400  # they connect over a while
+    end_s = begin_s + options.seconds
+    running = []
+    for device in devices:
+        running.append(asyncio.create_task(device.run(begin_s, end_s)))
+        await asyncio.sleep(1 / 500)
+    await asyncio.gather(*running)
+    return {
+        "ack_ms": sorted(round(one, 2) for device in devices for one in device.ack_ms),
+        "gaps_s": [round(one, 3) for device in devices for one in device.gaps_s],
+        "turns": sum(len(device.turns) for device in devices),
+        "lost": sum(not done for device in devices for done in device.turns.values()),
+        "answered_twice": sum(device.doubled for device in devices),
+        "unacknowledged": sum(device.unacknowledged for device in devices),
+    }
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run, and print what was measured as one line of JSON."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--bridges", required=True)
+    parser.add_argument("--prefix", default="device")
+    parser.add_argument("--devices", type=int, default=100)
+    parser.add_argument("--seconds", type=float, default=20.0)
+    parser.add_argument("--turn-every", type=int, default=60)
+    print(json.dumps(asyncio.run(live(parser.parse_args(argv)))))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
