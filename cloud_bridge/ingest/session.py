@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import time
-from collections import Counter, deque
-from collections.abc import Awaitable, Callable, Iterable
+from collections import Counter
+from collections.abc import Awaitable, Iterable
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
+from cloud_bridge.ingest.acks import Acks
 from cloud_bridge.ingest.base import GRACE_S, Device, Effect, Handler
 from cloud_bridge.ingest.dedupe import Dedupe
+from cloud_bridge.ingest.held import Held
 from edge.wire import mien_pb2
 from edge.wire.check import VERSION, check, new_id
 
@@ -20,8 +22,6 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-_HELD_BYTES = 8 << 20  # reply bytes held per device for a resume
-_DEFAULT_TTL_MS = 10_000
 _POISON = 5  # times that the application may fail on one envelope before it is refused
 
 
@@ -111,20 +111,15 @@ class Session:
         self._leaving = False
         self._all = sessions
         self._who = f"{device.tenant}/{device.id}"
-        self._loop = asyncio.get_running_loop()
         self._taking = asyncio.Lock()  # one call into the application at a time
         self._sending = asyncio.Lock()  # chunks leave in the order of `send`
         self._connection: Connection | None = None
         self._replies = 0
         self._cancelled = 0
-        self._held: deque[tuple[float, mien_pb2.Reply]] = deque()
-        self._held_bytes = 0
-        self._kept: deque[tuple[int, int]] = deque()  # on disk, as the record's thread tells
-        self._waking = False
-        self._acks: list[tuple[int, int]] = []
+        self._held = Held()
+        self._acks = Acks(self._acknowledge)
         self._failures: Counter[tuple[int, int]] = Counter()
         self._grace: asyncio.Task[None] | None = None
-        self._ack_task: asyncio.Task[None] | None = None
 
     # ------------------------------------------------------------ the application's side: Link
 
@@ -139,11 +134,7 @@ class Session:
             self._all.counts["reply_chunks_dropped"] += 1
             return
         async with self._sending:
-            now = time.monotonic()
-            self._held.append((now + (reply.ttl_ms or _DEFAULT_TTL_MS) / 1_000, reply))
-            self._held_bytes += reply.ByteSize()
-            while self._held and (self._held_bytes > _HELD_BYTES or self._held[0][0] < now):
-                self._release()
+            self._held.add(reply)
             await self._push(mien_pb2.Downlink(reply=reply))
 
     async def command(self, command: mien_pb2.Command) -> None:
@@ -183,18 +174,10 @@ class Session:
                 )
             )
             missing = (hello.resume_reply, hello.resume_chunk) if resumed else (0, 0)
-            now = time.monotonic()
-            for expires, reply in list(self._held):
-                if (reply.reply, reply.chunk) < missing:
-                    continue
-                if expires < now:
-                    self._all.counts["reply_chunks_expired"] += 1
-                    continue
-                again = mien_pb2.Reply()
-                again.CopyFrom(reply)
-                if reply.ttl_ms:
-                    again.ttl_ms = max(1, round((expires - now) * 1_000))
-                await self._push(mien_pb2.Downlink(reply=again))
+            replies, expired = self._held.since(missing)
+            self._all.counts["reply_chunks_expired"] += expired
+            for reply in replies:
+                await self._push(mien_pb2.Downlink(reply=reply))
 
     async def take(self, uplink: mien_pb2.Uplink) -> None:
         """Handle one packet after the hello."""
@@ -206,18 +189,14 @@ class Session:
         elif body == "cancel":
             await self.cancel(uplink.cancel.turn)
         elif body == "received":
-            upto = (uplink.received.reply, uplink.received.chunk)
-            while self._held and (self._held[0][1].reply, self._held[0][1].chunk) <= upto:
-                self._release()
+            self._held.release((uplink.received.reply, uplink.received.chunk))
 
     async def cancel(self, turn: int) -> None:
         """The person spoke again."""
         if turn <= self._cancelled:
             return
         self._cancelled = turn
-        kept = [(expires, reply) for expires, reply in self._held if not 0 < reply.turn <= turn]
-        self._held = deque(kept)
-        self._held_bytes = sum(reply.ByteSize() for _, reply in kept)
+        self._held.cancel(turn)
         async with self._taking:
             await self._tell(self._all.handler.cancelled(self.device, turn))
 
@@ -292,7 +271,7 @@ class Session:
                     await self._refuse(boot, seq, "poison")
                 else:
                     counts["taken"] += 1
-        self._all.dedupe.record(self._who, boot, seq, effect, self._then(boot, seq))
+        self._all.dedupe.record(self._who, boot, seq, effect, partial(self._acks.kept, boot, seq))
         if envelope.kind == mien_pb2.GOODBYE and boot == self.device.boot:
             self._leaving = True  # the device hangs up once it has the acknowledgement
 
@@ -304,32 +283,9 @@ class Session:
     def _short(self, boot: int) -> int:
         return 0 if boot == self.device.boot else boot
 
-    def _then(self, boot: int, seq: int) -> Callable[[], None]:
-        def on_disk() -> None:  # on the record's thread; a whole commit wakes the loop once
-            self._kept.append((boot, seq))
-            if not self._waking:
-                self._waking = True
-                try:
-                    self._loop.call_soon_threadsafe(self._acknowledge)
-                except RuntimeError:
-                    return  # the loop ended; the device will send again and be answered as a duplicate
-
-        return on_disk
-
-    def _acknowledge(self) -> None:
-        self._waking = False  # before looking: what is kept after this wakes the loop again
-        while self._kept:
-            self._acks.append(self._kept.popleft())
-        if self._ack_task is None or self._ack_task.done():
-            self._ack_task = asyncio.create_task(self._send_acks(), name=f"acks {self.device.id}")
-
-    async def _send_acks(self) -> None:
-        while self._acks:
-            batch, self._acks = self._acks[:256], self._acks[256:]
-            for boot in dict.fromkeys(boot for boot, _ in batch):
-                numbers = [seq for b, seq in batch if b == boot]
-                self._all.counts["acked"] += len(numbers)
-                await self._push(mien_pb2.Downlink(ack=mien_pb2.Ack(boot=self._short(boot), seq=numbers)))
+    async def _acknowledge(self, boot: int, seqs: list[int]) -> None:
+        self._all.counts["acked"] += len(seqs)
+        await self._push(mien_pb2.Downlink(ack=mien_pb2.Ack(boot=self._short(boot), seq=seqs)))
 
     async def _push(self, downlink: mien_pb2.Downlink) -> None:
         connection = self._connection
@@ -339,7 +295,3 @@ class Session:
             await connection.send(downlink)
         except ConnectionError:
             self.cut(connection)
-
-    def _release(self) -> None:
-        _, reply = self._held.popleft()
-        self._held_bytes -= reply.ByteSize()
