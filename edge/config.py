@@ -35,6 +35,7 @@ class Purpose(_Section):
     forward_words: bool = True  # whether what was said may leave the device
     keep_words: bool = False  # the person agreed that the bridge keeps what was said beyond the conversation
     audit_log: Path | None = None
+    consent_record: Path | None = None  # what `mien consent` writes; default: in the state folder
 
 
 class Link(_Section):
@@ -78,6 +79,10 @@ class Config(_Section):
             raise ConfigError(f"{path} is no valid TOML: {error}") from error
         except ValidationError as error:
             raise ConfigError(f"{path}: {_explain(error)}") from error
+
+    def consent_record(self) -> Path:
+        """Where the consent of this device's people is kept."""
+        return self.purpose.consent_record or state_folder() / f"consent-{self.device}.jsonl"
 
     def updated(self, **changes: object) -> Config:
         """A copy with `changes`, checked like a file. Raises ConfigError."""

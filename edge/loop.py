@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from edge import clock, events, health, path, plugin, watchdog
 from edge.answer import Answer
 from edge.config import Config
+from edge.consent import Consent
 from edge.errors import ConfigError, PluginError
 from edge.forward import Forwarder
 from edge.governor import Governor, Step
@@ -96,6 +97,8 @@ class Loop:
             players=[Reference(self._canceller)] if self._canceller else [],
         )
         self._policy.on_stop.append(lambda: self._mute(muted=True))
+        self._consent = Consent(config.consent_record())
+        self._consent.heed(self._policy)
         self._forward = Forwarder(
             self._sealer,
             self._answer.put,
@@ -138,6 +141,7 @@ class Loop:
         health_due_s = stepped_s = clock.now_s()
         while not self._stop.is_set():
             batch = self._found.take(_TICK_S)
+            self._consent.heed(self._policy)
             now_s = clock.now_s()
             if batch is not None or now_s - stepped_s >= _TICK_S:  # time passes in an empty, silent room too
                 stepped_s = now_s

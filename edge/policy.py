@@ -176,6 +176,11 @@ class Policy:
         if failures:
             raise PolicyError(f"capture could not be stopped everywhere ({', '.join(failures)}): unplug the device")
 
+    def withdraw_affect(self) -> None:
+        """Nobody agrees any more that feelings are read; attention and speech still are."""
+        self._consented = False
+        self._audit.write("withdrawn", person=None, purpose="affect", mode=self.mode)
+
     @property
     def withdrawn(self) -> frozenset[int]:
         """Who does not agree any more."""

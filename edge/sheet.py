@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise, zip_longest
+from typing import Any
 
 import cv2
 import numpy as np
@@ -145,7 +146,7 @@ class Sheet:
                 free = left + columns + 6
 
 
-def _face() -> object:
+def _face() -> Any:
     return cv2.FontFace("sans")
 
 

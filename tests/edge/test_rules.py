@@ -262,3 +262,11 @@ def test_shipped_rules_fire_on_what_they_are_for() -> None:
     assert [e.name for e in away] == ["attention_lost"]
     gap = (Incongruence(between="words_voice", strength=0.95, evidence="pleasant words, but the voice sounds sad"),)
     assert [e.name for e in play(Rules.load(None), [state(t, incongruence=gap) for t in span(0, 3)])] == ["incongruent"]
+
+
+def test_the_rule_in_the_guide_is_a_rule(tmp_path: Path) -> None:
+    """What docs/rules.md shows is read without complaint."""
+    guide = (Path(__file__).parents[2] / "docs" / "rules.md").read_text(encoding="utf-8")
+    file = tmp_path / "rules.toml"
+    file.write_text(guide.split("```toml")[1].split("```")[0])
+    assert Rules.load(file).names == ["attention_lost"]

@@ -1,0 +1,59 @@
+"""Give, take back or show consent; a device that runs heeds it at once."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+from edge.config import Config
+from edge.consent import PURPOSES, Consent
+
+_HELP = """\
+Keeps the record of who agreed to what. A device that runs heeds it within a tenth of a second; one that starts later
+heeds it, too: what was taken back stays so until it is given again.
+
+  mien consent withdraw                    nothing is perceived any more: camera and microphone are closed
+  mien consent withdraw --purpose affect   feelings are not read any more; attention and speech are
+  mien consent withdraw --person 2         nothing of person 2 is told or kept, and no voice is read
+  mien consent give --person 2             person 2 agrees again
+  mien consent give                        everybody does; the device tells people and begins when it starts next
+  mien consent show"""
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run `mien consent …`."""
+    parser = argparse.ArgumentParser(
+        prog="mien consent", description=_HELP, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("what", choices=("give", "withdraw", "show"))
+    parser.add_argument("--person", type=int, help="number of a person in view (default: everybody)")
+    parser.add_argument("--purpose", choices=PURPOSES, help="default: capture, which is all")
+    parser.add_argument("--config", type=Path, help="settings file of the device (TOML)")
+    parser.add_argument("--json", action="store_true", help="show as JSON")
+    args = parser.parse_args(argv)
+    if args.person is not None and args.purpose == "affect":
+        parser.error("--purpose is for everybody; of one person everything is given or taken back")
+    consent = Consent(Config.load(args.config).consent_record())
+    if args.what == "show":
+        _show(consent, as_json=args.json)
+        return 0
+    given = args.what == "give"
+    purposes = PURPOSES if given and args.person is None and args.purpose is None else (args.purpose or "capture",)
+    for purpose in purposes:
+        consent.write(purpose, given=given, person=args.person)
+    print(consent.path)
+    return 0
+
+
+def _show(consent: Consent, *, as_json: bool) -> None:
+    rows = [{"person": who, "purpose": purpose, "given": given} for (who, purpose), given in consent.read().items()]
+    if as_json:
+        print(json.dumps(rows))
+        return
+    for row in rows:
+        who = "everybody" if row["person"] is None else f"person {row['person']}"
+        print(f"{who}: {row['purpose']} {'given' if row['given'] else 'withdrawn'}")
+    if not rows:
+        print(f"nothing was decided ({consent.path})")

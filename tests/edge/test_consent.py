@@ -1,0 +1,110 @@
+"""The consent record: what was taken back stays so, is heeded at once, and is not guessed at."""
+
+from __future__ import annotations
+
+import json
+import threading
+from pathlib import Path
+
+import pytest
+
+from edge.cli import consent as command
+from edge.config import Config
+from edge.consent import Consent
+from edge.errors import PolicyError
+from edge.loop import Loop
+from edge.policy import Policy
+from edge.types import FaceAffect, FaceSeen, SpeechActivity, VoiceAffect
+
+FACE = FaceAffect(t_s=1.0, person=1, probs={"happy": 1.0}, valence=0.5, arousal=0.5, unclear=False)
+VOICE = VoiceAffect(t_s=1.0, probs={"happy": 1.0}, valence=0.5, arousal=0.5, listened_s=1, unclear=False)
+SEEN = FaceSeen(t_s=1.0, person=1, box=(0, 0, 1, 1), presence=0.9)
+SOUND = SpeechActivity(t_s=1.0, probability=1, speaking=True, speech_s=1)
+
+
+def told() -> Policy:
+    policy = Policy("affect", context="personal", consent=True)
+    policy.disclose(lambda _text: None)
+    return policy
+
+
+def test_no_record_is_no_decision(tmp_path: Path) -> None:
+    """The settings hold then."""
+    consent, policy = Consent(tmp_path / "c.jsonl"), told()
+    consent.heed(policy)
+    assert consent.read() == {}
+    assert policy.affect
+
+
+def test_withdrawal_stops_capture_when_it_is_written(tmp_path: Path) -> None:
+    """The next look at the record closes everything, once; giving it again does not open a gate by itself."""
+    consent, policy, stops = Consent(tmp_path / "c.jsonl"), told(), []
+    policy.on_stop.append(lambda: stops.append(1))
+    Consent(tmp_path / "c.jsonl").write("capture", given=False)
+    for _ in range(3):
+        consent.heed(policy)
+    assert policy.mode == "off"
+    assert stops == [1]
+    assert policy.filter([FACE, VOICE, SEEN, SOUND]) == []
+    consent.write("capture", given=True)
+    consent.heed(policy)
+    assert policy.mode == "off"
+
+
+def test_affect_alone_can_be_taken_back(tmp_path: Path) -> None:
+    """Attention and speech go on."""
+    consent, policy = Consent(tmp_path / "c.jsonl"), told()
+    consent.write("affect", given=False)
+    consent.heed(policy)
+    assert policy.mode == "attention_only"
+    assert policy.filter([FACE, VOICE, SEEN, SOUND]) == [SEEN, SOUND]
+
+
+def test_one_person_can_take_it_back_and_give_it_again(tmp_path: Path) -> None:
+    """Others are perceived as before."""
+    consent, policy = Consent(tmp_path / "c.jsonl"), told()
+    consent.write("capture", given=False, person=1)
+    consent.heed(policy)
+    assert policy.filter([FACE, VOICE, SEEN, SOUND]) == [SOUND]
+    consent.write("capture", given=True, person=1)
+    consent.heed(policy)
+    assert policy.filter([FACE, VOICE, SEEN, SOUND]) == [FACE, VOICE, SEEN, SOUND]
+
+
+@pytest.mark.parametrize("text", ["{", '{"person": null}', '{"person": 1, "purpose": "spy", "given": true}', "\xff"])
+def test_a_broken_record_stops_capture(tmp_path: Path, text: str) -> None:
+    """Fail closed: what cannot be understood may have been a withdrawal."""
+    file = tmp_path / "c.jsonl"
+    file.write_bytes(text.encode("latin-1"))
+    consent, policy = Consent(file), told()
+    with pytest.raises(PolicyError):
+        consent.read()
+    consent.heed(policy)
+    assert policy.mode == "off"
+
+
+def test_a_device_that_starts_after_a_withdrawal_perceives_nothing(tmp_path: Path) -> None:
+    """Whatever its settings say."""
+    record = tmp_path / "c.jsonl"
+    Consent(record).write("capture", given=False)
+    purpose = {"consent": True, "consent_record": record}
+    loop = Loop(Config().updated(sensors=["synthetic://"], outputs=["none"], purpose=purpose))
+    assert loop._policy.mode == "off"
+    threading.Timer(1.0, loop.stop).start()
+    loop.run()
+    assert loop._sight.frames == 0
+
+
+def test_the_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """`mien consent` writes and shows the record of the settings' device."""
+    settings = tmp_path / "mien.toml"
+    settings.write_text(f'[purpose]\nconsent_record = "{tmp_path / "c.jsonl"}"\n')
+    command.main(["withdraw", "--person", "2", "--config", str(settings)])
+    command.main(["withdraw", "--purpose", "affect", "--config", str(settings)])
+    capsys.readouterr()
+    command.main(["show", "--json", "--config", str(settings)])
+    shown = json.loads(capsys.readouterr().out)
+    assert {"person": 2, "purpose": "capture", "given": False} in shown
+    assert {"person": None, "purpose": "affect", "given": False} in shown
+    command.main(["give", "--config", str(settings)])
+    assert Consent(tmp_path / "c.jsonl").read()[(None, "affect")] is True
