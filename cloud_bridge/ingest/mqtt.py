@@ -123,7 +123,7 @@ class Server:
         if uplink.WhichOneof("body") == "hello":
             if remote is not None and remote.correlation == correlation:
                 return  # said again before our answer came
-            remote = _Remote(self, mqtt, tenant, device, correlation)
+            remote = _Remote(self, mqtt, tenant, device, correlation, by_link=not message.correlation)
             if (old := self._devices.get((tenant, device))) is not None:
                 old.close("a newer hello")
             self._devices[tenant, device] = remote
@@ -131,7 +131,7 @@ class Server:
         elif remote is None or remote.correlation != correlation:
             counts["without_hello"] += 1
             if remote is None:
-                again = _Remote(self, mqtt, tenant, device, correlation)
+                again = _Remote(self, mqtt, tenant, device, correlation, by_link=not message.correlation)
                 await again.say_hello_again()
         else:
             remote.put(uplink)
@@ -164,9 +164,12 @@ class _Remote:
 
     batch_bytes = 0  # a message for each envelope: each may expire at the broker
 
-    def __init__(self, server: Server, mqtt: Mqtt, tenant: str, device: str, correlation: bytes) -> None:
+    def __init__(
+        self, server: Server, mqtt: Mqtt, tenant: str, device: str, correlation: bytes, *, by_link: bool
+    ) -> None:
         self.mqtt = mqtt
         self.tenant, self.device, self.correlation = tenant, device, correlation
+        self._by_link = by_link  # the device speaks MQTT 3.1.1, or this bridge does
         self._server = server
         self._down = topics.down(tenant, device)
         self._queue: asyncio.Queue[mien_pb2.Uplink] = asyncio.Queue(_QUEUED)
@@ -185,7 +188,7 @@ class _Remote:
 
     async def send(self, downlink: mien_pb2.Downlink) -> None:
         """See `session.Connection`."""
-        if self.mqtt.version < 5:
+        if self._by_link:
             downlink.link = int.from_bytes(self.correlation[:8], "big")
         packet = downlink.SerializeToString()
         for _ in range(2):

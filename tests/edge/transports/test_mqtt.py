@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import random
+import subprocess
 import threading
 import time
 from collections.abc import Iterator
@@ -307,6 +308,19 @@ async def test_home_assistant_shows_the_device_only_when_asked(broker: Mosquitto
     assert (rendered(tired)["tiredness"], rendered(tired)["looks"]) == ("alert", "ON")
     for client in (late, reader):
         await client.close()
+
+
+def test_a_device_in_plain_c_is_served(tmp_path: Path, broker: Mosquitto, bridge: MqttBridge) -> None:
+    """`docs/examples/link_client.c`, written from the wire's page alone, without a library and by MQTT 3.1.1: its turn
+    arrives and is acknowledged."""
+    source = Path(__file__).parents[3] / "docs" / "examples" / "link_client.c"
+    program = tmp_path / "link_client"
+    subprocess.run(["cc", "-Wall", "-Wextra", "-Werror", "-O1", "-o", program, source], check=True)
+    words = [program, "127.0.0.1", str(broker.port), "car-7", "What a day."]
+    done = subprocess.run(words, capture_output=True, text=True, timeout=30, check=True)
+    assert done.stdout.split() == ["welcome", "acknowledged"]
+    (envelope,) = bridge.app.got
+    assert (envelope.device, envelope.words, envelope.kind) == ("car-7", "What a day.", mien_pb2.TURN_END)
 
 
 def test_topics_are_parsed_strictly() -> None:
