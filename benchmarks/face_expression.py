@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import os
 import sys
+import tempfile
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -13,6 +14,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from benchmarks.peers import PEERS, PeerMissing, ask
 from benchmarks.report import Result, table
 from models import card, store
 from models.expression import EXPRESSIONS, ExpressionNet
@@ -28,11 +30,10 @@ Grey = npt.NDArray[np.uint8]
 def measure(data: Path, *, quick: bool = False, peers: bool = False, reference: Path | None = None) -> Result:
     """The expression part of PROTOCOL's face benchmark, on the int8 file that ships.
 
-    `quick` takes every tenth picture. `peers` changes nothing: the packaged peers pull in TensorFlow. `reference` is
-    the float file that `quantization.expression` writes; without it `int8_loss` is the one on the card. `expression_ms`
-    is on ONNX Runtime, which the whole device holds; a process of the face alone uses LiteRT (`expression_ms_litert`).
+    `quick` takes every tenth picture. `peers` asks the net of `fer` about the same pictures. `reference` is the float
+    file that `quantization.expression` writes; without it `int8_loss` is the one on the card. `expression_ms` is on
+    ONNX Runtime, which the whole device holds; a process of the face alone uses LiteRT (`expression_ms_litert`).
     """
-    del peers
     test = load(data, "test").decided()
     if quick:
         test = test.take(np.arange(0, len(test), 10))
@@ -75,7 +76,28 @@ def measure(data: Path, *, quick: bool = False, peers: bool = False, reference: 
         "expression_ms_litert": milliseconds(ExpressionNet(store.path("expression")), test.pixels[:200]),
         "int8_loss": "from the card" if reference is None else "measured",
     }
-    return Result(metrics, detail=detail)
+    others = {}
+    if peers:
+        try:
+            others[f"{PEERS['fer'].title} (7 classes)"] = of_peer(test)
+        except PeerMissing as error:
+            print(f"  {error}", file=sys.stderr)
+    return Result(metrics, others, detail)
+
+
+def of_peer(test: Faces) -> dict[str, float]:
+    """What `fer` reaches on the same pictures. Raises PeerMissing."""
+    with tempfile.NamedTemporaryFile(suffix=".npy") as file:
+        np.save(file.name, test.pixels)
+        said = ask("fer", "expression", file.name)
+    shares = np.zeros((len(test), len(EXPRESSIONS)), np.float32)
+    shares[np.arange(len(test)), [EXPRESSIONS.index(name) for name in said["said"]]] = 1.0
+    recalls = recall(shares, test)
+    return {
+        "ferplus8_acc": accuracy(shares, test),
+        "ferplus7_macro_recall": float(np.mean([recalls[name] for name in EXPRESSIONS[:SEVEN]])),
+        "expression_ms": float(said["cpu_ms"]),
+    }
 
 
 def accuracy(shares: Shares, faces: Faces) -> float:
