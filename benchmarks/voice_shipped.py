@@ -39,6 +39,7 @@ def zero_shot(limit: int | None) -> tuple[dict[str, float], dict[str, Any]]:
         probs[row] = [affect.probs[name] for name in CORE]
     y = np.array([CORE.index(_FOUR[clip.label]) for clip in clips])
     metrics, detail = judge(probs, y)
+    detail |= by_speaker(probs.argmax(axis=1), y, np.array([clip.speaker for clip in clips]))
     return metrics, detail | {"clips": len(clips), "no_speech_found": unheard}
 
 
@@ -57,6 +58,18 @@ def judge(probs: npt.NDArray[np.float64], y: npt.NDArray[np.int64]) -> tuple[dic
         "error_at_70": float(1.0 - right[surest].mean()),
     }
     return metrics, {"recall": per_class}
+
+
+def by_speaker(
+    guess: npt.NDArray[np.int64], y: npt.NDArray[np.int64], speakers: npt.NDArray[np.str_]
+) -> dict[str, dict[str, float]]:
+    """UAR of each of RAVDESS' actors, `rav01` to `rav24`, and of the men (odd numbers) and the women."""
+    male = np.array([int(name[3:]) % 2 == 1 for name in speakers])
+    sides = {"male": male, "female": ~male}
+    return {
+        "actors": {str(name): recall(y[speakers == name], guess[speakers == name]) for name in np.unique(speakers)},
+        "genders": {name: recall(y[rows], guess[rows]) for name, rows in sides.items() if rows.any()},
+    }
 
 
 def ece(confidence: npt.NDArray[np.float64], right: npt.NDArray[np.bool_]) -> float:
