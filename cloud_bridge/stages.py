@@ -41,7 +41,7 @@ def stages(device: Mapping[str, float], bridge: Mapping[str, float]) -> list[Sta
     found = [*_device(device), *_bridge(at)]
     if both_ms is not None:
         found.append(Stage(LINK, "up", device["turn_end_ms"], zero_ms))
-        found.append(Stage(LINK, "down", at["first_audio"], device["reply_ms"]))
+        found.append(Stage(LINK, "down", at["first_audio"], max(at["first_audio"], device["reply_ms"])))
     return sorted(found, key=lambda one: (one.start_ms, one.end_ms))
 
 

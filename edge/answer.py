@@ -119,7 +119,7 @@ class Answer:
                 output.warm()
         if is_end and not again:
             self._expected_turn = turn
-            self._ended = turn, clock.now_s() - after_ms / 1000
+            self._ended = turn, (envelope.mono_ms - after_ms) / 1000
             self._replies.turn_ended(*self._ended)
 
     def interrupt(self, turn: int) -> None:

@@ -38,6 +38,13 @@ def test_both_clocks_meet_on_one_axis() -> None:
     assert starts == sorted(starts)
 
 
+def test_no_stage_runs_backwards() -> None:
+    """Two ends that measure a few milliseconds apart leave a link of no length, not of a negative one."""
+    found = stages({**TOLD, "reply_ms": 401.0}, MS)
+    assert link_ms({**TOLD, "reply_ms": 401.0}, MS) == 0.0
+    assert all(one.end_ms >= one.start_ms for one in found)
+
+
 def test_what_is_not_known_is_not_drawn() -> None:
     """Without the device's part there is no link; a stage that lacks one end is absent."""
     assert link_ms({}, MS) is None
