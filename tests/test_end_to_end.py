@@ -80,6 +80,18 @@ def test_nothing_that_was_said_or_felt_is_in_the_bridges_lines(demo: Path) -> No
     assert "neutral" not in text
 
 
+def test_the_turn_can_be_drawn_and_its_words_were_not_kept(demo: Path) -> None:
+    """Device, link and bridge are on one axis of the turn's trace; without consent no word of it was kept."""
+    kept = demo / "state" / "bridge" / "history.sqlite"
+    command = [sys.executable, "-m", "cloud_bridge.cli", "trace", "--history", str(kept), "--json"]
+    traced = json.loads(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
+    lanes = {one["lane"] for one in traced["stages"]}
+    assert {"device", "link", "bridge", "model", "voice"} <= lanes
+    ends = {(one["lane"], one["name"]): one["end_ms"] for one in traced["stages"]}
+    assert 0 < ends["device", "is over"] <= ends["device", "first sound"]
+    assert b"white" not in kept.read_bytes().lower()
+
+
 def test_ctrl_c_ends_both_processes_cleanly(clips: list[Path], tmp_path: Path) -> None:
     """One Ctrl-C: no traceback, no child left behind."""
     env = {**os.environ, "MIEN_LLM": "tiny", "MIEN_STATE": str(tmp_path / "state")}
