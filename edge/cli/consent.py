@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from edge.config import Config
-from edge.consent import PURPOSES, Consent
+from edge.consent import PURPOSES, Consent, Purpose
 
 _HELP = """\
 Keeps the record of who agreed to what. A device that runs heeds it within a tenth of a second; one that starts later
@@ -40,7 +40,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         _show(consent, as_json=args.json)
         return 0
     given = args.what == "give"
-    purposes = PURPOSES if given and args.person is None and args.purpose is None else (args.purpose or "capture",)
+    everything = given and args.person is None and args.purpose is None
+    purposes: tuple[Purpose, ...] = PURPOSES if everything else (args.purpose or "capture",)
     for purpose in purposes:
         consent.write(purpose, given=given, person=args.person)
     print(consent.path)

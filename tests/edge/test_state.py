@@ -346,3 +346,27 @@ def test_memory_is_bounded() -> None:
     assert len(people._faces._persons) <= 64
     assert len(people._events) <= 64
     assert len(people.turns.history) <= 32
+
+
+def test_words_weigh_only_on_the_voice_that_said_them() -> None:
+    """A later sentence in another tone, or a face half a minute later, does not contradict what was said before."""
+    plan: list[Observation] = [sound(t, t < 3) for t in span(0, 4, 0.1)]
+    plan += [voice(t, "happy") for t in span(1, 3.2, 0.25)] + [words(3.2, "This is wonderful"), end(3.4)]
+    plan += [sound(t, 6 < t < 10) for t in span(4, 11, 0.1)] + [voice(t, "angry") for t in span(6.5, 10, 0.25)]
+    states = [batch[0] for batch in run(People(), plan) if batch]
+    assert not any(i.between == "words_voice" for s in states for i in s.incongruence)
+
+
+def test_who_is_forgotten_leaves_nothing_behind() -> None:
+    """Neither a state nor what was usual for them; the others stay."""
+    plan: list[Observation] = [sound(t, t < 2) for t in span(0, 3, 0.1)] + [end(2.5)]
+    for t in span(0, 3, 0.1):
+        plan += [seen(t, 1, 0.05 + 0.2 * (round(t * 10) % 3), (0.1, 0.3, 0.2, 0.3)), face(t, "happy", 1)]
+        plan += [seen(t, 2, 0.02, (0.6, 0.3, 0.2, 0.3))]
+    people = People()
+    run(people, plan)
+    assert [t.person for t in people.turns.history] == [1]
+    people.forget(1)
+    assert [s.person for s in people.update([seen(3.05, 2, box=(0.6, 0.3, 0.2, 0.3))], 3.1)] == [2]
+    assert not people.turns.history
+    assert people.turns.baseline(1).turns == 0
