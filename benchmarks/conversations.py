@@ -125,7 +125,7 @@ async def _page() -> str:
 
 The same words, answered by the bridge with no state and with one. States are written by hand: they stand for what the
 device would perceive. Tone, opening and closing come from the bridge's rules, the rest from the language model
-({model.name}), as it came: nothing was picked or mended.
+({model.name}), less the sentences that the bridge's rules refuse: nothing was picked or mended by hand.
 
 Made by `python -m benchmarks.conversations`, commit {commit()}, {datetime.now(UTC).date()}, {machine()}.
 

@@ -1,4 +1,4 @@
-"""What a small model may not say: figures that nobody named, deeds it cannot do, and a shop's phrases.
+"""What a small model may not say: figures and feelings that nobody named, deeds it cannot do, and a shop's phrases.
 
 A rule, not a model, decides; a sentence that it refuses is left out, and where nothing is left the tone's own sentence
 is said.
@@ -26,8 +26,13 @@ _FIGURES = re.compile(
     r"|degrees?|o'clock))",
     re.IGNORECASE,
 )
+_FEELINGS = re.compile(
+    r"\b(?:sad|angry|upset|frustrat\w+|anxious|worried|nervous|scared|afraid|depressed|lonely|tired|sleepy|stress\w*)\b",
+    re.IGNORECASE,
+)
 _CLAIMS = re.compile(
     r"\b(?:it's not your fault|you(?:'re| are) doing well|i know how you feel|i understand how you feel"
+    r"|should (?:be (?:there|here|done|ready|fine|okay)|arrive)"
     r"|everything will be|you'll be (?:fine|okay)|it'll be (?:fine|okay)|no problem)\b",
     re.IGNORECASE,
 )
@@ -37,4 +42,5 @@ def refuses(sentence: str, words: str) -> bool:
     """Whether `sentence` may not be said in answer to `words`: it promises, sells, or knows what it cannot know."""
     if _DEEDS.search(sentence) or _SHOP.search(sentence) or _CLAIMS.search(sentence):
         return True
-    return any(figure.lower() not in words.lower() for figure in _FIGURES.findall(sentence))
+    named = [*_FIGURES.findall(sentence), *_FEELINGS.findall(sentence)]
+    return any(one.lower() not in words.lower() for one in named)

@@ -75,6 +75,8 @@ TONES = {
             "Upset. Be calm and serious. Take their side on the problem, make no excuses, never say "
             "'calm down', and give one concrete next step.",
             "I take that seriously. Tell me what should be put right first.",
+            sentences=1,
+            closings=("What should be put right first?", "Which part of it shall we take first?"),
         ),
         Tone(
             "frustrated",
@@ -92,6 +94,12 @@ TONES = {
             "Down. Be gentle and warm. No cheering up, no advice. Show that you heard them.",
             "I'm glad you told me. I'm listening.",
             pace=1.08,
+            sentences=1,
+            closings=(
+                "Do you want to tell me about it?",
+                "I'm here, and there is no hurry.",
+                "Tell me more, if you like.",
+            ),
         ),
         Tone(
             "tired",

@@ -16,6 +16,8 @@ from cloud_bridge import guard
         ("Let's get the heat back on.", "The heating is off."),
         ("Let me know if you need anything else.", "I moved here."),
         ("It's not your fault.", "My cat died."),
+        ("It's a bit frustrating.", "It still doesn't work."),
+        ("The train should be there soon.", "The train is late."),
     ],
 )
 def test_promises_figures_and_phrases_are_refused(sentence: str, words: str) -> None:
@@ -31,6 +33,7 @@ def test_promises_figures_and_phrases_are_refused(sentence: str, words: str) -> 
         ("Let's take it one step at a time.", "I have an exam."),
         ("I don't know how far it is.", "How far is it to Lyon?"),
         ("Read me the words it shows.", "It doesn't work."),
+        ("Being tired is no shame.", "I'm so tired."),
         ("At 9 you will be ready.", "My interview is at 9."),
     ],
 )
