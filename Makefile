@@ -3,7 +3,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 SETUP := sh deploy/install/setup.sh $(VENV)
 
-.PHONY: demo test lint setup clean help
+.PHONY: demo test lint setup clean help conformance
 
 help: ## Say what can be made
 	@echo 'make demo              the whole loop on a clip of a talking person (or on a drawn one)'
@@ -31,3 +31,7 @@ setup:
 
 clean:
 	rm -rf $(VENV) out build dist .mypy_cache .ruff_cache .pytest_cache
+
+conformance: ## Run the MCP conformance suite against our server (npm brings the suite and Node 22)
+	npm install --silent --no-audit --no-fund --prefix out/conformance node@22 @modelcontextprotocol/conformance@0.1.16
+	.venv/bin/python -m tests.cloud_bridge.mcp.conformance out/conformance/node_modules

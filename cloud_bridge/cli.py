@@ -130,6 +130,9 @@ def _parser() -> argparse.ArgumentParser:
         '{"NAME": {"token": "…", "tenant": "default", "may": ["read", "control"]}, …}',
     )
     parser.add_argument(
+        "--mcp-servers", metavar="TOML", help="other MCP servers whose tools rules and answers may call (docs/mcp.md)"
+    )
+    parser.add_argument(
         "--redis", metavar="URL", help="share sessions with other bridges: redis://HOST:PORT/0 (see docs/fleet.md)"
     )
     parser.add_argument(

@@ -36,6 +36,7 @@ class Settings(BaseModel):
     mcp_grpc: str | None = Field(None, pattern=r"^.+:\d+$")
     console: str | None = Field(None, pattern=r"^.+:\d+$")
     client_file: str | None = None
+    mcp_servers: str | None = None
     redis: str | None = Field(None, pattern=r"^rediss?://.+")
     answers: int = Field(0, ge=0)
     handover: str | None = None

@@ -1,0 +1,151 @@
+"""Tools of other MCP servers, called when a rule fires: real servers over HTTP and a pipe; only what is allowed."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+from mcp.server.mcpserver import MCPServer
+
+from cloud_bridge.errors import SettingError
+from cloud_bridge.ingest.base import Device
+from cloud_bridge.mcp.others import Others, Written, fit, read
+from cloud_bridge.presence import Presence
+from cloud_bridge.web.listen import listen
+from edge.wire import mien_pb2
+from tests.sim.bridge import App
+
+CAR = Device("car-7", 5, tenant="acme")
+LOCAL_SERVER = """
+import sys
+from mcp.server.mcpserver import MCPServer
+server = MCPServer("local")
+
+@server.tool()
+def note(text: str) -> str:
+    open(sys.argv[1], "a").write(text)
+    return "noted"
+
+server.run()
+"""
+
+
+@asynccontextmanager
+async def home() -> AsyncIterator[tuple[str, list[tuple[str, Any]]]]:
+    """A real MCP server of a home: its address, and what was called."""
+    called: list[tuple[str, Any]] = []
+    server = MCPServer("home")
+
+    @server.tool()
+    def lights_dim(level: float, room: str = "car") -> str:
+        """Dim."""
+        called.append(("lights_dim", (level, room)))
+        return "dimmed"
+
+    @server.tool()
+    def open_door() -> str:
+        """Not for rules."""
+        called.append(("open_door", None))
+        return "open"
+
+    @server.tool()
+    def fail() -> str:
+        """Breaks."""
+        raise RuntimeError("private")
+
+    listening = await listen(server.streamable_http_app(), "127.0.0.1:0", tls=None, secure=True)
+    try:
+        yield f"{listening.address}/mcp", called
+    finally:
+        await listening.stop()
+
+
+@asynccontextmanager
+async def joined(**servers: Written) -> AsyncIterator[tuple[Others, Callable[..., None]]]:
+    """Connected others, and a way to let a rule fire."""
+    presence, others = Presence(App()), Others(servers)
+    others.start(presence)
+    try:
+        async with asyncio.timeout(20):
+            for one in others.servers:
+                await one.connected.wait()
+
+        def fire(call: str, tenant: str = "acme", **arguments: str) -> None:
+            event = mien_pb2.Event(name="rule", arguments={"call": call, **arguments})
+            device = Device("car-7", 5, tenant=tenant)
+            presence.note(device, "event", mien_pb2.Envelope(kind=mien_pb2.EVENT, events=[event]))
+
+        yield others, fire
+    finally:
+        await others.stop()
+
+
+async def until(true: Callable[[], object]) -> None:
+    async with asyncio.timeout(10):
+        while not true():  # noqa: ASYNC110 - it is the other side that changes
+            await asyncio.sleep(0.02)
+
+
+async def test_a_rule_calls_what_is_allowed_and_nothing_else() -> None:
+    """The pattern, the purpose and the tenant have to fit; arguments come in the tool's types."""
+    async with home() as (url, called):
+        written = Written(url=url, rules=["lights_*", "fail"], answers=["open_door"], tenants=["acme"])
+        async with joined(home=written) as (others, fire):
+            fire("lights_dim", level="0.3", unknown="x")
+            fire("open_door")
+            fire("lights_dim", tenant="others", level="1")
+            fire("fail")
+            await until(lambda: others.counts.total() == 4)
+            assert called == [("lights_dim", (0.3, "car"))]
+            assert dict(others.counts) == {"called": 1, "not_allowed": 2, "failed": 1}
+            assert [tool.name for _, tool in others.offered("acme")] == ["open_door"]
+            assert others.offered("others") == []
+
+
+async def test_a_server_that_is_a_program_is_called_through_a_pipe(tmp_path: Path) -> None:
+    """Started, called, and ended with the bridge."""
+    script, out = tmp_path / "server.py", tmp_path / "out"
+    script.write_text(LOCAL_SERVER)
+    written = Written(command=[sys.executable, str(script), str(out)], rules=["note"], tenants=["acme"])
+    async with joined(local=written) as (others, fire):
+        fire("note", text="drowsy")
+        await until(lambda: others.counts["called"])
+        assert out.read_text() == "drowsy"
+
+
+def test_the_file_is_checked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is wrong is named; nothing is allowed by default."""
+    file = tmp_path / "servers.toml"
+    file.write_text('[home]\nurl = "http://127.0.0.1:9/mcp"\ntoken = "HOME_TOKEN"\n')
+    found = read(str(file))
+    assert (found["home"].rules, found["home"].answers, found["home"].tenants) == ([], [], ["default"])
+    monkeypatch.delenv("HOME_TOKEN", raising=False)
+    for text, why in (
+        ('[home]\nurl = "ftp://x"', "home.url"),
+        ("[home]\n", "url or command"),
+        ('[home]\nurl = "http://x"\ncommand = ["y"]', "url or command"),
+        ('[home]\nurl = "http://x"\nallow = ["*"]', "home.allow"),
+        ("[home", "TOML"),
+    ):
+        file.write_text(text)
+        with pytest.raises(SettingError, match=why):
+            read(str(file))
+
+
+async def test_a_token_that_is_not_set_is_told() -> None:
+    """At the start, by the variable's name."""
+    with pytest.raises(SettingError, match="NO_SUCH_TOKEN"):
+        Others({"home": Written(url="http://127.0.0.1:9/mcp", token="NO_SUCH_TOKEN")})
+
+
+def test_arguments_take_the_types_that_the_tool_asks_for() -> None:
+    """What cannot be read is left as it is; what the tool does not know stays out."""
+    schema = {"properties": {"n": {"type": "integer"}, "x": {"type": "number"}, "on": {"type": "boolean"}, "t": {}}}
+    given = {"n": "3", "x": "0.5", "on": "true", "t": "text", "other": "1"}
+    assert fit(given, schema) == {"n": 3, "x": 0.5, "on": True, "t": "text"}
+    assert fit({"n": "many"}, schema) == {"n": "many"}

@@ -1,0 +1,79 @@
+"""The files of a fleet: they parse, name only what exists, and give the bridge flags that it takes."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from cloud_bridge.cli import _parser
+
+DEPLOY = Path(__file__).resolve().parents[2] / "deploy"
+
+
+def compose() -> dict[str, Any]:
+    return yaml.safe_load((DEPLOY / "compose" / "compose.yaml").read_text())  # type: ignore[no-any-return]
+
+
+def rendered(template: str, values: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    """What helm would make of the few forms that the chart uses: values, quote, toJson and the release's name."""
+
+    def fill(match: re.Match[str]) -> str:
+        name, *filters = [part.strip() for part in match[1].split("|")]
+        if name == ".Release.Name":
+            return "trial"
+        value = values[name.removeprefix(".Values.")]
+        if filters == ["toJson"]:
+            return str(yaml.safe_dump(value, default_flow_style=True).strip())
+        return f'"{value}"' if filters == ["quote"] else str(value)
+
+    text = re.sub(r"\{\{\s*(.+?)\s*\}\}", fill, template)
+    assert "{{" not in text
+    yield from yaml.safe_load_all(text)
+
+
+def takes(words: list[str]) -> None:
+    assert words[:2] == ["mien", "bridge"]
+    _parser().parse_args(words[2:])  # ends the test where a flag is unknown
+
+
+def test_every_bridge_of_the_composition_gets_flags_that_it_knows() -> None:
+    """And every volume, secret and neighbour that a service names is there."""
+    found = compose()
+    for name, service in found["services"].items():
+        if name.startswith("bridge"):
+            takes(service["command"].replace("${MIEN_NAME:-bridge.example}", "x").split())
+        for secret in service.get("secrets", []):
+            assert secret in found["secrets"], (name, secret)
+        for neighbour in service.get("depends_on", []):
+            assert neighbour in found["services"], (name, neighbour)
+        for volume in service.get("volumes", []):
+            source = volume.split(":")[0]
+            assert source.startswith(".") or source in found["volumes"], (name, source)
+
+
+def test_only_one_bridge_joins_the_broker() -> None:
+    """Bridges do not share a broker's subscriptions: two would each take every envelope."""
+    joined = [name for name, one in compose()["services"].items() if "--broker" in str(one.get("command", ""))]
+    assert joined == ["bridge-mqtt"]
+
+
+def test_the_chart_renders_to_objects_that_fit_each_other() -> None:
+    """Labels, ports, mounts; and the bridge's flags."""
+    values = yaml.safe_load((DEPLOY / "helm" / "values.yaml").read_text())
+    template = (DEPLOY / "helm" / "templates" / "bridge.yaml").read_text()
+    deployment, service, budget = rendered(template, values)
+    assert [one["kind"] for one in (deployment, service, budget)] == ["Deployment", "Service", "PodDisruptionBudget"]
+    pod = deployment["spec"]["template"]
+    assert pod["metadata"]["labels"] == service["spec"]["selector"] == budget["spec"]["selector"]["matchLabels"]
+    (container,) = pod["spec"]["containers"]
+    takes(container["command"])
+    ports = {port["name"] for port in container["ports"]}
+    assert {port["targetPort"] for port in service["spec"]["ports"]} == ports
+    volumes = {volume["name"] for volume in pod["spec"]["volumes"]}
+    for one in (container, *pod["spec"]["initContainers"]):
+        assert {mount["name"] for mount in one["volumeMounts"]} <= volumes
+    assert deployment["spec"]["replicas"] >= 2
