@@ -1,8 +1,8 @@
 """English descriptions.
 
 Another language is another file with the same names. HEARD and SEEN: label → words; PROSODY, UNITS, ATTENTION, DROWSY:
-fact → words; the rest are templates, with `{}` for such words. Each has variants, so that neighbouring turns differ;
-the leads carry the doubt.
+fact → words; LEANS, WORDS_LEAN: which way something leans → words; the rest are templates, with `{}` for such words.
+Each has variants, so that neighbouring turns differ; the leads carry the doubt.
 """
 
 from __future__ import annotations
