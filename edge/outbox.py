@@ -125,11 +125,6 @@ class Outbox:
     def __len__(self) -> int:
         return len(self._items)
 
-    @property
-    def size_bytes(self) -> int:
-        """Bytes that the waiting envelopes take."""
-        return self._used
-
     def close(self) -> None:
         """Write what is not written yet, and close. Idempotent."""
         with self._changed:

@@ -24,6 +24,7 @@ from paho.mqtt.reasoncodes import ReasonCode
 from paho.mqtt.subscribeoptions import SubscribeOptions
 
 _UNACKED = 64  # QoS 1 and 2 messages on their way; the next publish waits
+_READ = 65_536  # bytes asked of the socket at once
 _QUEUED = 4_096  # received messages not yet taken
 _NO_SUBSCRIBER = 0x10
 _OTHER_VERSION = 0x84
@@ -51,6 +52,18 @@ class Will:
     topic: str
     payload: bytes
     delay_s: int
+
+
+class _Engine(paho.Client):
+    """Paho's engine; it reads each packet in three pieces, here from a buffer instead of by three system calls."""
+
+    ahead = b""
+
+    def _sock_recv(self, bufsize: int) -> bytes:
+        if not self.ahead:
+            self.ahead = super()._sock_recv(_READ)
+        found, self.ahead = self.ahead[:bufsize], self.ahead[bufsize:]
+        return found
 
 
 class Mqtt:
@@ -128,10 +141,10 @@ class Mqtt:
         had_session: bool | None = await self._or_ended(self._connected)
         return had_session
 
-    def _engine(self) -> paho.Client:
+    def _engine(self) -> _Engine:
         five = self.version == paho.MQTTv5
         clean = None if five else self._session_s == 0
-        client = paho.Client(CallbackAPIVersion.VERSION2, self._client_id, clean, protocol=self.version)
+        client = _Engine(CallbackAPIVersion.VERSION2, self._client_id, clean, protocol=self.version)
         username, password = self._account
         if username:
             client.username_pw_set(username, password or None)
@@ -269,9 +282,9 @@ class Mqtt:
     # ------------------------------------------------------------ inside
 
     def _readable(self) -> None:
-        code = self._client.loop_read(64)
-        while code == MQTTErrorCode.MQTT_ERR_SUCCESS and self._decrypted():
-            code = self._client.loop_read(64)
+        code = self._client.loop_read()
+        while code == MQTTErrorCode.MQTT_ERR_SUCCESS and (self._client.ahead or self._decrypted()):
+            code = self._client.loop_read()
         if code != MQTTErrorCode.MQTT_ERR_SUCCESS:
             self._end(f"the connection was lost ({paho.error_string(code).rstrip('.').lower()})")
             return

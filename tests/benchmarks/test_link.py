@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from benchmarks import link_cost
 from benchmarks.link_faults import ToolAbsent
 from benchmarks.link_ordeal import KINDS, Ordeal
 from benchmarks.link_power import Machine
@@ -46,3 +47,10 @@ def test_a_machine_loses_nothing_that_was_acknowledged(kind: str, tmp_path: Path
     assert outcome["envelopes"] >= 40
     assert outcome["faults_injected"] == 1
     assert (outcome["acknowledged_lost"], outcome["duplicates_delivered"], outcome["out_of_order"]) == (0, 0, 0)
+
+
+def test_the_flash_budget_is_kept(tmp_path: Path) -> None:
+    """Docs/link.md promises at most 25 MB an hour without a link and 1 MB with one; the kernel counts the pages."""
+    found = link_cost.writes(tmp_path / "writes")
+    assert found["outbox_cut_mb_per_h"] <= 25
+    assert found["outbox_online_mb_per_h"] <= 1
