@@ -56,13 +56,20 @@ def metrics(reel: dict[str, Any], plug: dict[str, Any]) -> dict[str, float]:
         "pulls_back_p50_s": statistics.median(plug["back_s"]),
         "pulls_back_max_s": max(plug["back_s"]),
         "pulls_descriptors_growth": float(plug["after"]["descriptors"] - plug["before"]["descriptors"]),
-        "pulls_rss_growth_mb": plug["after"]["rss_mb"] - plug["before"]["rss_mb"],
+        "pulls_rss_growth_mb": late_growth(plug["rss_mb"]),
         "pulls_abandoned": float(plug["abandoned"]),
     }
     if len(warm) >= 2 * _BLOCKS:
         slope, half = slope_mb_per_h([(s, rss) for s, rss, _, _ in warm])
         found |= {"rss_slope_mb_per_h": slope, "rss_slope_half_mb_per_h": half}
     return found
+
+
+def late_growth(rounds: Sequence[float]) -> float:
+    """From the third quarter's median to the last's: what the first rounds take, pools keep, and give to the next."""
+    half = list(rounds)[len(rounds) // 2 :]
+    middle = max(1, len(half) // 2)
+    return statistics.median(half[middle:] or half) - statistics.median(half[:middle])
 
 
 def slope_mb_per_h(samples: Sequence[tuple[float, float]]) -> tuple[float, float]:

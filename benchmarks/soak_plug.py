@@ -71,7 +71,8 @@ class Device:
 
 
 def replug(pulls: int, *, pause_s: float, longest_pause_s: float) -> dict[str, Any]:
-    """Pull both `pulls` times; `back_s` from plugging in to frames, `before` and `after`: what the process holds.
+    """Pull both `pulls` times; `back_s` from plugging in to frames, `rss_mb` before each round, `before` and `after`:
+    what the process holds.
 
     Raises TimeoutError where a device does not come back within a minute.
     """
@@ -89,12 +90,14 @@ def replug(pulls: int, *, pause_s: float, longest_pause_s: float) -> dict[str, A
     thread = threading.Thread(target=loop.run, name="loop", daemon=True)
     thread.start()
     back_s: list[float] = []
+    rss_mb: list[float | None] = []
     try:
         _until("first frames", lambda: all(one.state == "running" for one in sensors.values()))
         _until("health", lambda: bool(told))
         time.sleep(1.0)  # until each detector has had its largest pass
         before = _held()
         for _ in range(pulls):
+            rss_mb.append(_held()["rss_mb"])
             for name, sensor in sensors.items():
                 plugs[name].plugged = False
                 _until(f"{name} failing", lambda sensor=sensor: sensor.state == "failing")  # type: ignore[misc]
@@ -111,6 +114,7 @@ def replug(pulls: int, *, pause_s: float, longest_pause_s: float) -> dict[str, A
     return {
         "pulls": len(back_s),
         "back_s": back_s,
+        "rss_mb": rss_mb,
         "before": before,
         "after": after,
         "reopened": {name: sensor.reopened for name, sensor in sensors.items()},

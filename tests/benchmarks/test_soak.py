@@ -37,3 +37,10 @@ def test_the_slope_finds_a_leak_in_noise_and_none_where_there_is_none(leak_mb_pe
     slope, half = soak.slope_mb_per_h(samples)
     assert abs(slope - leak_mb_per_h) <= half
     assert half < 1.0
+
+
+def test_growth_counts_only_what_goes_on_growing() -> None:
+    """Pools that fill in the first rounds are no leak; 0.2 MB a round is one."""
+    assert soak.late_growth([200.0] * 3 + [215.0] * 47) == 0.0
+    assert soak.late_growth([200.0 + 0.2 * one for one in range(50)]) > 2.0
+    assert soak.late_growth([200.0, 201.0]) == 0.0
