@@ -57,7 +57,7 @@ def test_a_preview_is_cheap_and_leaves_the_chunks_as_they_are() -> None:
         for one, other in zip(plain.feed(piece), looked.feed(piece), strict=True):
             np.testing.assert_array_equal(one, other)
         seen, whole = looked.preview(), plain.tail()
-        assert seen.shape == whole.shape or len(whole) - len(seen) < 2  # less than 25 ms of news waits
+        assert seen.shape == whole.shape or len(whole) - len(seen) < 5  # less than 100 ms of news waits
         np.testing.assert_array_equal(seen, looked.preview())
 
 
