@@ -89,4 +89,5 @@ def end_with_parent() -> None:
 
 if __name__ == "__main__":
     threading.Thread(target=end_with_parent, daemon=True).start()
-    {"device": device, "weigh": weigh}[sys.argv[1]](*sys.argv[2:])
+    roles: dict[str, Callable[..., None]] = {"device": device, "weigh": weigh}
+    roles[sys.argv[1]](*sys.argv[2:])

@@ -16,12 +16,12 @@ import zlib
 from collections import Counter, OrderedDict
 from collections.abc import Callable, Iterable
 from concurrent.futures import Future
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
 
 from edge.errors import OutboxError, OutboxFull, WireError
 from edge.outbox_file import Damaged, OutboxFile, Record
+from edge.outbox_shelf import ORDER, Item, Shelf
 from edge.wire import mien_pb2
 from edge.wire.limits import MAX_ENVELOPE
 
@@ -30,9 +30,7 @@ log = logging.getLogger(__name__)
 MAX_BYTES = 4 << 20
 _OVERHEAD = 64  # bytes that a record costs beside its envelope
 _ALERT_SHARE = 0.1  # of the room is kept for alerts
-_HOT_BYTES = 256 << 10  # envelopes that are on disk and also held in memory
 _DELETE_AFTER_S = 5.0  # acknowledged records may stay on disk so long, to share a commit with others
-_ORDER = (mien_pb2.ALERT, mien_pb2.NORMAL, mien_pb2.LOW)
 
 
 class Outgoing(NamedTuple):
@@ -40,21 +38,6 @@ class Outgoing(NamedTuple):
 
     envelope: mien_pb2.Envelope
     after: tuple[int, int]
-
-
-@dataclass(slots=True, eq=False)
-class _Item:
-    id: int
-    key: tuple[int, int]  # boot, seq
-    priority: int
-    size: int
-    at_ms: int
-    expires_ms: int | None
-    body: bytes | None
-    due_s: float | None  # when it must be written; None: written, or given up
-    durable: bool  # must be on disk before it is sent
-    stored: bool = False
-    kept: Future[None] = field(default_factory=Future)
 
 
 class Outbox:
@@ -76,17 +59,12 @@ class Outbox:
         self._now_s = now_s or _boot_time_s
         self._host = _host() if host is None else host
         self._max_bytes = max_bytes
-        self._used = 0
-        self._hot = 0
         self._next_id = 1
-        self._items: dict[tuple[int, int], _Item] = {}
-        self._waiting: dict[int, OrderedDict[int, _Item]] = {p: OrderedDict() for p in _ORDER}
-        self._flying: dict[int, OrderedDict[int, _Item]] = {p: OrderedDict() for p in _ORDER}
-        self._unwritten: OrderedDict[int, _Item] = OrderedDict()
+        self._shelf = Shelf()
+        self._unwritten: OrderedDict[int, Item] = OrderedDict()
         self._deletes: list[int] = []
         self._due_s = math.inf  # when the next write is due, or earlier
         self._delete_due_s = math.inf
-        self._next_expiry_ms = math.inf
         self._changed = threading.Condition()
         self._on_item: Callable[[], None] = lambda: None
         self._closing = False
@@ -123,7 +101,7 @@ class Outbox:
         self._on_item = callback
 
     def __len__(self) -> int:
-        return len(self._items)
+        return len(self._shelf.items)
 
     def close(self) -> None:
         """Write what is not written yet, and close. Idempotent."""
@@ -140,18 +118,9 @@ class Outbox:
 
         `lowest` NORMAL leaves LOW ones where they are, ALERT takes alerts only.
         """
-        taken: list[tuple[_Item, tuple[int, int]]] = []
         with self._changed:
             self._expire()
-            for priority in _ORDER[: _ORDER.index(lowest) + 1]:
-                waiting, flying = self._waiting[priority], self._flying[priority]
-                while waiting and len(taken) < count:
-                    item = next(iter(waiting.values()))
-                    if item.durable and not item.stored:
-                        break  # those behind it wait, too: order is kept
-                    after = next(reversed(flying.values())).key if flying else (0, 0)
-                    flying[item.id] = waiting.pop(item.id)
-                    taken.append((item, after))
+            taken = self._shelf.take(count, lowest)
         outgoing = []
         bodies = self._bodies([item.id for item, _ in taken if item.body is None])
         for item, after in taken:
@@ -170,25 +139,20 @@ class Outbox:
     def rewind(self) -> None:
         """Everything in flight waits again, in its order: the connection is gone."""
         with self._changed:
-            for priority in _ORDER:
-                flying = self._flying[priority]
-                for id_ in reversed(flying):
-                    self._waiting[priority][id_] = flying[id_]
-                    self._waiting[priority].move_to_end(id_, last=False)
-                flying.clear()
+            self._shelf.rewind()
 
     def done(self, boot: int, seqs: Iterable[int], *, why: str = "acked") -> None:
         """The bridge has these, or will never take them (`why`: the count to add to)."""
         with self._changed:
             for seq in seqs:
-                if (item := self._items.get((boot, seq))) is not None:
+                if (item := self._shelf.items.get((boot, seq))) is not None:
                     self._remove(item)
                     self.counts[why] += 1
 
     @property
     def in_flight(self) -> int:
         """Envelopes taken and not done."""
-        return sum(len(flying) for flying in self._flying.values())
+        return self._shelf.in_flight
 
     # ------------------------------------------------------------ inside; `_changed` is held
 
@@ -203,7 +167,7 @@ class Outbox:
             self._make_room(len(body) + _OVERHEAD, envelope.priority)
             item = self._item(self._next_id, envelope, body, round(now_s * 1_000), now_s + linger_s, durable=durable)
             self._next_id += 1
-            self._enter(item)
+            self._shelf.enter(item)
             self._unwritten[item.id] = item
             self.counts["put"] += 1
             if now_s + linger_s < self._due_s:
@@ -215,11 +179,11 @@ class Outbox:
 
     def _item(
         self, id_: int, envelope: mien_pb2.Envelope, body: bytes, at_ms: int, due_s: float | None, *, durable: bool
-    ) -> _Item:
-        return _Item(
+    ) -> Item:
+        return Item(
             id=id_,
             key=(envelope.boot, envelope.seq),
-            priority=envelope.priority if envelope.priority in _ORDER else mien_pb2.NORMAL,
+            priority=envelope.priority if envelope.priority in ORDER else mien_pb2.NORMAL,
             size=len(body) + _OVERHEAD,
             at_ms=at_ms,
             expires_ms=at_ms + envelope.ttl_ms if envelope.ttl_ms else None,
@@ -228,50 +192,33 @@ class Outbox:
             durable=durable,
         )
 
-    def _enter(self, item: _Item) -> None:
-        self._items[item.key] = item
-        self._waiting[item.priority][item.id] = item
-        self._used += item.size
-        self._hot += item.size
-        if item.expires_ms is not None:
-            self._next_expiry_ms = min(self._next_expiry_ms, item.expires_ms)
-
     def _make_room(self, size: int, priority: int) -> None:
         room = self._max_bytes if priority == mien_pb2.ALERT else int(self._max_bytes * (1 - _ALERT_SHARE))
-        if self._used + size <= room:
+        if self._shelf.used + size <= room:
             return
         self._expire()
-        low = self._waiting[mien_pb2.LOW]
-        while priority != mien_pb2.LOW and low and self._used + size > room:
-            item = next(iter(low.values()))
+        while priority != mien_pb2.LOW and self._shelf.used + size > room:
+            if (item := self._shelf.evictable()) is None:
+                break
             if not item.kept.done():
                 item.kept.set_exception(OutboxFull("the outbox is full: evicted for something of higher priority"))
             self._remove(item)
             self.counts["evicted"] += 1
-        if self._used + size > room:
+        if self._shelf.used + size > room:
             self.counts["refused"] += 1
             raise OutboxFull(
-                f"the outbox is full ({self._used} of {self._max_bytes} bytes wait): the bridge has not taken anything "
-                "for long; look at the link, or give the outbox more room"
+                f"the outbox is full ({self._shelf.used} of {self._max_bytes} bytes wait): the bridge has not taken "
+                "anything for long; look at the link, or give the outbox more room"
             )
 
     def _expire(self) -> None:
-        now_ms = self._now_s() * 1_000
-        if now_ms < self._next_expiry_ms:
-            return
-        for item in [i for i in self._items.values() if i.expires_ms is not None and i.expires_ms <= now_ms]:
+        for item in self._shelf.expired(self._now_s() * 1_000):
             self._remove(item)
             self.counts["expired"] += 1
-        left = (item.expires_ms for item in self._items.values() if item.expires_ms is not None)
-        self._next_expiry_ms = min(left, default=math.inf)
 
-    def _remove(self, item: _Item) -> None:
-        if self._items.pop(item.key, None) is None:
+    def _remove(self, item: Item) -> None:
+        if not self._shelf.remove(item):
             return
-        self._waiting[item.priority].pop(item.id, None)
-        self._flying[item.priority].pop(item.id, None)
-        self._used -= item.size
-        self._hot -= item.size if item.body is not None else 0
         if item.stored:
             self._delete(item.id)
         elif self._unwritten.pop(item.id, None) is not None and not item.kept.done():
@@ -295,17 +242,11 @@ class Outbox:
             item = self._item(record.id, envelope, record.envelope, at_ms, None, durable=True)
             item.stored = True
             item.kept.set_result(None)
-            self._enter(item)
-            self._cool(item)
+            self._shelf.enter(item)
+            self._shelf.cool(item)
         self.counts["salvaged"] += self._file.salvaged
         self.counts["damaged"] += self._file.damaged
         self._expire()
-
-    def _cool(self, item: _Item) -> None:
-        """Hold a stored envelope in memory only while there are few."""
-        if self._hot > _HOT_BYTES and item.stored and item.body is not None:
-            item.body = None
-            self._hot -= item.size
 
     def _bodies(self, ids: list[int]) -> dict[int, bytes]:
         if not ids:
@@ -366,14 +307,14 @@ class Outbox:
             self._settle(batch)
         return not closing
 
-    def _settle(self, batch: list[_Item]) -> None:
+    def _settle(self, batch: list[Item]) -> None:
         """`batch` is on disk."""
         with self._changed:
             for item in batch:
                 item.stored, item.due_s = True, None
                 self._unwritten.pop(item.id, None)
-                if self._items.get(item.key) is item:
-                    self._cool(item)
+                if self._shelf.items.get(item.key) is item:
+                    self._shelf.cool(item)
                 else:  # acknowledged while it was written
                     self._delete(item.id)
                 if not item.kept.done():
@@ -381,7 +322,7 @@ class Outbox:
         if any(item.durable for item in batch):
             self._on_item()
 
-    def _refuse(self, batch: list[_Item], error: OutboxError) -> None:
+    def _refuse(self, batch: list[Item], error: OutboxError) -> None:
         """The disk took nothing: what was only offered goes on in memory."""
         log.warning("%s", error)
         with self._changed:
@@ -407,7 +348,7 @@ class Outbox:
         with self._changed:
             self._damaged = False
             self.counts["salvaged"] += len(found)
-            for item in list(self._items.values()):
+            for item in list(self._shelf.items.values()):
                 if not item.stored or item.id in found:
                     found.discard(item.id)
                 elif item.body is not None:

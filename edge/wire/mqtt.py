@@ -54,7 +54,7 @@ class Will:
     delay_s: int
 
 
-class _Engine(paho.Client):
+class _Engine(paho.Client):  # type: ignore[misc]  # paho has no types
     """Paho's engine; it reads each packet in three pieces, here from a buffer instead of by three system calls."""
 
     ahead = b""

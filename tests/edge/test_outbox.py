@@ -123,7 +123,7 @@ def test_a_good_link_costs_the_flash_nothing(outbox: Outbox, sealer: Sealer) -> 
         outbox.done(out.envelope.boot, [out.envelope.seq])
         assert kept.done()
     assert outbox.counts["commits"] == 0
-    assert len(outbox) == outbox._used == 0
+    assert len(outbox) == outbox._shelf.used == 0
 
 
 def test_an_offer_is_written_when_the_bridge_is_slow(path: Path, sealer: Sealer) -> None:
@@ -156,7 +156,7 @@ def test_a_full_outbox_refuses_the_new_and_keeps_the_old(path: Path, sealer: Sea
     assert box.counts["evicted"] == len(low)
     assert box.counts["refused"] == 1
     first_alert = box.put(alert(sealer))
-    assert box._used <= 20_000
+    assert box._shelf.used <= 20_000
     box.close()
     again = Outbox(path, max_bytes=20_000)
     assert taken(again) == [first_alert, *kept]
@@ -222,7 +222,7 @@ def test_a_backlog_is_read_from_disk_not_held_in_memory(path: Path, sealer: Seal
     futures = [box.offer(sealer.turn("turn_end", 1, words=words, ttl_s=0), 0.0) for _ in range(1_000)]
     for future in futures:
         future.result(20)
-    assert sum(item.body is not None for item in box._items.values()) < 500
+    assert sum(item.body is not None for item in box._shelf.items.values()) < 500
     assert taken(box) == list(range(1, 1_001))
     box.close()
 
