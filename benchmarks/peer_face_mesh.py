@@ -1,7 +1,7 @@
 """MediaPipe on the pictures that the face chain is measured on; run by an interpreter that has mediapipe==0.10.14.
 
-`python peer_face_mesh.py PICTURES.npy [face_landmarker.task]` prints one JSON line: `cpu_ms` of each picture while tracking
-(FaceMesh, refined landmarks, one face), and, with the task file, `pose` (yaw, pitch, roll in degrees).
+`python peer_face_mesh.py PICTURES.npy [face_landmarker.task]` prints one JSON line: `cpu_ms` of each picture while
+tracking (FaceMesh, refined landmarks, one face), and, with the task file, `pose` (yaw, pitch, roll in degrees).
 """
 
 from __future__ import annotations
