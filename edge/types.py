@@ -248,7 +248,7 @@ class Incongruence:
     between: Literal["words_voice", "voice_face", "words_face"]
     strength: float
     evidence: str
-    pleasant: Literal["words", "voice", "face"] | None = None
+    pleasant: Literal["words", "voice", "face"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

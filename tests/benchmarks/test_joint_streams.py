@@ -38,7 +38,7 @@ def test_a_face_stream_plays_through_people() -> None:
 
 def test_strength_is_graded_below_zero_too() -> None:
     """A shown incongruence counts as it is; where there is none, more agreement scores lower."""
-    item = Incongruence(between="voice_face", strength=0.7, evidence="…")
+    item = Incongruence(between="voice_face", strength=0.7, evidence="…", pleasant="face")
     shown = PersonState(person=1, t_s=0, turn=1, speaking=True, incongruence=(item,))
     bare = PersonState(person=1, t_s=0, turn=1, speaking=True)
     assert strength([(shown, {"voice_face": 0.4}), (bare, {"voice_face": 0.1})], "voice_face") == 0.7

@@ -158,8 +158,8 @@ def test_every_incongruence_fits() -> None:
     for heard in EMOTIONS:
         for seen in EMOTIONS:
             for pair in ("words_voice", "voice_face", "words_face"):
-                for side in ("pleasant", "unpleasant"):
-                    item = Incongruence(between=pair, strength=0.9, evidence=f"{side} words …")  # type: ignore[arg-type]
+                for side in pair.split("_"):
+                    item = Incongruence(between=pair, strength=0.9, evidence="…", pleasant=side)  # type: ignore[arg-type]
                     for turn in range(3):
                         one = state(turn, voice=affect(heard), face=affect(seen), incongruence=(item,))
                         said = Describer().describe(one).joint
@@ -262,12 +262,22 @@ def test_evidence_is_that_of_the_state() -> None:
 
 def test_incongruence_is_put_into_the_joint_line() -> None:
     """Pleasant words in a sad voice are told; agreement gives no joint line."""
-    item = Incongruence(between="words_voice", strength=0.8, evidence="pleasant words, but the voice sounds sad")
+    item = Incongruence(
+        between="words_voice", strength=0.8, evidence="pleasant words, but the voice sounds sad", pleasant="words"
+    )
     said = Describer().describe(state(voice=affect("sad"), incongruence=(item,)))
     assert said.joint is not None
-    assert "pleasant words, sad voice" in said.joint
+    assert ": pleasant words, sad voice" in said.joint
     assert said.numbers["incongruence_words_voice"] == 0.8
     assert Describer().describe(state(voice=affect("happy"), face=affect("happy"))).joint is None
+
+
+def test_an_unclear_side_is_told_by_its_lean_alone() -> None:
+    """What feeling it is stays open, as in the line of its channel."""
+    item = Incongruence(between="words_voice", strength=0.8, evidence="…", pleasant="words")
+    said = Describer().describe(state(voice=replace(affect("sad"), unclear=True), incongruence=(item,)))
+    assert ": pleasant words, unhappy voice" in str(said.joint)
+    assert "sad" not in str(said.audio)
 
 
 def test_trend_is_told() -> None:

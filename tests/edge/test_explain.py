@@ -50,7 +50,9 @@ def session(*, face: bool = True) -> Timeline:
             face=affect("happy") if face else None,
             fused=affect("happy") if face else None,
             attention=Attention(head_pose_deg=None, gaze_deg=(10, -5), on_target=True, away_s=0, age_ms=0),
-            incongruence=(Incongruence(between="voice_face", strength=0.8, evidence="…"),) if i > 20 and face else (),
+            incongruence=(Incongruence(between="voice_face", strength=0.8, evidence="…", pleasant="face"),)
+            if i > 20 and face
+            else (),
         )
         activity = SpeechActivity(t_s=t_s, probability=1, speaking=i > 10, speech_s=0)
         said = Description(person=1, t_s=t_s, turn=1, audio="The tone seems low.", visual=None, joint=None)

@@ -260,7 +260,11 @@ def test_shipped_rules_fire_on_what_they_are_for() -> None:
     assert [(e.name, e.priority) for e in tired] == [("drowsiness_alert", "alert")]
     away = play(Rules.load(None), [state(t, t) for t in span(0, 6)])
     assert [e.name for e in away] == ["attention_lost"]
-    gap = (Incongruence(between="words_voice", strength=0.95, evidence="pleasant words, but the voice sounds sad"),)
+    gap = (
+        Incongruence(
+            between="words_voice", strength=0.95, evidence="pleasant words, but the voice sounds sad", pleasant="words"
+        ),
+    )
     assert [e.name for e in play(Rules.load(None), [state(t, incongruence=gap) for t in span(0, 3)])] == ["incongruent"]
 
 
