@@ -34,4 +34,4 @@ clean:
 
 conformance: ## Run the MCP conformance suite against our server (npm brings the suite and Node 22)
 	npm install --silent --no-audit --no-fund --prefix out/conformance node@22 @modelcontextprotocol/conformance@0.1.16
-	.venv/bin/python -m tests.cloud_bridge.mcp.conformance out/conformance/node_modules
+	$(BIN)/python -m tests.cloud_bridge.mcp.conformance out/conformance/node_modules

@@ -159,7 +159,9 @@ def _model() -> Iterator[str]:
                 )
                 await reader.readexactly(length)
                 await asyncio.sleep(_FIRST_TOKEN_S)
-                pieces = [{"choices": [{"delta": {"content": word + " "}}]} for word in _SENTENCE.split()]
+                pieces: list[dict[str, Any]] = [
+                    {"choices": [{"delta": {"content": word + " "}}]} for word in _SENTENCE.split()
+                ]
                 pieces.append({"choices": [{"delta": {}, "finish_reason": "stop"}]})
                 body = "".join(f"data: {json.dumps(piece)}\n\n" for piece in pieces) + "data: [DONE]\n\n"
                 writer.write(

@@ -30,6 +30,7 @@ from cloud_bridge.ingest.base import Device, Tls
 from cloud_bridge.ingest.session import Sessions
 from cloud_bridge.presence import Presence
 from cloud_bridge.providers.base import LanguageModel
+from cloud_bridge.providers.openai import OpenAI
 from cloud_bridge.record import Record
 from cloud_bridge.settings import Settings, secret
 from cloud_bridge.speech import Speech, cache_folder
@@ -57,6 +58,15 @@ async def serve(settings: Settings, tell: Tell, stop: asyncio.Event) -> None:
     async with AsyncExitStack() as stack:
         model = await asyncio.to_thread(choose.language_model, settings.llm)
         stack.push_async_callback(model.close)
+        others = None
+        if settings.mcp_servers is not None:
+            from cloud_bridge.mcp.model import ToolModel
+            from cloud_bridge.mcp.others import Others, read
+
+            others = Others(read(settings.mcp_servers))
+            stack.push_async_callback(others.stop)
+            if isinstance(model, OpenAI):
+                model = ToolModel(model, others)
         if settings.answers:
             model = FairModel(model, Gate(settings.answers))
         voice, spare = await asyncio.to_thread(choose.voice, settings.tts)
@@ -119,6 +129,8 @@ async def serve(settings: Settings, tell: Tell, stop: asyncio.Event) -> None:
         if member is not None:
             shows = bool(settings.mcp or settings.mcp_grpc or settings.console)
             member.present(stack, presence, shows=shows)
+        if others is not None:
+            others.start(presence)
         shown = await stack.enter_async_context(
             surfaces.show(settings, presence, conversation, history, tls=tls, names=_names(settings))
         )

@@ -37,7 +37,7 @@ async def show(
     names: Sequence[str],
 ) -> AsyncIterator[Shown]:
     """Serve what `settings` ask for. Raises BridgeError."""
-    if not (settings.mcp or settings.mcp_grpc or settings.console or settings.mcp_servers):
+    if not (settings.mcp or settings.mcp_grpc or settings.console):
         yield Shown()
         return
     try:
@@ -46,8 +46,7 @@ async def show(
     except ModuleNotFoundError as error:
         raise ModelAbsent(f"MCP and the console need '{error.name}': pip install 'mien[cloud]'") from error
     clients = Clients.read(settings.client_file)
-    asked = settings.mcp or settings.mcp_grpc or settings.console
-    token = None if len(clients) or not asked else clients.draw()
+    token = None if len(clients) else clients.draw()
 
     async def say(tenant: str, device: str, text: str) -> None:
         seen = presence.get(tenant, device)
@@ -63,12 +62,6 @@ async def show(
             mcp_at, grpc_at = await offer.offer(
                 stack, presence, say, clients, http=settings.mcp, grpc=settings.mcp_grpc, tls=tls, names=names
             )
-        if settings.mcp_servers:
-            from cloud_bridge.mcp import others
-
-            called = others.Others(others.read(settings.mcp_servers))
-            called.start(presence)
-            stack.push_async_callback(called.stop)
         if history is not None:
             presence.relays.append(functools.partial(_audit, history))
         if settings.console:

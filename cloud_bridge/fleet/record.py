@@ -13,7 +13,7 @@ from collections.abc import Callable
 
 import redis
 
-from cloud_bridge.fleet.store import Store, seen_key
+from cloud_bridge.fleet.store import Store, raw, seen_key
 from cloud_bridge.ingest.base import Effect
 from cloud_bridge.ingest.dedupe import KEEP_DAYS, Intervals
 
@@ -95,7 +95,7 @@ class SharedRecord:
         return found
 
     def _read(self, of: str, boot: int) -> Intervals:
-        text = bytes(self._store.now.get(seen_key(of, boot)) or b"").decode()
+        text = raw(self._store.now.get(seen_key(of, boot))).decode()
         pairs = (one.partition("-") for one in text.split(",") if one)
         return Intervals([(int(lo), int(hi)) for lo, _, hi in pairs])
 

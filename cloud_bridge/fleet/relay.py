@@ -11,7 +11,7 @@ from collections.abc import Awaitable, Callable
 import redis
 from google.protobuf.message import DecodeError
 
-from cloud_bridge.fleet.store import MOMENTS, ONLINE, ORDERS, Store, who, worker_key
+from cloud_bridge.fleet.store import MOMENTS, ONLINE, ORDERS, Store, raw, who, worker_key
 from cloud_bridge.ingest.base import Device
 from cloud_bridge.presence import Moment, Presence
 from edge.wire import mien_pb2
@@ -132,7 +132,7 @@ class Relay:
             await heard.subscribe(ORDERS, *([MOMENTS] if self._shows else []))
             if self._shows:
                 for packet in (await self._store.soon.hgetall(ONLINE)).values():
-                    self._take(bytes(packet))
+                    self._take(raw(packet))
             while True:
                 message = await heard.get_message(timeout=1.0)
                 if message is None:

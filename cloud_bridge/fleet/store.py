@@ -59,6 +59,11 @@ class Store:
         self.now.close()
 
 
+def raw(value: bytes | str | None) -> bytes:
+    """What was read, as the bytes that it is: nothing is decoded here, whatever the library's types allow for."""
+    return value.encode() if isinstance(value, str) else value or b""
+
+
 def who(device: Device) -> str:
     """The device in keys; neither part can hold a slash."""
     return f"{device.tenant}/{device.id}"

@@ -14,7 +14,7 @@ from collections.abc import Callable
 import redis
 
 from cloud_bridge.fleet.record import SharedRecord
-from cloud_bridge.fleet.store import Store, memory_key, turn_key, who
+from cloud_bridge.fleet.store import Store, memory_key, raw, turn_key, who
 from cloud_bridge.ingest.base import Device, Effect, Handler, Link
 from cloud_bridge.sessions import FORGET_S, Memory
 from edge.wire import mien_pb2
@@ -108,7 +108,7 @@ class Worker:
         body = await self._store.soon.get(turn_key(device))
         if not body:
             return None
-        envelope = mien_pb2.Envelope.FromString(bytes(body)[8:])
+        envelope = mien_pb2.Envelope.FromString(raw(body)[8:])
         return envelope if envelope.boot == device.boot and envelope.turn > device.heard_turn else None
 
 

@@ -4,7 +4,7 @@
 url = "https://home.example/mcp"        # streamable HTTP; or: command = ["home-mcp", "--stdio"]
 token = "HOME_TOKEN"                    # the variable that holds its bearer token (or HOME_TOKEN_FILE)
 rules = ["lights_*"]                    # tools that a rule's `call` may name
-answers = ["get_weather"]               # tools that the language model may use
+answers = ["get_weather"]               # tools that the language model may use, if they only read
 tenants = ["acme"]                      # whose devices may; default: the tenant `default`
 """
 
@@ -170,9 +170,12 @@ class Others:
         await asyncio.gather(*tasks, return_exceptions=True)
 
     def offered(self, tenant: str) -> list[tuple[Other, Tool]]:
-        """The tools that the language model may use for `tenant`."""
+        """The tools that the language model may use for `tenant`: only such as say that they change nothing."""
         return [
-            (one, tool) for one in self.servers for name, tool in one.tools.items() if one.may(name, "answers", tenant)
+            (one, tool)
+            for one in self.servers
+            for name, tool in one.tools.items()
+            if one.may(name, "answers", tenant) and tool.annotations is not None and tool.annotations.read_only_hint
         ]
 
     async def _follow(self, presence: Presence) -> None:

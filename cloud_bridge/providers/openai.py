@@ -5,6 +5,7 @@ Format: POST {base}/chat/completions with `stream`, server-sent `chat.completion
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from typing import Any
 
@@ -46,13 +47,24 @@ class OpenAI:
         self, messages: Sequence[Message], max_tokens: int, used: Usage | None = None
     ) -> AsyncGenerator[str, None]:
         """Pieces of the answer as they come."""
+        chat = [{"role": message.role, "content": message.text} for message in messages]
+        async with contextlib.aclosing(self.deltas(chat, max_tokens, used)) as deltas:
+            async for delta in deltas:
+                if text := delta.get("content"):
+                    yield text
+
+    async def deltas(
+        self, chat: Sequence[Mapping[str, Any]], max_tokens: int, used: Usage | None = None, **more: Any
+    ) -> AsyncGenerator[dict[str, Any], None]:
+        """What the server adds to its message, as it comes; `chat` and `more` (tools …) in OpenAI's format."""
         body = {
             "model": self._model,
-            "messages": [{"role": message.role, "content": message.text} for message in messages],
+            "messages": list(chat),
             "max_tokens": max_tokens,
             "stream": True,
             "stream_options": {"include_usage": True},
             **self._extra,
+            **more,
         }
         whole = False
         with sse.billed(self.usage, used) as bill:
@@ -67,8 +79,8 @@ class OpenAI:
                     if usage := chunk.get("usage"):
                         _count(bill, usage)
                     for choice in chunk.get("choices") or []:
-                        if text := (choice.get("delta") or {}).get("content"):
-                            yield text
+                        if delta := choice.get("delta"):
+                            yield delta
                         whole = whole or choice.get("finish_reason") is not None
             if not whole:
                 raise ProviderBusy(f"{self.name} ended before its end")

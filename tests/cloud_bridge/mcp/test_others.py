@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import sys
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -11,11 +12,20 @@ from typing import Any
 
 import pytest
 from mcp.server.mcpserver import MCPServer
+from mcp.types import ToolAnnotations
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
 
 from cloud_bridge.errors import SettingError
+from cloud_bridge.fleet.fair import TENANT
 from cloud_bridge.ingest.base import Device
+from cloud_bridge.mcp.model import ToolModel
 from cloud_bridge.mcp.others import Others, Written, fit, read
 from cloud_bridge.presence import Presence
+from cloud_bridge.providers.base import Message
+from cloud_bridge.providers.openai import OpenAI
 from cloud_bridge.web.listen import listen
 from edge.wire import mien_pb2
 from tests.sim.bridge import App
@@ -46,6 +56,12 @@ async def home() -> AsyncIterator[tuple[str, list[tuple[str, Any]]]]:
         """Dim."""
         called.append(("lights_dim", (level, room)))
         return "dimmed"
+
+    @server.tool(annotations=ToolAnnotations(read_only_hint=True))
+    def get_weather(city: str) -> str:
+        """How the weather is."""
+        called.append(("get_weather", city))
+        return f"It rains in {city}."
 
     @server.tool()
     def open_door() -> str:
@@ -94,7 +110,7 @@ async def until(true: Callable[[], object]) -> None:
 async def test_a_rule_calls_what_is_allowed_and_nothing_else() -> None:
     """The pattern, the purpose and the tenant have to fit; arguments come in the tool's types."""
     async with home() as (url, called):
-        written = Written(url=url, rules=["lights_*", "fail"], answers=["open_door"], tenants=["acme"])
+        written = Written(url=url, rules=["lights_*", "fail"], answers=["open_door", "get_*"], tenants=["acme"])
         async with joined(home=written) as (others, fire):
             fire("lights_dim", level="0.3", unknown="x")
             fire("open_door")
@@ -103,7 +119,7 @@ async def test_a_rule_calls_what_is_allowed_and_nothing_else() -> None:
             await until(lambda: others.counts.total() == 4)
             assert called == [("lights_dim", (0.3, "car"))]
             assert dict(others.counts) == {"called": 1, "not_allowed": 2, "failed": 1}
-            assert [tool.name for _, tool in others.offered("acme")] == ["open_door"]
+            assert [tool.name for _, tool in others.offered("acme")] == ["get_weather"], "only what reads"
             assert others.offered("others") == []
 
 
@@ -116,6 +132,71 @@ async def test_a_server_that_is_a_program_is_called_through_a_pipe(tmp_path: Pat
         fire("note", text="drowsy")
         await until(lambda: others.counts["called"])
         assert out.read_text() == "drowsy"
+
+
+@asynccontextmanager
+async def vendor(*answers: list[dict[str, Any]]) -> AsyncIterator[tuple[str, list[Any]]]:
+    """A server of OpenAI's format that gives these deltas, one list a request; its address and what it was asked."""
+    asked: list[Any] = []
+
+    async def complete(request: Request) -> Response:
+        asked.append(await request.json())
+        deltas = [{"choices": [{"delta": delta}]} for delta in answers[min(len(asked), len(answers)) - 1]]
+        ends = [{"choices": [{"delta": {}, "finish_reason": "stop"}]}]
+        return Response("".join(f"data: {json.dumps(one)}\n\n" for one in (*deltas, *ends)) + "data: [DONE]\n\n")
+
+    app = Starlette(routes=[Route("/v1/chat/completions", complete, methods=["POST"])])
+    listening = await listen(app, "127.0.0.1:0", tls=None, secure=True)
+    try:
+        yield f"{listening.address}/v1", asked
+    finally:
+        await listening.stop()
+
+
+def wants(name: str, *arguments: str) -> list[dict[str, Any]]:
+    """A call as it comes: its name, then its arguments bit by bit."""
+    first = {"index": 0, "id": "c1", "function": {"name": name, "arguments": ""}}
+    rest = [{"index": 0, "function": {"arguments": part}} for part in arguments]
+    return [{"tool_calls": [one]} for one in (first, *rest)]
+
+
+async def answered(url: str, others: Others, tenant: str = "acme") -> str:
+    """What the model says in the end."""
+    TENANT.set(tenant)
+    model = ToolModel(OpenAI("any", url), others)
+    try:
+        return "".join([piece async for piece in model.stream([Message("user", "How is the weather in Rome?")], 50)])
+    finally:
+        await model.close()
+
+
+async def test_the_language_model_looks_something_up() -> None:
+    """It is offered what may be read, its call is made, and it answers with the result before it."""
+    says = [{"content": "It "}, {"content": "rains."}]
+    call = wants("home__get_weather", '{"ci', 'ty": "Rome"}')
+    async with home() as (home_url, called), vendor(call, says) as (url, asked):
+        written = Written(url=home_url, answers=["get_*", "open_door"], tenants=["acme"])
+        async with joined(home=written) as (others, _):
+            assert await answered(url, others) == "It rains."
+            assert called == [("get_weather", "Rome")]
+            assert [one["function"]["name"] for one in asked[0]["tools"]] == ["home__get_weather"]
+            assert asked[1]["messages"][-1] == {"role": "tool", "tool_call_id": "c1", "content": "It rains in Rome."}
+            assert await answered(url, others, tenant="others") == "It rains."
+            assert "tools" not in asked[-1], "the other tenant's devices have no tools"
+
+
+async def test_a_model_that_only_calls_comes_to_an_end() -> None:
+    """What is not offered is not called, bad arguments neither; after two rounds no tools are offered any more."""
+    calls = (wants("home__open_door"), wants("home__get_weather", "{"), [])
+    async with home() as (home_url, called), vendor(*calls) as (url, asked):
+        written = Written(url=home_url, answers=["*"], tenants=["acme"])
+        async with joined(home=written) as (others, _):
+            assert await answered(url, others) == ""
+            assert called == []
+            assert len(asked) == 3
+            assert "tools" not in asked[2]
+            results = [one["content"] for one in asked[2]["messages"] if one["role"] == "tool"]
+            assert results == ["error: there is no such tool", "error: the arguments are no JSON"]
 
 
 def test_the_file_is_checked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
