@@ -75,8 +75,8 @@ class Shelf:
             self._hot -= item.size
 
     def take(self, count: int, lowest: int) -> list[tuple[Item, tuple[int, int]]]:
-        """The next `count` items down to priority `lowest`, in flight from now on, each with the key of the one in flight
-        that it follows."""
+        """The next `count` items down to priority `lowest`, in flight from now on, each with the key of the one that it
+        follows there."""
         taken: list[tuple[Item, tuple[int, int]]] = []
         for priority in ORDER[: ORDER.index(lowest) + 1]:
             waiting, flying = self._waiting[priority], self._flying[priority]

@@ -3,7 +3,7 @@
 A device sends an envelope again until it is acknowledged, and an acknowledgement is sent only after the record is on
 disk. The record of a boot is a set of intervals of sequence numbers, so that it stays a few rows however long the
 device talks. One writer thread commits whatever has gathered while the commit before was running (group commit), and
-runs the application's effects in that same transaction (docs/adr/0007).
+runs the application's effects in that same transaction (docs/adr/0006).
 """
 
 from __future__ import annotations
