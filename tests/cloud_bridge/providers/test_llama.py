@@ -11,7 +11,7 @@ import pytest
 
 from cloud_bridge import prompt
 from cloud_bridge.errors import ModelAbsent
-from cloud_bridge.providers.base import Message
+from cloud_bridge.providers.base import Message, Usage
 from cloud_bridge.providers.llama import Llama
 from models import store
 from models.errors import ModelError
@@ -43,7 +43,7 @@ async def test_it_goes_on_and_counts(llama: Llama) -> None:
 
 async def test_a_primed_prompt_is_not_computed_again(llama: Llama) -> None:
     """After `prime`, the answer computes only what is new; and so it is after a restart, from the disk."""
-    question = prompt.messages((), "Hello.", "", continues=True)
+    question = prompt.messages((), "Hello.", "")
     fixed = prompt.fixed()
     for start in (1, 2):
         await llama.prime(fixed, lasting=True)
@@ -89,3 +89,16 @@ async def test_a_file_that_is_no_model_is_named(tmp_path: Path) -> None:
     file.write_bytes(b"not a model")
     with pytest.raises(ModelAbsent, match=r"broken\.gguf"):
         await Llama(file, threads=1).start()
+
+
+async def test_what_it_kept_computed_can_be_erased(llama: Llama) -> None:
+    """`forget` ends the process that holds every prompt; the next answer comes from another one."""
+    assert [piece async for piece in llama.stream(CHAT, 3)]
+    before = llama._worker
+    await llama.forget()
+    assert before is not None
+    assert before.returncode is not None
+    used = Usage()
+    assert [piece async for piece in llama.stream(CHAT, 3, used)]
+    assert used.requests == 1
+    assert used.input_tokens > used.cached_tokens
