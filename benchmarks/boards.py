@@ -56,6 +56,7 @@ def measure(data: Path | None, *, quick: bool, peers: bool) -> Result:
             metrics[f"rss_peak_{name}_mb"] = one["peak_mb"]
             metrics[f"talking_{name}_pct_core"] = one["cpu_pct_core"]
             metrics[f"lost_audio_{name}"] = one["dropped"]["audio"]
+            metrics[f"steps_down_{name}"] = len(one["levels"])
     detail: dict[str, Any] = {"caps": runs, "published_ms": PUBLISHED_MS}
     here = None if quick else _reference(detail)
     free = runs.get("1000mb_50pct")
@@ -63,7 +64,7 @@ def measure(data: Path | None, *, quick: bool, peers: bool) -> Result:
         detail["reference_ms"] = here
         for board in PUBLISHED_MS:
             slower, least, most = times_slower(here, PUBLISHED_MS[board])
-            metrics[f"projected_{board}_times_slower"] = slower
+            detail[f"projected_{board}_times_slower"] = slower
             metrics[f"projected_{board}_pct_core"] = slower * free["cpu_pct_core"]
             detail[f"projected_{board}_between_pct_core"] = [one * free["cpu_pct_core"] for one in (least, most)]
     return Result(metrics, detail=detail)

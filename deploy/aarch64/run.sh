@@ -47,7 +47,12 @@ END
     echo "$want" >"$work/site.done"
 fi
 
-# 3. The inputs: a drawn face, and a person where the labelled data is.
+# 3. The program as it is now: all of them must run the same, whatever is edited meanwhile.
+rm -rf "$work/code"
+mkdir -p "$work/code"
+(cd "$here" && tar -c --exclude=__pycache__ edge models benchmarks) | tar -x -C "$work/code"
+
+# 4. The inputs: a drawn face, and a person where the labelled data is.
 found=$work/found
 rm -rf "$found" "$work/clips"
 mkdir -p "$found" "$work/clips"
@@ -57,7 +62,7 @@ if [ -n "${MIEN_DATA:-}" ]; then
     inputs="$inputs person=/clips/sbwe5n.mpg"
 fi
 
-# 4. One core. Its mounts live and die with the namespace. /sys is not mounted: there, and in /proc/cpuinfo, the engines
+# 5. One core. Its mounts live and die with the namespace. /sys is not mounted: there, and in /proc/cpuinfo, the engines
 # look for what the core can do, and would find this machine; they are given what such a core tells.
 describe() {
     features="fp asimd evtstrm aes pmull sha1 sha2 crc32 cpuid"
@@ -79,9 +84,9 @@ emulated() { # CORE ARGUMENTS OF PYTHON…
     describe "$core" >"$work/cpuinfo"
     # shellcheck disable=SC2016
     unshare --mount --propagation private sh -eu -c '
-        root=$1 here=$2 models=$3 work=$4 core=$5
+        root=$1 code=$2 models=$3 work=$4 core=$5
         shift 5
-        mount --bind "$here" "$root/mien" && mount -o remount,bind,ro "$root/mien"
+        mount --bind "$code" "$root/mien" && mount -o remount,bind,ro "$root/mien"
         mount --bind "$models" "$root/models" && mount -o remount,bind,ro "$root/models"
         mount --bind "$work/site" "$root/site"
         mount --bind "$work/clips" "$root/clips"
@@ -90,14 +95,14 @@ emulated() { # CORE ARGUMENTS OF PYTHON…
         mount --bind "$work/cpuinfo" "$root/proc/cpuinfo"
         exec env -i PATH=/usr/bin HOME=/tmp PYTHONPATH=/site:/mien PYTHONDONTWRITEBYTECODE=1 MIEN_MODELS=/models \
             QEMU_CPU="$core" OMP_NUM_THREADS=1 /usr/sbin/chroot "$root" /qemu /usr/bin/python3.11 "$@"
-    ' sh "$root" "$here" "$models" "$work" "$core" "$@"
+    ' sh "$root" "$work/code" "$models" "$work" "$core" "$@"
 }
 
 for input in $inputs; do
     name=${input%%=*} source=${input#*=}
     say "$name: this machine"
-    (cd "$here" && "$python" -m benchmarks.boards_observe "$(echo "$source" | sed "s#^/clips#$work/clips#")" --seconds 1.5) \
-        >"$found/$name.reference.jsonl"
+    (cd "$work/code" && "$python" -m benchmarks.boards_observe "$(echo "$source" | sed "s#^/clips#$work/clips#")" \
+        --seconds 1.5) >"$found/$name.reference.jsonl"
     for core in $cores; do
         say "$name: $core"
         emulated "$core" -m benchmarks.boards_observe "$source" --seconds 1.5 >"$found/$name.$core.jsonl" || {
