@@ -67,7 +67,8 @@ def _peers(clips: list[Path], scratch: Path) -> tuple[dict[str, dict[str, float]
     """
     moments = list(_moments(clips))
     sound, pictures = scratch / "sound.npy", scratch / "pictures.npy"
-    np.save(sound, np.concatenate([one for _, one in moments]).astype(np.float32))
+    heard = np.concatenate([one for _, one in moments]).astype(np.float32)
+    np.save(sound, np.tile(heard, -(-12 * SAMPLE_RATE // len(heard))))  # four windows of three seconds at least
     np.save(pictures, np.stack([one for one, _ in moments[::2]]))
     ours = {
         what: _ours(what, file) for what, file in (("voice", sound), ("face", pictures), ("face_adaptive", pictures))

@@ -70,7 +70,7 @@ class Upright:
         """BGR pixels of `picture`, turned as its file asks for."""
         with self._one_at_a_time:
             width = round(picture.width * self._aspect)
-            pixels = self._scaler.reformat(picture, width=width, format="bgr24").to_ndarray()
+            pixels = self._scaler.reformat(picture, width=width, format="bgr24", threads=1).to_ndarray()
         if turns := round(picture.rotation / 90) % 4:  # counter-clockwise
             pixels = np.rot90(pixels, turns)
         return np.ascontiguousarray(pixels, np.uint8)

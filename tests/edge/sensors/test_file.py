@@ -16,7 +16,9 @@ import pytest
 import soundfile
 
 from edge import clock
+from edge.clip import make_clip
 from edge.errors import MediaError, MienError, SensorMissing
+from edge.sensors._streams import Upright
 from edge.sensors.base import BLOCK, EndOfStream, from_text
 from edge.sensors.file import FileSensor
 from edge.types import AudioFrame, VideoFrame
@@ -364,3 +366,26 @@ def test_errors_are_of_our_tree() -> None:
     """Whoever catches MienError catches what a file can do wrong; its end is no error."""
     assert issubclass(MediaError, MienError)
     assert not issubclass(EndOfStream, MienError)
+
+
+def test_a_picture_is_converted_only_when_it_is_looked_at(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Once, and not at all while nobody looks: on an empty room that is most of what a camera costs."""
+    converted: list[object] = []
+    convert = Upright.__call__
+
+    def counting(self: Upright, picture: object) -> object:
+        converted.append(picture)
+        return convert(self, picture)
+
+    monkeypatch.setattr(Upright, "__call__", counting)
+    clip = tmp_path / "clip.mp4"
+    make_clip(clip, "Hi.", None)
+    sensor = FileSensor(clip, paced=False)
+    sensor.open()
+    pictures = [one for one in (sensor.read(1.0) for _ in range(12)) if isinstance(one, VideoFrame)]
+    assert pictures
+    assert not converted
+    assert pictures[0].pixels.shape == (480, 640, 3)
+    assert pictures[0].pixels is pictures[0].pixels
+    assert len(converted) == 1
+    sensor.close()
