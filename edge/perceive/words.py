@@ -16,6 +16,7 @@ _LEAST_AVG_LOGPROB = -0.45
 _LEAST_WHEN_SHORT, _SHORT = -0.3, 4  # of so few pieces, the end included: a sigh is easily read as "Oh."
 _MOST_COMPRESSION = 2.4  # length / zlib length: loops compress well (Radford et al. 2022 use the same bound)
 _SAMPLE_RATE = 16_000
+_BREATH = np.zeros(1_200, dtype=np.float32)  # 75 ms of silence after the sound: without it a last word is misread
 
 
 class WordFinder:
@@ -28,10 +29,10 @@ class WordFinder:
     def find(self, samples: npt.NDArray[np.float32]) -> Transcript | None:
         """The words in `samples` (float32, shape (n,), 16 kHz; at most the last 30 s are heard), or None where it is
         too short, no English speech, or unreliable."""
-        heard = samples[-int(LONGEST_S * _SAMPLE_RATE) :]
+        heard = samples[-int(LONGEST_S * _SAMPLE_RATE) + _BREATH.size :]
         if heard.size < SHORTEST_S * _SAMPLE_RATE:
             return None
-        found = self._recognizer.transcribe(heard)
+        found = self._recognizer.transcribe(np.concatenate((heard, _BREATH)))
         return found if reliable(found) else None
 
 
