@@ -43,7 +43,7 @@ from models.train.voice_fit import EPOCHS, Scaler, fit, recall
 
 NEEDS_DATA = True
 _LABEL = "benchmark head, not shipped"
-_RAVDESS = {"disturbed": 3, "voice": 2}  # hearings of each training clip beside the undisturbed one
+_RAVDESS = {"disturbed": 3, "voice": VOICES["emodb"]}  # hearings of each training clip beside the undisturbed one
 _EMODB = {"disturbed": VIEWS["emodb"], "voice": VOICES["emodb"]}
 _TALKERS = 6  # voices in the babble
 _SNRS_DB = (20, 10, 0)
