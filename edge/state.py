@@ -227,6 +227,8 @@ class People:
     def _face(self, name: str, t_s: float, person: int) -> None:
         if name == "face_lost":
             self.binder.forget(person)
+            if len(self._faces) == 1:  # whose it was is not known; whoever is left has no claim to it
+                self._voices.pop(0, None)
         self._tell(name, t_s, person)
 
     def _with_turn(self, state: PersonState) -> PersonState:

@@ -370,3 +370,15 @@ def test_who_is_forgotten_leaves_nothing_behind() -> None:
     assert [s.person for s in people.update([seen(3.05, 2, box=(0.6, 0.3, 0.2, 0.3))], 3.1)] == [2]
     assert not people.turns.history
     assert people.turns.baseline(1).turns == 0
+
+
+def test_whoever_is_left_does_not_inherit_a_voice() -> None:
+    """Two still mouths and a voice; one of them leaves: the voice is not proven to be the other's."""
+    left, right = (0.1, 0.3, 0.2, 0.3), (0.6, 0.3, 0.2, 0.3)
+    plan: list[Observation] = [sound(t, True) for t in span(0, 3, 0.1)] + [voice(2.9, "angry")]
+    plan += [seen(t, 1, box=left) for t in span(0, 3, 0.1)] + [seen(t, 2, box=right) for t in span(0, 3, 0.1)]
+    people = People()
+    run(people, plan)
+    (state,) = people.update([FaceLost(t_s=3.0, person=1), seen(3.0, 2, box=right)], 3.0)
+    assert state.person == 2
+    assert state.voice is None
