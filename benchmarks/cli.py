@@ -13,7 +13,7 @@ from pathlib import Path
 
 from benchmarks import report
 
-BENCHES = ("loop", "face", "joint", "reply", "link", "boards", "soak", "voice")  # the longest last
+BENCHES = ("loop", "face", "joint", "reply", "link", "boards", "fleet", "soak", "voice")  # the longest last
 
 _HELP = """\
 Every benchmark runs the deployed path (quantized files, streaming code) as PROTOCOL tells, prints a table and writes
