@@ -13,7 +13,7 @@ from typing import Any
 from benchmarks.report import shown
 
 _BARS = Path(__file__).with_name("bars.toml")
-_ORDER = ("loop", "voice", "face", "joint", "reply", "link", "boards", "soak")
+_ORDER = ("loop", "voice", "face", "joint", "reply", "link", "fleet", "boards", "soak")
 
 Run = Mapping[str, Any]  # one JSON file
 Bars = Mapping[str, Mapping[str, Mapping[str, float]]]
@@ -69,7 +69,7 @@ def _lines(runs: Sequence[Run], bars: Bars, plots: Sequence[str]) -> list[str]:
         "# Results",
         "",
         "Written by `mien bench report` from the benchmarks' JSON files; do not edit. How each figure is measured",
-        "stands in the benchmark of its name. Milliseconds and megabytes are the named machine's; ratios carry further.",
+        "stands in the benchmark of its name. Milliseconds and megabytes are this machine's; ratios carry further.",
         "",
     ]
     compared = [(run, one) for run in runs for one in ratios(run)]
