@@ -58,9 +58,9 @@ def tree(lines: Iterable[str], cpu_s: Mapping[str, float]) -> Box:
     root = Box("the loop at work")
     for thread, found in stacks.items():
         number, _, name = thread.removeprefix("thread (").partition("): ")
-        each_us = 1e6 * cpu_s.get(number, 0.0) / sum(count for _, count in found)
-        for frames, count in found:
-            root.add([name.partition(" file:")[0], *frames], round(count * each_us))
+        each_us = 1e6 * cpu_s.get(number, 0.0) / sum(samples for _, samples in found)
+        for frames, samples in found:
+            root.add([name.partition(" file:")[0], *frames], round(samples * each_us))
     return root
 
 
