@@ -60,9 +60,8 @@ def writes(folder: Path) -> dict[str, float]:
     box.close()
     online = _online(folder)
     return {
-        "outbox_bytes_per_put": per_put,
+        "outbox_put_bytes": per_put,
         "outbox_cut_mb_per_h": per_put * (_OFFERED_PER_H + _ALERTS_PER_H) / 1e6,
-        "outbox_online_bytes_per_offer": online,
         "outbox_online_mb_per_h": (online * _OFFERED_PER_H + 2 * per_put * _ALERTS_PER_H) / 1e6,
     }
 
