@@ -98,6 +98,16 @@ emulated() { # CORE ARGUMENTS OF PYTHON…
     ' sh "$root" "$work/code" "$models" "$work" "$core" "$@"
 }
 
+# What hearing and sight do not load: the link, the device's key. (`sounddevice` looks for PortAudio with tools that a
+# Debian which was only unpacked does not have.)
+rest='import google.protobuf, grpc, paho.mqtt.client, pydantic, vaderSentiment.vaderSentiment, edge.loop
+import edge.transports.grpc, edge.transports.mqtt
+from cryptography.hazmat.primitives.asymmetric import ec
+ec.generate_private_key(ec.SECP256R1())'
+for core in $cores; do
+    emulated "$core" -c "$rest" || { echo "run.sh: $core cannot load the rest of the device" >&2; exit 1; }
+done
+
 for input in $inputs; do
     name=${input%%=*} source=${input#*=}
     say "$name: this machine"
