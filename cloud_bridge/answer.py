@@ -239,7 +239,7 @@ class Answer:
                     said += await self._say(last, out)
             if not last:
                 raise ProviderError(f"{model.name} gave an empty answer")
-            if not said:  # all that it wrote was refused
+            if not said and not self.plan.closing:  # all that it wrote was refused
                 await out.put(self.plan.tone.fallback)
             breaker.good()
             await self._close(out)
