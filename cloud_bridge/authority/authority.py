@@ -122,6 +122,8 @@ class Authority:
                 check_device(name)
             except WireError as error:
                 raise SettingError(str(error)) from error
+        if device == BRIDGE:
+            raise SettingError(f"{BRIDGE} is the name of bridges, which a broker lets read everything: take another")
         secret = base64.b32encode(secrets.token_bytes(15)).decode()
         with self._transaction():
             self._db.execute("DELETE FROM claim WHERE expires_s < ?", (time.time(),))

@@ -43,6 +43,12 @@ def test_a_claim_grants_one_certificate_to_the_device_that_it_names(authority: A
         authority.enroll(secret(claim), csr())
 
 
+def test_no_device_may_be_called_a_bridge(authority: Authority) -> None:
+    """A broker's access list trusts that name with everything."""
+    with pytest.raises(SettingError, match="the name of bridges"):
+        authority.claim("mien-bridge")
+
+
 def test_a_claim_expires_and_is_kept_hashed(authority: Authority) -> None:
     """The file holds no secret, and an old claim grants nothing."""
     claim = authority.claim("car-7", hours=1)
