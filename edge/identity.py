@@ -88,12 +88,13 @@ class Identity:
         stranger.check_hostname, stranger.verify_mode = False, ssl.CERT_NONE
         ca = str(_ask(address, stranger, {"ask": "ca"}).get("ca", ""))
         try:
-            shown = hashlib.sha256(ssl.PEM_cert_to_DER_cert(ca)).digest()
+            der = ssl.PEM_cert_to_DER_cert(ca)
+            shown = hashlib.sha256(der).digest()
         except ValueError as error:
             raise TransportError(f"{address} does not enroll devices: look at host and port") from error
         if base64.b32encode(shown[:15]).decode() != fingerprint.upper():
             raise TransportError(f"{address} is not the bridge that made this claim: somebody may stand in between")
-        trusting = ssl.create_default_context(cadata=ca)
+        trusting = ssl.create_default_context(cadata=der)  # not the text: another may stand behind the one compared
         key, csr = _request(device)
         granted = _ask(address, trusting, {"ask": "enroll", "claim": secret, "csr": csr.decode()})
         self._keep(address, key, granted)

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import getpass
+import json
+import shutil
 import ssl
 import time
 from collections.abc import Iterator
@@ -309,3 +312,30 @@ def test_the_doctor_says_when_a_certificate_runs_out(
     (found,) = check.check(Config(device="car-7"))
     assert found.state == "warn"
     assert "--renew" in (found.mend or "")
+
+
+def test_a_second_authority_beside_the_right_one_is_not_trusted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Who stands in between may show the authority that the claim names, which is no secret, and its own after it."""
+    right = Authority(tmp_path / "right", create=True)
+    while not base64.b64encode(ssl.PEM_cert_to_DER_cert(right.ca.read_text())).endswith(b"="):
+        shutil.rmtree(right.folder)  # reading the first of two ends at the padding
+        right = Authority(tmp_path / "right", create=True)
+    between, told, loop = Desk(Authority(tmp_path / "between", create=True)), [], Loop()
+    own = (tmp_path / "between" / "ca.pem").read_text()
+
+    def answer(line: bytes, shown: bytes | None) -> dict[str, str]:
+        asked = json.loads(line)
+        told.append(asked["ask"])
+        return {"ca": right.ca.read_text() + own} if asked["ask"] == "ca" else {"error": "thank you"}
+
+    monkeypatch.setattr(between, "answer", answer)
+    loop.run(between.start("127.0.0.1:0", HOSTS))
+    try:
+        with pytest.raises(TransportError, match="its certificate is not good"):
+            Identity(tmp_path / "device").enroll(f"localhost:{between.port}", right.claim("car-7"))
+        assert told == ["ca"], "the claim was given away"
+    finally:
+        loop.run(between.stop())
+        loop.close()
