@@ -145,10 +145,15 @@ class Authority:
     def renew(self, certificate: bytes, csr: bytes) -> Granted:
         """A new certificate for the holder of the valid DER `certificate`. Raises BadRequest."""
         known = x509.load_der_x509_certificate(certificate)
-        if (reason := self.refuses(known.serial_number)) is not None:
-            raise BadRequest(reason)
         request = certificates.requested_key(csr)
-        with self._transaction():
+        with self._transaction():  # asked of the file: what `refuses` knows may be a second old
+            found = self._db.execute(
+                "SELECT revoked_s FROM certificate WHERE serial = ?", (str(known.serial_number),)
+            ).fetchone()
+            if found is None:
+                raise BadRequest("no device has this certificate: enroll it")
+            if found[0] is not None:
+                raise BadRequest("this certificate was revoked: enroll the device again")
             return self._grant(*certificates.holder(known), request)
 
     def server(self, hosts: Sequence[str], name: str = BRIDGE) -> tuple[Path, Path]:

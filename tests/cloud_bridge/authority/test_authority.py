@@ -144,3 +144,20 @@ def test_the_desk_answers_nonsense_with_an_error(authority: Authority, line: byt
     desk = Desk(authority)
     assert "error" in desk.answer(line, None)
     assert sum(desk.counts.values()) == 1
+
+
+def test_who_was_revoked_elsewhere_cannot_renew_in_the_same_moment(authority: Authority) -> None:
+    """The bridge looks for revocations once a second; a renewal in between would never be taken back."""
+    granted = authority.enroll(secret(authority.claim("car-7")), csr())
+    made = x509.load_pem_x509_certificate(granted.certificate.encode())
+    assert authority.refuses(made.serial_number) is None
+    Authority(authority.folder).revoke("car-7")
+    with pytest.raises(BadRequest, match="revoked"):
+        authority.renew(made.public_bytes(serialization.Encoding.DER), csr())
+
+
+def test_only_a_device_renews(authority: Authority) -> None:
+    """A bridge's own certificate is of the same authority, and grants no device of that name."""
+    own = x509.load_pem_x509_certificate(authority.server(["localhost"])[0].read_bytes())
+    with pytest.raises(BadRequest, match="no device"):
+        authority.renew(own.public_bytes(serialization.Encoding.DER), csr())
