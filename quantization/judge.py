@@ -105,9 +105,9 @@ def refusals(figures: Mapping[str, float], gate: Gate) -> list[str]:
         value = figures.get(name)
         if value is None:
             found.append(f"{name} could not be measured")
-        elif name == "agreement" and value < limit:
+        elif name == "agreement" and not value >= limit:  # not a number refuses, too
             found.append(f"{name} is {value:.4f}, at least {limit:g} is wanted")
-        elif name != "agreement" and value > limit:
+        elif name != "agreement" and not value <= limit:
             found.append(f"{name} is {value:.4f}, at most {limit:g} is allowed")
     return found
 

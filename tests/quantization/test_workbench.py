@@ -155,3 +155,9 @@ def test_recall_is_averaged_over_classes() -> None:
     """A rare class counts as much as a frequent one."""
     assert uar(np.array([0, 0, 0, 1]), np.array([0, 0, 0, 0])) == 0.75
     assert uar(np.array([0, 0, 0, 0]), np.array([0, 0, 0, 1])) == 0.5
+
+
+def test_a_network_that_gives_no_number_is_refused() -> None:
+    """Not-a-number is beyond every limit, and below every demand."""
+    refused = refusals({"size": 0.3, "error": float("nan"), "agreement": float("nan")}, Gate(error=0.1, agreement=0.9))
+    assert {one.split()[0] for one in refused} >= {"error", "agreement"}
