@@ -51,13 +51,14 @@ class History:
         self._closing = False
         self._lock = threading.Lock()  # one user of the connection at a time
         try:
+            if path is not None:  # before SQLite makes its log beside the file, with the file's mode
+                path.touch(0o600)
+                path.chmod(0o600)
             self._db = sqlite3.connect(path or ":memory:", check_same_thread=False, isolation_level=None, timeout=5.0)
             self._db.execute("PRAGMA journal_mode=WAL")
             self._db.execute("PRAGMA synchronous=NORMAL")
             self._db.execute("PRAGMA secure_delete=ON")
             self._db.executescript(_SCHEMA)
-            if path is not None:
-                path.chmod(0o600)
         except (OSError, sqlite3.Error) as error:
             raise SettingError(
                 f"the history at {path} cannot be used ({error}): give a writable file by --history, or `none`"
@@ -226,7 +227,10 @@ class History:
 
 def _about(query: str, tenant: str, device: str, person: int | None) -> tuple[str, tuple[Any, ...]]:
     query += " WHERE tenant = ? AND device = ?"
-    return (query, (tenant, device)) if person is None else (query + " AND person = ?", (tenant, device, person))
+    if person is None:
+        return query, (tenant, device)
+    # A voice without a face (0, or a turn of nobody known) may be theirs.
+    return query + " AND (person IN (?, 0) OR person IS NULL AND kind = 'turn')", (tenant, device, person)
 
 
 def _packed(facts: Mapping[str, Any]) -> bytes:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from pathlib import Path
 
@@ -109,3 +110,28 @@ def test_a_file_that_cannot_be_used_is_named(tmp_path: Path) -> None:
         History(tmp_path / "h.sqlite")
     History(tmp_path / "new.sqlite").close()
     assert (tmp_path / "new.sqlite").stat().st_mode & 0o077 == 0
+
+
+def test_nobody_else_reads_any_of_its_files(tmp_path: Path) -> None:
+    """The log beside the file holds the newest rows, words too: it is for this user alone as well."""
+    before = os.umask(0o022)
+    try:
+        history = History(tmp_path / "h.sqlite")
+    finally:
+        os.umask(before)
+    history.add_turn("kitchen", 1, 10.0, 1, {}, words=SECRET)
+    history.flush()
+    assert {file.name: file.stat().st_mode & 0o077 for file in tmp_path.iterdir() if file.stat().st_mode & 0o077} == {}
+    history.close()
+
+
+def test_what_may_be_the_persons_goes_with_them(tmp_path: Path) -> None:
+    """A voice without a face may be theirs; what is surely another's stays, and what is nobody's."""
+    history = History(tmp_path / "h.sqlite")
+    for person in (1, 2, 0, None):
+        history.add_turn("kitchen", person, 10.0, 1, {}, words=SECRET)
+    history.add_event("kitchen", None, 10.0, "link", {"state": "gone"})
+    assert history.forget("kitchen", 1) == 3
+    assert history.count("kitchen", 1) == 0
+    assert [(one["kind"], one["person"]) for one in history.timeline("kitchen")] == [("turn", 2), ("link", None)]
+    history.close()
