@@ -146,7 +146,7 @@ class Presence:
         self._inner = inner
         self._seen: OrderedDict[tuple[str, str], Seen] = OrderedDict()
         self._followers: dict[str | None, list[Following]] = {}
-        self._orders: dict[int, asyncio.Future[Done]] = {}
+        self._orders: dict[tuple[str, str, int], asyncio.Future[Done]] = {}  # tenant, device, number
         self._numbers = itertools.count(int(time.time()) & 0xFFFFFF)
 
     # ------------------------------------------------------------ the ingest's calls, handed on
@@ -229,7 +229,9 @@ class Presence:
         if (muted := told.get("muted")) is not None:
             seen.muted = muted == "true"
         number = told.get("id", "")
-        waiting = self._orders.get(int(number)) if number.isascii() and number.isdigit() else None
+        if not (number.isascii() and number.isdigit()):
+            return
+        waiting = self._orders.get((seen.device.tenant, seen.device.id, int(number)))
         if waiting is not None and not waiting.done():
             waiting.set_result(Done(told.get("done") == "true", told.get("reason", "")))
 
@@ -279,7 +281,7 @@ class Presence:
             raise NotThere(f"'{device}' is not connected now")
         number = command.id = next(self._numbers) & 0xFFFFFFFF
         waiting: asyncio.Future[Done] = asyncio.get_running_loop().create_future()
-        self._orders[number] = waiting
+        self._orders[tenant, device, number] = waiting
         try:
             if seen.link is not None:
                 await seen.link.command(command)
@@ -290,7 +292,7 @@ class Presence:
             except TimeoutError:
                 done = Done(None, f"the device did not answer within {_ORDER_S:.0f} s")
         finally:
-            del self._orders[number]
+            del self._orders[tenant, device, number]
         what = str(command.WhichOneof("what"))
         self.note(seen.device, "ordered", {"what": what, "by": by, "done": done.done, "reason": done.reason})
         return done

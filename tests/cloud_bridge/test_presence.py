@@ -157,3 +157,16 @@ def test_a_moment_reads_as_json() -> None:
     assert facts["turn"] == 3
     assert facts["words"] == "hello"
     assert facts["state"]["fused"]["probs_pct"] == [90]
+
+
+async def test_no_other_device_answers_an_order(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The numbers can be guessed: one of another tenant must not say that this one's microphone is closed."""
+    monkeypatch.setattr(module, "_ORDER_S", 0.05)
+    presence, _, wire = await joined()
+    ordering = asyncio.create_task(presence.order("default", "car-7", mien_pb2.Command(mute=True), by="anna"))
+    await asyncio.sleep(0)
+    told = {"id": str(wire.commands[0].id), "done": "true", "muted": "true"}
+    for other in (OTHERS, Device("car-8", 5)):
+        presence.note(other, "event", envelope(mien_pb2.EVENT, events=[mien_pb2.Event(name="order", arguments=told)]))
+    assert (await ordering).done is None
+    assert presence.get("default", "car-7").muted is None
