@@ -54,6 +54,7 @@ class SharedRecord:
         self._join = store.now.register_script(_JOIN)
         self._seen: OrderedDict[tuple[str, int], Intervals] = OrderedDict()
         self._batch: list[_Item] = []
+        self._writing: list[_Item] = []  # what the writer thread has, in the store or not yet
         self._wake = threading.Condition()
         self._closing = False
         self._thread = threading.Thread(target=self._write, name="shared record", daemon=True)
@@ -62,8 +63,8 @@ class SharedRecord:
     def load(self, of: str, boot: int) -> None:
         """Read what is known of `of` (tenant/device) anew: another bridge may have served it meanwhile."""
         found = self._read(of, boot)
-        for key in [key for key in self._seen if key[0] == of]:
-            del self._seen[key]
+        for key in [key for key in list(self._seen) if key[0] == of]:  # a copy: the event loop adds others meanwhile
+            self._seen.pop(key, None)
         self._seen[of, boot] = found
 
     def seen(self, device: str, boot: int, seq: int) -> bool:
@@ -95,15 +96,21 @@ class SharedRecord:
         return found
 
     def _read(self, of: str, boot: int) -> Intervals:
+        with self._wake:  # before the store is asked, or what is written in between would be in neither
+            waiting = [seq for whose, when, seq, _ in (*self._writing, *self._batch) if (whose, when) == (of, boot)]
         text = raw(self._store.now.get(seen_key(of, boot))).decode()
         pairs = (one.partition("-") for one in text.split(",") if one)
-        return Intervals([(int(lo), int(hi)) for lo, _, hi in pairs])
+        found = Intervals([(int(lo), int(hi)) for lo, _, hi in pairs])
+        for seq in waiting:
+            found.add(seq)
+        return found
 
     def _write(self) -> None:
         while True:
             with self._wake:
                 self._wake.wait_for(lambda: self._batch or self._closing)
-                batch, self._batch = self._batch, []
+                batch = self._writing = self._batch
+                self._batch = []
                 if not batch:
                     return
             while not self._commit(batch):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import logging
 from collections import Counter
@@ -11,9 +12,9 @@ from collections.abc import Awaitable, Callable
 import redis
 from google.protobuf.message import DecodeError
 
-from cloud_bridge.fleet.store import MOMENTS, ONLINE, ORDERS, Store, raw, who, worker_key
+from cloud_bridge.fleet.store import MOMENTS, ONLINE, ORDERS, Store, raw, worker_key
 from cloud_bridge.ingest.base import Device
-from cloud_bridge.presence import Moment, Presence
+from cloud_bridge.presence import Moment, NotThere, Presence
 from edge.wire import mien_pb2
 
 log = logging.getLogger(__name__)
@@ -31,7 +32,7 @@ if at and cjson.decode(at).w == ARGV[2] then redis.call('HDEL', KEYS[1], ARGV[1]
 class Relay:
     """Joins `presence` with those of the other bridges. `shows`: follow what happens at the others, too.
 
-    `counts`: told, heard, dropped, orders, workers_lost.
+    `counts`: told, heard, malformed, dropped, orders, workers_lost.
     """
 
     def __init__(self, presence: Presence, store: Store, worker: str, *, shows: bool) -> None:
@@ -107,7 +108,11 @@ class Relay:
                         else:
                             await self._gone(keys=[ONLINE], args=[name, self._worker], client=pipe)
                     pipe.publish(MOMENTS, packet)
-                await pipe.execute()
+                try:
+                    await pipe.execute()
+                except (redis.RedisError, OSError):
+                    self.counts["dropped"] += len(batch)
+                    raise
             self.counts["told"] += len(batch)
 
     def _order(self, tenant: str, device: str, command: mien_pb2.Command) -> bool:
@@ -144,31 +149,38 @@ class Relay:
 
     async def _obey(self, packet: bytes) -> None:
         head, _, body = packet.partition(b"\n")
-        tenant, device = json.loads(head)
+        try:
+            tenant, device = json.loads(head)
+            command = mien_pb2.Command.FromString(body)
+        except (ValueError, TypeError, DecodeError):
+            self.counts["malformed"] += 1
+            return
         self.counts["orders"] += 1
-        await self._presence.obey(tenant, device, mien_pb2.Command.FromString(body))
+        await self._presence.obey(tenant, device, command)
 
     def _take(self, packet: bytes) -> None:
         line, _, body = packet.partition(b"\n")
-        head = json.loads(line)
-        if head["w"] == self._worker:
+        try:  # before anything of it is believed
+            head = json.loads(line)
+            device = Device(head["d"], head["b"], tenant=head["t"], software=head["s"])
+            what = head["f"] if "f" in head else mien_pb2.Envelope.FromString(body)
+            kind, worker = str(head["k"]), str(head["w"])
+        except (ValueError, KeyError, TypeError, DecodeError):
+            self.counts["malformed"] += 1
+            return
+        if worker == self._worker:
             return
         self.counts["heard"] += 1
-        device = Device(head["d"], head["b"], tenant=head["t"], software=head["s"])
         key = (device.tenant, device.id)
-        if head["k"] == "offline":
-            if self._at.get(key) != head["w"]:
+        if kind == "offline":
+            if self._at.get(key) != worker:
                 return  # it is at another bridge already
             del self._at[key]
         else:
-            if head["k"] == "online":
+            if kind == "online":
                 self._presence.moved(device)
-            self._at[key] = head["w"]
-        try:
-            what = head["f"] if "f" in head else mien_pb2.Envelope.FromString(body)
-        except DecodeError:
-            return
-        self._presence.note(device, head["k"], what, relay=False)
+            self._at[key] = worker
+        self._presence.note(device, kind, what, relay=False)
 
     # ------------------------------------------------------------ alive
 
@@ -190,6 +202,6 @@ class Relay:
             for (tenant, name), at in list(self._at.items()):
                 if at == worker:
                     del self._at[tenant, name]
-                    device = self._presence.get(tenant, name).device
-                    self._presence.note(device, "offline", {}, relay=False)
-                    await self._store.soon.hdel(ONLINE, who(device))
+                    with contextlib.suppress(NotThere):  # it was forgotten here meanwhile
+                        self._presence.note(self._presence.get(tenant, name).device, "offline", {}, relay=False)
+                    await self._store.soon.hdel(ONLINE, f"{tenant}/{name}")

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import threading
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -13,7 +15,7 @@ from hypothesis import strategies as st
 
 from cloud_bridge.fleet.record import SharedRecord
 from cloud_bridge.fleet.relay import Relay
-from cloud_bridge.fleet.store import Store, StoreError
+from cloud_bridge.fleet.store import MOMENTS, ONLINE, ORDERS, Store, StoreError
 from cloud_bridge.fleet.worker import Worker
 from cloud_bridge.ingest.base import Device, Link
 from cloud_bridge.ingest.dedupe import Intervals
@@ -108,6 +110,21 @@ def test_while_the_store_is_away_nothing_is_acknowledged(tmp_path: Path) -> None
         record.close()
         store.now.close()
         server.close()
+
+
+def test_what_waits_for_the_store_was_taken_all_the_same(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A device that comes back before the store has written sends again what it has no answer to: it is a duplicate."""
+    record = SharedRecord(store)
+    try:
+        with monkeypatch.context() as slow:
+            slow.setattr(record, "_commit", lambda batch: False)
+            record.record("acme/car-7", 5, 1, None, lambda: None)
+            time.sleep(0.1)  # the writer has it now
+            record.record("acme/car-7", 5, 2, None, lambda: None)
+            record.load("acme/car-7", 5)
+            assert [seq for seq in range(1, 4) if record.seen("acme/car-7", 5, seq)] == [1, 2]
+    finally:
+        record.close()
 
 
 class Wire:
@@ -259,3 +276,35 @@ def test_links_and_workers_fit_their_protocols() -> None:
     """What stands between is a handler and a link like any other."""
     link: Link = Wire()
     assert link.next_reply() == 1
+
+
+async def test_what_another_bridge_garbles_ends_nothing(store: Store) -> None:
+    """A bridge of another version may tell what this one cannot read; what comes after is heard."""
+    presence = Presence(App())
+    relay = Relay(presence, store, "here", shows=True)
+    store.now.hset(ONLINE, "acme/old", b"no JSON")
+    try:
+        relay.start()
+        await until(lambda: store.now.pubsub_numsub(MOMENTS)[0][1])
+        for packet in (b"no JSON", b"[]\n", b"{}\n"):
+            store.now.publish(MOMENTS, packet)
+        store.now.publish(ORDERS, b"no JSON")
+        told = {"w": "there", "t": "acme", "d": "car-7", "b": 5, "s": "", "k": "online", "f": {}}
+        store.now.publish(MOMENTS, json.dumps(told).encode() + b"\n")
+        await until(lambda: presence.devices("acme"))
+        assert relay.counts["malformed"] == 5
+    finally:
+        await relay.stop()
+        await store.soon.aclose()
+
+
+async def test_a_device_that_was_forgotten_meanwhile_is_buried_all_the_same(store: Store) -> None:
+    """Else this bridge would tell nobody any more that it lives, and all its own devices would count as gone."""
+    presence = Presence(App())
+    relay = Relay(presence, store, "here", shows=True)
+    relay._at["acme", "car-7"] = "dead"
+    store.now.hset(ONLINE, "acme/car-7", b"{}")
+    await relay._bury()
+    assert relay._at == {}
+    assert not store.now.hexists(ONLINE, "acme/car-7")
+    await store.soon.aclose()
