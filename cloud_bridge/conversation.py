@@ -137,7 +137,7 @@ class Conversation:
     async def forget(self, tenant: str, device: str, person: int | None = None) -> dict[str, int]:
         """Erase what is held in memory of `device`, or of one person in front of it. What was found, by name."""
         found = {"exchanges": self._memories.forget(tenant, device, person), "sessions": 0}
-        for session in self._sessions.values():
+        for session in list(self._sessions.values()):  # others come and go while one is dropped
             if (session.device.tenant, session.device.id) != (tenant, device):
                 continue
             if person is not None and session.person not in (0, person):

@@ -7,7 +7,6 @@ import json
 import logging
 import os
 import socket
-import sqlite3
 import time
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import AsyncExitStack, suppress
@@ -210,8 +209,10 @@ async def _erase(history: History, keep_days: float, erase: Callable[[Wish], Awa
                     found = await erase(wish)
                     rows = await asyncio.to_thread(history.forget, wish.device, wish.person, tenant=wish.tenant)
                     await asyncio.to_thread(erasures.fulfilled, wish, name, {**found, "rows": rows})
-            except (sqlite3.Error, BridgeError) as error:  # it is not confirmed, so it is tried again
-                log.error("a wish to erase waits: %s", error)
+            except Exception as error:  # a store or a model of any kind; it is not confirmed, so it is tried again
+                log.error(
+                    "a wish to erase waits: %s", error if isinstance(error, BridgeError) else type(error).__name__
+                )
             await asyncio.sleep(LOOK_S)
     finally:
         erasures.ended(name)

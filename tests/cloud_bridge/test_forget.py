@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import threading
 import time
@@ -9,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from cloud_bridge import cli, forget
-from cloud_bridge.erasure import Erasures
+from cloud_bridge import cli, forget, serve
+from cloud_bridge.erasure import Erasures, Wish
 from cloud_bridge.history import History
 
 
@@ -112,3 +113,36 @@ def test_no_history_is_said(tmp_path: Path, capsys: pytest.CaptureFixture[str]) 
     assert cli.main(["forget", "kitchen", "--history", str(tmp_path / "none.sqlite")]) == 2
     assert "no history at" in capsys.readouterr().err
     assert not (tmp_path / "none.sqlite").exists()
+
+
+async def test_a_bridge_that_cannot_erase_now_is_still_waited_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whatever failed: it says neither that it erased, nor that it runs no more, and tries again."""
+    monkeypatch.setattr(serve, "LOOK_S", 0.02)
+    path = tmp_path / "h.sqlite"
+    filled(path)
+    history, erasures, tries = History(path), Erasures(path), 0
+
+    async def erase(wish: Wish) -> dict[str, int]:
+        nonlocal tries
+        tries += 1
+        if tries == 1:
+            raise ConnectionError("the shared store is away")
+        return {"exchanges": 1}
+
+    erasing = asyncio.create_task(serve._erase(history, 30.0, erase))
+    async with asyncio.timeout(10):
+        while not erasures.running():  # noqa: ASYNC110 - told by the file alone
+            await asyncio.sleep(0.02)
+        wish = erasures.wish("default", "kitchen", None)
+        while tries < 1:  # noqa: ASYNC110
+            await asyncio.sleep(0.005)
+        assert erasures.running()
+        while not erasures.answers(wish):
+            assert not erasing.done()
+            await asyncio.sleep(0.02)
+    erasing.cancel()
+    await asyncio.gather(erasing, return_exceptions=True)
+    erasures.close()
+    history.close()
