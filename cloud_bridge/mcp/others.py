@@ -24,10 +24,12 @@ from typing import Any
 from mcp.client import Client
 from mcp.client.stdio import StdioServerParameters
 from mcp.client.streamable_http import streamable_http_client
-from mcp.types import TextContent, Tool
+from mcp.shared.exceptions import MCPError
+from mcp.types import CONNECTION_CLOSED, TextContent, Tool
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, model_validator
 
 from cloud_bridge.errors import BridgeError, SettingError
+from cloud_bridge.ingest.base import Device
 from cloud_bridge.presence import Moment, Presence
 from cloud_bridge.settings import secret
 from edge.wire import mien_pb2
@@ -128,7 +130,8 @@ class Other:
         except TimeoutError as error:
             raise CallFailed(f"'{tool}' of '{self.name}' took longer than {self.written.timeout_s:g} s") from error
         except Exception as error:
-            self._lost.set()
+            if not isinstance(error, MCPError) or error.code == CONNECTION_CLOSED:
+                self._lost.set()  # else the server lives, and refuses this call alone
             raise CallFailed(f"'{tool}' of '{self.name}' failed: {type(error).__name__}") from error
         text = "\n".join(part.text for part in result.content if isinstance(part, TextContent))[:MOST_RESULT]
         if result.is_error:
@@ -160,7 +163,7 @@ class Others:
     def start(self, presence: Presence) -> None:
         """Connect, and follow what rules fire."""
         self._tasks = [asyncio.create_task(one.run(), name=f"mcp {one.name}") for one in self.servers]
-        self._tasks.append(asyncio.create_task(self._follow(presence), name="mcp rules"))
+        presence.relays.append(self._told)  # of what happens here: each bridge of a fleet calls for its own devices
 
     async def stop(self) -> None:
         """Hang up."""
@@ -178,11 +181,9 @@ class Others:
             if one.may(name, "answers", tenant) and tool.annotations is not None and tool.annotations.read_only_hint
         ]
 
-    async def _follow(self, presence: Presence) -> None:
-        with presence.follow(None) as following:
-            async for moment in following:
-                if moment.kind == "event" and isinstance(moment.body, bytes):
-                    self._fired(moment, mien_pb2.Envelope.FromString(moment.body))
+    def _told(self, moment: Moment, device: Device) -> None:
+        if moment.kind == "event" and isinstance(moment.body, bytes):
+            self._fired(moment, mien_pb2.Envelope.FromString(moment.body))
 
     def _fired(self, moment: Moment, envelope: mien_pb2.Envelope) -> None:
         for event in envelope.events:
@@ -212,7 +213,8 @@ class Others:
 def fit(arguments: Mapping[str, Any], schema: Mapping[str, Any]) -> dict[str, Any]:
     """The arguments that the tool knows, in its types: a rule's travel as text."""
     known = schema.get("properties", {})
-    return {name: _typed(value, known[name].get("type")) for name, value in arguments.items() if name in known}
+    kinds = {name: one.get("type") if isinstance(one, Mapping) else None for name, one in known.items()}
+    return {name: _typed(value, kinds[name]) for name, value in arguments.items() if name in kinds}
 
 
 def _typed(value: Any, kind: Any) -> Any:
@@ -223,6 +225,6 @@ def _typed(value: Any, kind: Any) -> Any:
             return round(float(value))
         if kind == "number":
             return float(value)
-    except ValueError:
+    except (ValueError, OverflowError):
         return value  # the server will say what it thinks of it
     return value == "true" if kind == "boolean" else value

@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 from mcp.server.mcpserver import MCPServer
+from mcp.shared.exceptions import MCPError
 from mcp.types import ToolAnnotations
 from starlette.applications import Starlette
 from starlette.requests import Request
@@ -74,6 +75,11 @@ async def home() -> AsyncIterator[tuple[str, list[tuple[str, Any]]]]:
         """Breaks."""
         raise RuntimeError("private")
 
+    @server.tool()
+    def refuse() -> str:
+        """Breaks the protocol's way."""
+        raise MCPError(-32602, "no")
+
     listening = await listen(server.streamable_http_app(), "127.0.0.1:0", tls=None, secure=True)
     try:
         yield f"{listening.address}/mcp", called
@@ -91,10 +97,10 @@ async def joined(**servers: Written) -> AsyncIterator[tuple[Others, Callable[...
             for one in others.servers:
                 await one.connected.wait()
 
-        def fire(call: str, tenant: str = "acme", **arguments: str) -> None:
+        def fire(call: str, tenant: str = "acme", *, relay: bool = True, **arguments: str) -> None:
             event = mien_pb2.Event(name="rule", arguments={"call": call, **arguments})
             device = Device("car-7", 5, tenant=tenant)
-            presence.note(device, "event", mien_pb2.Envelope(kind=mien_pb2.EVENT, events=[event]))
+            presence.note(device, "event", mien_pb2.Envelope(kind=mien_pb2.EVENT, events=[event]), relay=relay)
 
         yield others, fire
     finally:
@@ -230,3 +236,36 @@ def test_arguments_take_the_types_that_the_tool_asks_for() -> None:
     given = {"n": "3", "x": "0.5", "on": "true", "t": "text", "other": "1"}
     assert fit(given, schema) == {"n": 3, "x": 0.5, "on": True, "t": "text"}
     assert fit({"n": "many"}, schema) == {"n": "many"}
+    assert fit({"n": "inf", "any": "1"}, {"properties": {"n": {"type": "integer"}, "any": True}}) == {
+        "n": "inf",
+        "any": "1",
+    }
+
+
+async def test_a_rule_that_fired_at_another_bridge_is_called_there_alone() -> None:
+    """Every bridge of a fleet hears of it; the door must not be opened by each."""
+    async with (
+        home() as (url, called),
+        joined(home=Written(url=url, rules=["lights_*"], tenants=["acme"])) as (others, fire),
+    ):
+        fire("lights_dim", level="1", relay=False)
+        fire("lights_dim", level="0.5")
+        await until(others.counts.total)
+        await asyncio.sleep(0.1)
+        assert called == [("lights_dim", (0.5, "car"))]
+
+
+async def test_a_call_that_the_server_refuses_costs_nobody_the_connection() -> None:
+    """One device's bad arguments must not cut off the others."""
+    async with (
+        home() as (url, called),
+        joined(home=Written(url=url, rules=["*"], tenants=["acme"])) as (others, fire),
+    ):
+        fire("refuse")
+        fire("lights_dim", level="1e999", room="hall")
+        await until(lambda: others.counts.total() == 2)
+        await asyncio.sleep(0.1)
+        assert others.servers[0].reason is None
+        assert others.servers[0].connected.is_set()
+        fire("lights_dim", level="1")
+        await until(lambda: ("lights_dim", (1.0, "car")) in called)
