@@ -263,6 +263,10 @@ class Presence:
             if not self._followers[tenant]:
                 del self._followers[tenant]
 
+    def followers(self, tenant: str) -> int:
+        """How many follow the devices of `tenant` now."""
+        return len(self._followers.get(tenant, ()))
+
     def forget(self, tenant: str, device: str) -> None:
         """Erase what is kept of `device`; where it is connected only its presence stays."""
         if (seen := self._seen.get((tenant, device))) is None:

@@ -31,6 +31,7 @@ PAGE = Path(__file__).parent / "page"
 AUDIT = ("link", "ordered", "event", "handover", "erased")
 _MOST_ROWS = 5_000
 _MOST_BODY = 4_096
+_MOST_STREAMS = 256  # of one tenant, open at once
 _TYPES = {".html": "text/html", ".css": "text/css", ".js": "text/javascript", ".svg": "image/svg+xml"}
 _HEADERS = {
     "content-security-policy": "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; "
@@ -108,6 +109,8 @@ class Console:
     @_known("read")
     async def events(self, request: Request, client: Client) -> Response:
         """Server-sent events: `fleet` (rows that changed, once a second), `moment` (of the device asked for)."""
+        if self._presence.followers(client.tenant) >= _MOST_STREAMS:
+            return _refused(429, "too many pages of this tenant are open: close some")
         device = request.query_params.get("device")
         body = stream.events(self._presence, client.tenant, device, request.is_disconnected)
         return StreamingResponse(body, media_type="text/event-stream")
@@ -168,7 +171,7 @@ async def _page(request: Request) -> Response:
     """A file of the page; only what lies there, by its name alone."""
     name = request.path_params.get("file", "index.html")
     file = PAGE / name
-    if file.parent != PAGE or file.suffix not in _TYPES or not file.is_file():
+    if len(name) > 64 or file.parent != PAGE or file.suffix not in _TYPES or not file.is_file():
         return _refused(404, "no such page")
     return FileResponse(file, media_type=_TYPES[file.suffix])
 
@@ -182,7 +185,7 @@ async def _body(request: Request) -> dict[str, Any]:
             return {}
     try:
         found = json.loads(read)
-    except ValueError:
+    except (ValueError, RecursionError):
         return {}
     return found if isinstance(found, dict) else {}
 

@@ -6,12 +6,13 @@ import asyncio
 import json
 import time
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any
 
 import httpx
 import pytest
 
+from cloud_bridge.console import app
 from edge.wire import mien_pb2 as pb
 from tests.cloud_bridge.console_place import READER, STRANGER, TOKEN, Shown, arrive, console, sense
 
@@ -132,3 +133,34 @@ async def test_an_alert_stands_in_the_row_and_orders_in_the_audit() -> None:
         shown.history.flush()
         audit = (await client.get("/api/devices/car-7/audit")).json()
         assert [(one["kind"], one["name"]) for one in audit] == [("event", "drowsiness_alert")]
+
+
+async def test_what_nobody_sends_is_answered_all_the_same(caplog: pytest.LogCaptureFixture) -> None:
+    """A body too deep, a name too long: refused, with no trace of it in the log."""
+    async with console() as shown, http(shown, TOKEN) as client:
+        await arrive(shown, "car-7")
+        deep = b"[" * 4_000
+        assert (await client.post("/api/devices/car-7/mute", content=deep)).status_code == 400
+        for name in ("x" * 5_000 + ".js", "%00.js", "..%2fapp.py", ".."):
+            assert (await client.get(f"/page/{name}")).status_code in (200, 404), name
+        assert (await client.get("/page/" + "x" * 5_000 + ".js")).status_code == 404
+        assert "Traceback" not in caplog.text
+
+
+async def test_the_streams_of_a_tenant_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A token that opens ever more costs its own tenant streams, and no other's."""
+    monkeypatch.setattr(app, "_MOST_STREAMS", 2)
+    async with (
+        console() as shown,
+        http(shown, READER) as client,
+        http(shown, STRANGER) as other,
+        AsyncExitStack() as all_,
+    ):
+        for _ in range(2):
+            await all_.enter_async_context(client.stream("GET", "/api/events"))
+        async with asyncio.timeout(10):
+            while shown.presence.followers("acme") < 2:  # noqa: ASYNC110 - it is the other side that changes
+                await asyncio.sleep(0.02)
+        assert (await client.get("/api/events")).status_code == 429
+        stream = await all_.enter_async_context(other.stream("GET", "/api/events"))
+        assert stream.status_code == 200
