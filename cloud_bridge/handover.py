@@ -9,6 +9,8 @@ import asyncio
 import contextlib
 import json
 import logging
+import os
+import signal
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
@@ -91,7 +93,9 @@ class Handover:
                 async with asyncio.timeout(_EACH_S):
                     await self._once(json.dumps(message))
             except Exception as error:  # whatever a target does, the conversation goes on, and the failure is seen
-                reason = str(error) if isinstance(error, BridgeError) else f"{type(error).__name__}: {error}"
+                reason = (
+                    str(error) if isinstance(error, BridgeError) else type(error).__name__
+                )  # its text may name a key
                 log.error("handing over %s failed: %s", device.id, reason[:200])
                 continue
             self._told(device, message["person"], {**message, "delivered": True})
@@ -112,7 +116,9 @@ async def _post(url: str, body: str, token: str | None) -> None:
 
     headers = {"content-type": "application/json"} | ({"authorization": f"Bearer {token}"} if token else {})
     async with httpx.AsyncClient(timeout=_EACH_S) as http:
-        (await http.post(url, content=body, headers=headers)).raise_for_status()
+        answer = await http.post(url, content=body, headers=headers)
+    if not answer.is_success:
+        raise BridgeError(f"the target answered {answer.status_code}")
 
 
 async def _run(program: str, body: str) -> None:
@@ -124,7 +130,7 @@ async def _run(program: str, body: str) -> None:
     finally:
         if process.returncode is None:
             with contextlib.suppress(ProcessLookupError):
-                process.kill()
+                os.killpg(process.pid, signal.SIGKILL)  # the group: what it began ends with it
     if process.returncode != 0:
         raise BridgeError(f"{program} ended with {process.returncode}")
 

@@ -72,7 +72,9 @@ async def test_calm_in_between_counts_from_the_start(tmp_path: Path) -> None:
     await to_people.close()
 
 
-async def test_a_web_hook_is_tried_again_and_shown_its_token(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_web_hook_is_tried_again_and_shown_its_token(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
     """A first answer of 503 is not the end; the bearer token is sent; a target that stays broken is told as such."""
     monkeypatch.setattr(handover, "_TRIES_S", (0.0, 0.0))
     got: list[tuple[str | None, dict[str, Any]]] = []
@@ -93,7 +95,7 @@ async def test_a_web_hook_is_tried_again_and_shown_its_token(monkeypatch: pytest
     thread.start()
     ear = Ear()
     try:
-        to_people = Handover(f"http://127.0.0.1:{server.server_port}/", 1, token="sesame", told=ear)
+        to_people = Handover(f"http://127.0.0.1:{server.server_port}/hook-secret", 1, token="sesame", told=ear)
         for person in (1, 2):
             assert to_people.turn(DEVICE, person, 1, "distress")
             await asyncio.wait_for(ear.came.wait(), 10)
@@ -104,6 +106,7 @@ async def test_a_web_hook_is_tried_again_and_shown_its_token(monkeypatch: pytest
         server.server_close()
     assert [one["delivered"] for one in ear.told] == [True, False]
     assert "500" in ear.told[1]["failure"]
+    assert "hook-secret" not in f"{ear.told}{caplog.text}", "the address of a hook is its key"
     assert {token for token, _ in got} == {"Bearer sesame"}
     await to_people.close()
 
@@ -113,3 +116,19 @@ def test_a_target_of_no_known_form_is_refused(target: str) -> None:
     """At the start, not when somebody needs help."""
     with pytest.raises(SettingError, match="handover"):
         Handover(target, 3)
+
+
+async def test_a_program_that_takes_too_long_is_ended_with_what_it_began(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else each try leaves one more behind, and the message may still go out after it was told as failed."""
+    monkeypatch.setattr(handover, "_TRIES_S", (0.0,))
+    monkeypatch.setattr(handover, "_EACH_S", 0.3)
+    ear = Ear()
+    to_people = Handover(program(tmp_path, f"sh -c 'sleep 1; touch {tmp_path}/late'; true"), 1, told=ear)
+    assert to_people.turn(DEVICE, 1, 1, "distress")
+    await asyncio.wait_for(ear.came.wait(), 10)
+    assert [one["delivered"] for one in ear.told] == [False]
+    await asyncio.sleep(1.2)
+    assert not (tmp_path / "late").exists()
+    await to_people.close()
