@@ -18,6 +18,7 @@ function link(up, refused = false) {
   if (refused) signIn("The token is not valid any more.");
 }
 
+let begun = false;
 const listeners = { fleet: fleet.take, link };
 
 function choose(name) {
@@ -48,6 +49,7 @@ async function begin() {
     signIn(api.token() ? error.message : "");
     return;
   }
+  begun = true;
   find("who").textContent = `${who.tenant} · ${who.name}${who.control ? "" : " (reads only)"}`;
   fleet.start(choose);
   device.start(who);
@@ -66,6 +68,7 @@ find("login-form").addEventListener("submit", (event) => {
   event.preventDefault();
   api.keep(find("token").value.trim());
   find("login").close();
-  begin();
+  if (begun) location.reload(); // who comes next may be of another tenant: nothing of before may stay
+  else begin();
 });
 begin();

@@ -16,7 +16,7 @@ from selenium.webdriver.chrome.service import Service
 from selenium.webdriver.common.by import By
 from selenium.webdriver.support.ui import WebDriverWait
 
-from tests.cloud_bridge.console_place import READER, TOKEN, Shown, console, live
+from tests.cloud_bridge.console_place import READER, STRANGER, TOKEN, Shown, console, live
 
 FLAGS = (
     "--headless --no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking "
@@ -130,6 +130,22 @@ def test_who_may_only_read_has_no_mute(shown: Shown, browser: webdriver.Chrome) 
     assert "token" not in browser.current_url
     until(browser, lambda b: text(b, "name") == "car-7")
     assert not browser.find_element(By.ID, "mute").is_enabled()
+
+
+def test_who_signs_in_again_sees_nothing_of_who_was_there_before(shown: Shown, browser: webdriver.Chrome) -> None:
+    """A token that is taken back, then one of another tenant at the same screen: the page begins anew."""
+    browser.get("about:blank")
+    browser.get(f"{shown.listening.address}/#token={TOKEN}")
+    until(browser, lambda b: len(b.find_elements(By.CSS_SELECTOR, "#devices li")) == 8)
+    script(browser, "sessionStorage.setItem('mien-token', 'taken back meanwhile')")
+    script(browser, "document.querySelector('#devices button').click()")
+    until(browser, lambda b: "not valid" in text(b, "login-error"))
+    browser.find_element(By.ID, "token").send_keys(STRANGER)
+    browser.find_element(By.CSS_SELECTOR, "#login-form button").click()
+    until(browser, lambda b: "others · mallory" in text(b, "who"))
+    until(browser, lambda b: text(b, "link-text") == "Live")
+    assert browser.find_elements(By.CSS_SELECTOR, "#devices li") == []
+    browser.get_log("browser")  # type: ignore[no-untyped-call]  # the refusals are no fault of the next test
 
 
 def test_both_themes_keep_contrast_and_everything_has_a_name(shown: Shown, browser: webdriver.Chrome) -> None:
