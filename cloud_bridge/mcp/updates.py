@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 from collections.abc import Callable
 
 from mcp.server.auth.middleware.auth_context import get_access_token
@@ -114,8 +113,10 @@ class Updates:
             await self._send(moment.tenant, changed)
 
     async def _send(self, of: str, changed: str) -> None:
-        for whose, session, wanted in list(self._older.values()):
+        for connection, (whose, session, wanted) in list(self._older.items()):
             if whose == of and changed in wanted:
-                with contextlib.suppress(TimeoutError):  # one that does not read must not hold up the others
+                try:
                     async with asyncio.timeout(_SLOW_S):
                         await session.send_resource_updated(changed)
+                except TimeoutError:  # one that does not read holds up the others once, and is then told no more
+                    self._older.pop(connection, None)
