@@ -157,7 +157,15 @@ class Authority:
             return self._grant(*certificates.holder(known), request)
 
     def server(self, hosts: Sequence[str], name: str = BRIDGE) -> tuple[Path, Path]:
-        """(certificate, key) files of a server for `hosts`; made when missing, soon over, or for other hosts."""
+        """(certificate, key) files of a server for `hosts`; made when missing, soon over, or for other hosts.
+
+        Raises SettingError for a name that cannot be."""
+        try:
+            check_device(name)
+        except WireError as error:
+            raise SettingError(str(error)) from error
+        if name in ("ca", "revoked"):
+            raise SettingError(f"'{name}' is the name of the authority's own file: take another")
         path, key_path = self.folder / f"{name}.pem", self.folder / f"{name}.key"
         if path.exists() and key_path.exists():
             known = x509.load_pem_x509_certificate(path.read_bytes())

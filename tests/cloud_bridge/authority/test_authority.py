@@ -161,3 +161,12 @@ def test_only_a_device_renews(authority: Authority) -> None:
     own = x509.load_pem_x509_certificate(authority.server(["localhost"])[0].read_bytes())
     with pytest.raises(BadRequest, match="no device"):
         authority.renew(own.public_bytes(serialization.Encoding.DER), csr())
+
+
+@pytest.mark.parametrize("name", ["ca", "revoked", "../elsewhere", ""])
+def test_no_server_takes_the_authority_s_own_files(authority: Authority, name: str) -> None:
+    """A certificate in the place of the revocation list would let every revoked device in again."""
+    before = {file.name: file.read_bytes() for file in authority.folder.iterdir()}
+    with pytest.raises(SettingError, match="name"):
+        authority.server(["localhost"], name)
+    assert {file.name: file.read_bytes() for file in authority.folder.iterdir()} == before
