@@ -83,12 +83,16 @@ class Erasures:
             self._db.execute("INSERT INTO bridge VALUES (?, ?)", (bridge, now_s))
             self._db.execute("INSERT INTO erased SELECT id, ?, '{}' FROM erasure", (bridge,))
             return []
-        self._db.execute("UPDATE bridge SET at_s = ? WHERE name = ?", (now_s, bridge))
+        self.alive(bridge)
         query = (
             "SELECT id, tenant, device, person, at_s FROM erasure "
             "WHERE id NOT IN (SELECT erasure FROM erased WHERE bridge = ?)"
         )
         return [Wish(*row) for row in self._db.execute(query, (bridge,))]
+
+    def alive(self, bridge: str) -> None:
+        """`bridge` still runs, however long a wish takes it."""
+        self._db.execute("UPDATE bridge SET at_s = ? WHERE name = ?", (time.time(), bridge))
 
     def fulfilled(self, wish: Wish, bridge: str, found: Mapping[str, int]) -> None:
         """`bridge` erased what it held."""

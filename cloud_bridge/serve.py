@@ -206,7 +206,13 @@ async def _erase(history: History, keep_days: float, erase: Callable[[Wish], Awa
         while True:
             try:
                 for wish in await asyncio.to_thread(erasures.open, name):
-                    found = await erase(wish)
+                    working = asyncio.ensure_future(erase(wish))
+                    try:
+                        while not (await asyncio.wait({working}, timeout=LOOK_S))[0]:
+                            await asyncio.to_thread(erasures.alive, name)
+                    finally:
+                        working.cancel()
+                    found = working.result()
                     rows = await asyncio.to_thread(history.forget, wish.device, wish.person, tenant=wish.tenant)
                     await asyncio.to_thread(erasures.fulfilled, wish, name, {**found, "rows": rows})
             except Exception as error:  # a store or a model of any kind; it is not confirmed, so it is tried again

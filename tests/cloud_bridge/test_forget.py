@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from cloud_bridge import cli, forget, serve
+from cloud_bridge import cli, erasure, forget, serve
 from cloud_bridge.erasure import Erasures, Wish
 from cloud_bridge.history import History
 
@@ -144,5 +144,33 @@ async def test_a_bridge_that_cannot_erase_now_is_still_waited_for(
             await asyncio.sleep(0.02)
     erasing.cancel()
     await asyncio.gather(erasing, return_exceptions=True)
+    erasures.close()
+    history.close()
+
+
+async def test_a_bridge_that_is_long_at_it_still_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A model takes its time to forget; a second wish meanwhile must not be proved without this bridge."""
+    monkeypatch.setattr(serve, "LOOK_S", 0.05)
+    monkeypatch.setattr(erasure, "_ALIVE_S", 0.5)
+    path = tmp_path / "h.sqlite"
+    filled(path)
+    history, erasures, began = History(path), Erasures(path), asyncio.Event()
+
+    async def erase(wish: Wish) -> dict[str, int]:
+        began.set()
+        await asyncio.sleep(30)
+        return {}
+
+    erasing = asyncio.create_task(serve._erase(history, 30.0, erase))
+    async with asyncio.timeout(10):
+        while not erasures.running():  # noqa: ASYNC110 - told by the file alone
+            await asyncio.sleep(0.02)
+        erasures.wish("default", "kitchen", None)
+        await began.wait()
+        await asyncio.sleep(1.0)
+        assert erasures.running()
+    erasing.cancel()
+    await asyncio.gather(erasing, return_exceptions=True)
+    assert erasures.running() == set()
     erasures.close()
     history.close()
