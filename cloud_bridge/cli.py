@@ -65,7 +65,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             return 2 if isinstance(error, SettingError) else 1
     options = _parser().parse_args(words)
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s", stream=sys.stderr)
-    for noisy in ("httpx", "httpcore", "grpc"):
+    for noisy in ("httpx", "httpx2", "httpcore", "mcp", "grpc"):
         logging.getLogger(noisy).setLevel(logging.WARNING)
     flags = {name: getattr(options, name) for name in Settings.model_fields if hasattr(options, name)}
     try:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import json
+import logging
 import os
 import signal
 import socket
@@ -280,3 +281,11 @@ def test_help_teaches(capsys: pytest.CaptureFixture[str]) -> None:
     assert "1.1 GB" in told
     assert "MIEN_LLM=tiny" in told
     assert "anthropic:MODEL" in told
+
+
+@pytest.mark.parametrize("library", ["httpx", "httpx2", "mcp"])
+def test_libraries_do_not_log_addresses_and_sessions(library: str, tmp_path: Path) -> None:
+    """At the bridge's level they would name each call's address and the session that it belongs to."""
+    logging.getLogger(library).setLevel(logging.NOTSET)
+    assert main(["--config", str(tmp_path / "none.toml")]) == 2
+    assert logging.getLogger(library).level == logging.WARNING
