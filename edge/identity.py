@@ -116,10 +116,13 @@ class Identity:
             certificate, ca = str(granted["certificate"]).encode(), str(granted["ca"]).encode()
         except KeyError as error:
             raise TransportError(f"{address} answered without a certificate: update device or bridge") from error
-        self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        _write(self.folder / "ca.pem", ca)
-        _write(self.folder / "enrolled.json", json.dumps(about).encode())
-        _write(self.path, key + certificate)
+        try:
+            self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            _write(self.folder / "ca.pem", ca)
+            _write(self.folder / "enrolled.json", json.dumps(about).encode())
+            _write(self.path, key + certificate)
+        except OSError as error:
+            raise ConfigError(f"the identity cannot be kept in {self.folder}: {error.strerror}") from error
 
 
 def _request(device: str) -> tuple[bytes, bytes]:

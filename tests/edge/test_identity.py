@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import errno
 import getpass
 import json
 import shutil
@@ -339,3 +340,20 @@ def test_a_second_authority_beside_the_right_one_is_not_trusted(
     finally:
         loop.run(between.stop())
         loop.close()
+
+
+def test_a_disk_that_takes_nothing_is_told_and_ends_no_renewal(
+    site: Site, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As an error of ours: the link then tries again later, and the command says what to mend."""
+    identity = enrolled(site, tmp_path / "identity")
+    before = identity.path.read_bytes()
+
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with monkeypatch.context() as disk:
+        disk.setattr("edge.identity._write", full)
+        with pytest.raises(ConfigError, match="No space left"):
+            identity.renew()
+    assert identity.path.read_bytes() == before
