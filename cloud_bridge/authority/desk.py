@@ -93,7 +93,7 @@ class Desk:
         try:
             asked = json.loads(line)
             ask, csr = asked["ask"], str(asked.get("csr", "")).encode()
-            secret = str(asked.get("claim", ""))
+            secret = str(asked.get("claim", "")).encode().decode()  # half a character is no text
         except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
             self.counts["malformed"] += 1
             return {"error": "say one line of JSON: ask is ca, enroll or renew"}

@@ -170,3 +170,12 @@ def test_no_server_takes_the_authority_s_own_files(authority: Authority, name: s
     with pytest.raises(SettingError, match="name"):
         authority.server(["localhost"], name)
     assert {file.name: file.read_bytes() for file in authority.folder.iterdir()} == before
+
+
+@pytest.mark.parametrize("claim", ["\\ud800", "x" * 9_000])
+def test_a_claim_that_is_no_text_is_refused_with_a_word(authority: Authority, claim: str) -> None:
+    """Whatever comes in is answered and counted; nothing of it is an error of the desk."""
+    desk = Desk(authority)
+    line = b'{"ask": "enroll", "claim": "%s", "csr": %s}' % (claim.encode(), json.dumps(csr().decode()).encode())
+    assert "error" in desk.answer(line, None)
+    assert desk.counts["refused"] + desk.counts["malformed"] == 1
