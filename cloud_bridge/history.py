@@ -18,13 +18,14 @@ from typing import Any
 
 from google.protobuf.json_format import MessageToDict
 
-from cloud_bridge.errors import SettingError
+from cloud_bridge.errors import BridgeError, SettingError
 from edge.wire import mien_pb2
 
 log = logging.getLogger(__name__)
 
 KEEP_DAYS = 30.0
 _GROUP_S = 0.25  # rows gather for so long before they are written
+_EMPTY_S = 5.0  # for the log to be free
 _WAITING = 20_000  # rows; what comes beyond that while the disk is slow is dropped and counted
 
 _SCHEMA = """
@@ -207,22 +208,32 @@ class History:
         return int(self._read(f"{query} AND at_s < ?", (*values, at_s))[0][0])
 
     def forget(self, device: str, person: int | None = None, *, tenant: str = "default") -> int:
-        """Erase all of `device`, or of one person in front of it, from the file too. How many rows went."""
+        """Erase all of `device`, or of one person in front of it, from the file too. How many rows went.
+
+        Raises BridgeError where a reader keeps the log from being emptied: the rows went, their bytes did not yet."""
         self.flush()
         query, values = _about("DELETE FROM item", tenant, device, person)
         with self._lock:
             gone = self._db.execute(query, values).rowcount
-            self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)")  # the log held them, too
+            self._empty_log()
         return gone
 
     def sweep(self, now_s: float | None = None, *, keep_days: float = KEEP_DAYS) -> int:
-        """Erase what is older than `keep_days`. How many rows went."""
+        """Erase what is older than `keep_days`. How many rows went. Raises BridgeError as `forget` does."""
         self.flush()
         before_s = (time.time() if now_s is None else now_s) - keep_days * 86_400
         with self._lock:
             gone = self._db.execute("DELETE FROM item WHERE at_s < ?", (before_s,)).rowcount
-            self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+            self._empty_log()
         return gone
+
+    def _empty_log(self) -> None:
+        """The log held what was erased, too."""
+        until_s = time.monotonic() + _EMPTY_S
+        while self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0]:
+            if time.monotonic() > until_s:
+                raise BridgeError("the history's log is being read and still holds what was erased: try again")
+            time.sleep(0.02)  # another process may be at it, which SQLite does not wait for
 
 
 def _about(query: str, tenant: str, device: str, person: int | None) -> tuple[str, tuple[Any, ...]]:

@@ -7,6 +7,7 @@ import json
 import logging
 import os
 import socket
+import sqlite3
 import time
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import AsyncExitStack, suppress
@@ -193,7 +194,10 @@ async def _prepare_rest(speech: Speech) -> None:
 
 async def _sweep(history: History, keep_days: float) -> None:
     while True:
-        await asyncio.to_thread(history.sweep, keep_days=keep_days)
+        try:
+            await asyncio.to_thread(history.sweep, keep_days=keep_days)
+        except (sqlite3.Error, BridgeError) as error:
+            log.error("the history was not swept, and will be in %.0f min: %s", _SWEEP_S / 60, error)
         await asyncio.sleep(_SWEEP_S)
 
 

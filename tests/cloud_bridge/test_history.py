@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
+import sqlite3
 import time
 from pathlib import Path
 
 import pytest
 
-from cloud_bridge.errors import SettingError
+from cloud_bridge import serve
+from cloud_bridge.errors import BridgeError, SettingError
 from cloud_bridge.history import History
 from cloud_bridge.ingest.base import Device
 from cloud_bridge.record import Record, when_s
@@ -134,4 +137,44 @@ def test_what_may_be_the_persons_goes_with_them(tmp_path: Path) -> None:
     assert history.forget("kitchen", 1) == 3
     assert history.count("kitchen", 1) == 0
     assert [(one["kind"], one["person"]) for one in history.timeline("kitchen")] == [("turn", 2), ("link", None)]
+    history.close()
+
+
+def test_a_log_that_could_not_be_emptied_is_no_erasure(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A reader at the wrong moment keeps the rows in the log beside the file: it is said, and done at the next try."""
+    path = tmp_path / "h.sqlite"
+    monkeypatch.setattr("cloud_bridge.history._EMPTY_S", 0.1)
+    history = History(path)
+    history._db.execute("PRAGMA busy_timeout = 50")
+    history.add_turn("kitchen", 1, 10.0, 1, {}, words=SECRET)
+    history.flush()
+    reader = sqlite3.connect(path, isolation_level=None)
+    reader.execute("BEGIN")
+    assert reader.execute("SELECT COUNT(*) FROM item").fetchone() == (1,)
+    with pytest.raises(BridgeError, match="being read"):
+        history.forget("kitchen")
+    assert any(SECRET.encode() in file.read_bytes() for file in tmp_path.iterdir())
+    reader.close()
+    history.forget("kitchen")
+    assert not any(SECRET.encode() in file.read_bytes() for file in tmp_path.iterdir())
+    history.close()
+
+
+async def test_a_sweep_that_fails_is_tried_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Else nothing would be swept any more until the bridge is started anew, and nobody would know."""
+    monkeypatch.setattr(serve, "_SWEEP_S", 0.01)
+    history, swept = History(None), 0
+
+    def sweep(**_: object) -> int:
+        nonlocal swept
+        swept += 1
+        raise sqlite3.OperationalError("database is locked")
+
+    monkeypatch.setattr(history, "sweep", sweep)
+    sweeping = asyncio.create_task(serve._sweep(history, 30.0))
+    await asyncio.sleep(0.3)
+    assert swept > 1
+    assert not sweeping.done()
+    sweeping.cancel()
+    await asyncio.gather(sweeping, return_exceptions=True)
     history.close()
