@@ -72,7 +72,8 @@ def ask(name: str, script: str, *args: object, timeout_s: float = _ASK_S) -> dic
     """
     python = interpreter(name)
     one = {f"{library}_NUM_THREADS": "1" for library in ("OMP", "OPENBLAS", "MKL", "TF")}
-    env = {**os.environ, **one, "TF_CPP_MIN_LOG_LEVEL": "3", "TF_NUM_INTRAOP_THREADS": "1", "PYTHONPATH": ""}
+    own = {key: os.environ[key] for key in ("PATH", "HOME", "LANG", "TMPDIR", "LD_LIBRARY_PATH") if key in os.environ}
+    env = {**own, **one, "TF_CPP_MIN_LOG_LEVEL": "3", "TF_NUM_INTRAOP_THREADS": "1", "PYTHONPATH": ""}
     command = [str(python), str(_HERE / f"peer_{script}.py"), *map(str, args)]
     try:
         done = subprocess.run(command, capture_output=True, text=True, check=True, env=env, timeout=timeout_s)

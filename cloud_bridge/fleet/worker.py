@@ -15,7 +15,7 @@ import redis
 
 from cloud_bridge.fleet.record import SharedRecord
 from cloud_bridge.fleet.store import Store, memory_key, raw, turn_key, who
-from cloud_bridge.ingest.base import Device, Effect, Handler, Link
+from cloud_bridge.ingest.base import Device, Effect, Handler, Link, NotNow
 from cloud_bridge.sessions import FORGET_S, Memory
 from edge.wire import mien_pb2
 
@@ -54,7 +54,10 @@ class Worker:
             self.counts["turns_noted"] += 1
             self._open[device] = envelope.turn
             body = round(time.time() * 1000).to_bytes(8) + envelope.SerializeToString()
-            await self._store.soon.set(turn_key(device), body, ex=_TURN_S)
+            try:
+                await self._store.soon.set(turn_key(device), body, ex=_TURN_S)
+            except (redis.RedisError, OSError) as error:
+                raise NotNow(f"the shared store is away: {type(error).__name__}") from error
         return await self._inner.received(device, envelope)
 
     async def cancelled(self, device: Device, turn: int) -> None:

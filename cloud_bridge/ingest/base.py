@@ -40,6 +40,10 @@ def key(device: Device, envelope: mien_pb2.Envelope) -> str:
     return f"{device.tenant}/{device.id}/{envelope.boot:016x}/{envelope.seq}"
 
 
+class NotNow(Exception):  # noqa: N818
+    """The application cannot take an envelope for now; the envelope is not to blame, and is never refused for it."""
+
+
 class Link(Protocol):
     """The way back to one device. Valid from `connected` to `disconnected`; survives cuts in between."""
 
@@ -70,8 +74,9 @@ class Handler(Protocol):
         that is returned is run in the transaction that records the envelope: it happens once, whatever is killed and
         whenever. All else that this call does may be done again: a bridge that dies before that transaction is on
         disk (some ms) gets the envelope again in its next life, as if the first call had never been. Name what is
-        done outside by `key`. When this raises, nothing is acknowledged and the device sends the envelope again. An
-        envelope whose boot is not `device.boot` was kept through a restart of the device: history, not to be answered.
+        done outside by `key`. When this raises, nothing is acknowledged and the device sends the envelope again: five
+        times at most, or for ever where it raises `NotNow`. An envelope whose boot is not `device.boot` was kept
+        through a restart of the device: history, not to be answered.
         """
 
     async def cancelled(self, device: Device, turn: int) -> None:

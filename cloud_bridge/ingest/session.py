@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 from cloud_bridge.ingest.acks import Acks
-from cloud_bridge.ingest.base import GRACE_S, Device, Effect, Handler
+from cloud_bridge.ingest.base import GRACE_S, Device, Effect, Handler, NotNow
 from cloud_bridge.ingest.dedupe import Dedupe
 from cloud_bridge.ingest.held import Held
 from edge.wire import mien_pb2
@@ -261,6 +261,9 @@ class Session:
             else:
                 try:
                     effect = await self._all.handler.received(self.device, envelope)
+                except NotNow as error:
+                    counts["put_off"] += 1
+                    raise ApplicationFailed(f"not now ({error}): send again") from None
                 except Exception as error:  # the application is not ours; its message may hold words
                     counts["handler_failed"] += 1
                     cause = type(error).__name__

@@ -322,6 +322,15 @@ def test_an_unknown_transport_is_refused_at_once(tmp_path: Path) -> None:
     box.close()
 
 
+def test_what_the_application_cannot_take_for_now_is_never_refused(bridge: Bridge, device: Device) -> None:
+    """A store that is away longer than five tries is no fault of the envelope."""
+    bridge.app.put_off = 7
+    device.outbox.put(device.turn())
+    until(lambda: bridge.app.seqs == [1])
+    assert bridge.sessions.counts["put_off"] == 7
+    assert not bridge.sessions.counts["refused_poison"]
+
+
 def test_a_listener_that_fails_does_not_break_the_link(bridge: Bridge, tmp_path: Path) -> None:
     """It is counted; the link goes on."""
     device = Device(tmp_path, f"grpc://127.0.0.1:{bridge.port}")

@@ -10,7 +10,7 @@ from typing import Any
 
 from benchmarks.link_faults import Loop
 from cloud_bridge.ingest import grpc
-from cloud_bridge.ingest.base import Device, Effect, Link, Tls
+from cloud_bridge.ingest.base import Device, Effect, Link, NotNow, Tls
 from cloud_bridge.ingest.session import Sessions
 from edge.wire import mien_pb2
 
@@ -23,6 +23,7 @@ class App:
         self.told: list[str] = []
         self.links: dict[str, Link] = {}
         self.fail = 0  # so many `received` raise
+        self.put_off = 0  # so many `received` say "not now"
         self.answer: Callable[[Link, mien_pb2.Envelope], Awaitable[None]] | None = None
         self._tasks: set[asyncio.Task[None]] = set()
 
@@ -35,6 +36,9 @@ class App:
         self.links[device.id] = link
 
     async def received(self, device: Device, envelope: mien_pb2.Envelope) -> Effect:
+        if self.put_off:
+            self.put_off -= 1
+            raise NotNow("the store is away")
         if self.fail:
             self.fail -= 1
             raise RuntimeError("said: something private")

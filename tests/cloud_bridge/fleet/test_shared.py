@@ -17,7 +17,7 @@ from cloud_bridge.fleet.record import SharedRecord
 from cloud_bridge.fleet.relay import Relay
 from cloud_bridge.fleet.store import MOMENTS, ONLINE, ORDERS, Store, StoreError
 from cloud_bridge.fleet.worker import Worker
-from cloud_bridge.ingest.base import Device, Link
+from cloud_bridge.ingest.base import Device, Link, NotNow
 from cloud_bridge.ingest.dedupe import Intervals
 from cloud_bridge.presence import Done, Presence
 from cloud_bridge.sessions import Memory
@@ -308,3 +308,20 @@ async def test_a_device_that_was_forgotten_meanwhile_is_buried_all_the_same(stor
     assert relay._at == {}
     assert not store.now.hexists(ONLINE, "acme/car-7")
     await store.soon.aclose()
+
+
+async def test_a_turn_that_cannot_be_noted_is_put_off(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The store may be away for long: the turn stays with the device, and nothing was made of it here."""
+
+    async def away(*_: object, **__: object) -> None:
+        raise ConnectionError("refused")
+
+    app, record = App(), SharedRecord(store)
+    try:
+        monkeypatch.setattr(store.soon, "set", away)
+        with pytest.raises(NotNow):
+            await Worker(app, store, record).received(CAR, turn(1))
+        assert app.got == []
+    finally:
+        record.close()
+        await store.soon.aclose()
