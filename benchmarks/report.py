@@ -58,9 +58,21 @@ def table(name: str, result: Result) -> str:
     return "\n".join(lines)
 
 
+_UNITS = ("ms", "mb", "s", "deg", "core", "h", "min", "ce", "bytes", "mediapipe", "off")
+_COUNTS = {
+    "dropped",
+    "no_face_false_pos",
+    "faults_injected",
+    "acknowledged_lost",
+    "duplicates_delivered",
+    "out_of_order",
+    "calls_repeated",
+}
+
+
 def shown(metric: str, value: float) -> str:
     """One value as the tables print it."""
-    fraction = not any(metric.endswith(f"_{unit}") for unit in ("ms", "mb", "s", "deg", "core", "h", "min", "ce"))
+    fraction = not any(metric.endswith(f"_{unit}") for unit in _UNITS) and metric not in _COUNTS
     if fraction and isinstance(value, float) and -1.0 <= value <= 1.0:
         return f"{100 * value:8.2f} %"
     return f"{value:10.3f}"

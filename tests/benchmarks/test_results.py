@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from benchmarks import results
+from benchmarks.report import shown
 
 RUN = {
     "name": "loop",
@@ -67,3 +68,10 @@ def test_each_bar_has_one_direction_and_an_aim_beyond_it() -> None:
         for bar in metrics.values():
             assert set(bar) in ({"most", "aim"}, {"least", "aim"})
             assert bar["aim"] <= bar["most"] if "most" in bar else bar["aim"] >= bar["least"]
+
+
+def test_one_lost_thing_is_not_a_hundred_per_cent() -> None:
+    """Counts and ratios are told as numbers, shares as per cent."""
+    assert shown("dropped", 1.0).strip() == "1.000"
+    assert shown("chain_vs_mediapipe", 0.9).strip() == "0.900"
+    assert shown("ferplus8_acc", 0.9).strip() == "90.00 %"
