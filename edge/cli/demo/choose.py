@@ -32,10 +32,13 @@ def choose_llm(wanted: str | None, *, ask: bool) -> str:
         f"  ANTHROPIC_API_KEY; then nothing is downloaded.",
         file=sys.stderr,
     )
-    if not ask:
-        print("No terminal to ask on: taking 1. Ctrl-C and MIEN_LLM=tiny avoid the download.", file=sys.stderr)
-        return "local"
-    return "tiny" if input("Which one? [1] ").strip() == "2" else "local"
+    if ask:
+        try:
+            return "tiny" if input("Which one? [1] ").strip() == "2" else "local"
+        except EOFError:  # Ctrl-D, or a terminal that nobody sits at
+            print(file=sys.stderr)
+    print("Nobody answers: taking 1. Ctrl-C and MIEN_LLM=tiny avoid the download.", file=sys.stderr)
+    return "local"
 
 
 def pull_models(llm: str) -> None:
