@@ -27,7 +27,7 @@ class Cage:
 
 def run(cage: Cage, command: Sequence[str], env: Mapping[str, str]) -> dict[str, Any]:
     """Run `command` inside; `means`, `status` (negative: the signal), `killed_for_memory`, `group_peak_mb`,
-    `throttled_s` (None where the means cannot tell) and `output`."""
+    `throttled_s` (None where the means cannot tell), `output` and the end of `error`."""
     limit = cage.memory_mb * 1_000_000
     with _groups(cage, limit) as (means, files):
 

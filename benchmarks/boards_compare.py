@@ -12,7 +12,6 @@ import json
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -156,8 +155,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             for source, one in outcomes
         ]
         metrics = {"processors_same": sum(one.same for _, one in outcomes), "processors": len(outcomes)}
-        head = {"name": "aarch64", "commit": report.commit(), "machine": report.machine()}
-        head |= {"date": datetime.now(UTC).isoformat(timespec="seconds"), "command": "sh deploy/aarch64/run.sh"}
+        head = report.head("aarch64", "sh deploy/aarch64/run.sh")
         text = json.dumps({**head, "metrics": metrics, "tolerances": dict(TOLERANCES), "runs": found}, indent=2)
         (args.out / "aarch64.json").write_text(text + "\n", encoding="utf-8")
     return 0 if all(one.same for _, one in outcomes) else 1

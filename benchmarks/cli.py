@@ -16,7 +16,7 @@ from benchmarks import report
 BENCHES = ("loop", "face", "joint", "reply", "link", "boards", "fleet", "soak", "voice")  # the longest last
 
 _HELP = """\
-Every benchmark runs the deployed path (quantized files, streaming code) as PROTOCOL tells, prints a table and writes
+Every benchmark runs the deployed path (quantized files, streaming code), prints a table and writes
 OUT/NAME.json. Accuracy needs the labelled data (MIEN_DATA or --data).
 
   mien bench face                 one

@@ -11,6 +11,7 @@ import asyncio
 import json
 import os
 import shutil
+import statistics
 import subprocess
 import sys
 import tempfile
@@ -50,7 +51,7 @@ def _scale(folder: Path, model: str, devices: int, seconds: float, detail: dict[
         parts = 2 if devices >= 1000 else 1
         loads = [_load(f"127.0.0.1:{port}", f"d{part}", devices // parts, seconds, 60) for part in range(parts)]
         found = _together([json.loads(load.communicate()[0]) for load in loads])
-        detail["scale"] = {name: value for name, value in found.items() if name not in ("ack_ms", "gaps_s")}
+        detail["scale"] = {name: value for name, value in found.items() if name != "ack_ms"}
         detail["scale"]["rss_mb"] = watch.rss_mb[:: max(1, len(watch.rss_mb) // 60)]
     acks = found["ack_ms"]
     return {
@@ -214,9 +215,7 @@ class _Watch:
     def slope_mb_per_s(self) -> float:
         """Of the last two thirds, by least squares: the first third fills what is bounded."""
         kept = self.rss_mb[len(self.rss_mb) // 3 :]
-        mean_x, mean_y = (len(kept) - 1) / 2, sum(kept) / len(kept)
-        spread = sum((x - mean_x) ** 2 for x in range(len(kept)))
-        return sum((x - mean_x) * (y - mean_y) for x, y in enumerate(kept)) / spread if spread else 0.0
+        return statistics.linear_regression(range(len(kept)), kept).slope if len(kept) > 1 else 0.0
 
     def _run(self) -> None:
         tick = os.sysconf("SC_CLK_TCK")

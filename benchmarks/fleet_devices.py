@@ -47,7 +47,6 @@ class Device:
         self._cut_s: float | None = None
         self._at = random.randrange(len(bridges))  # noqa: S311
         self._phase = random.randrange(turn_every)  # noqa: S311
-        self._next_turn = 0
 
     @property
     def unacknowledged(self) -> int:

@@ -78,7 +78,11 @@ class Ordeal:
             self._net.close()
             if self._broker is not None:
                 self._broker.close()
-        return {**self._judge(), "faults_injected": played, "seconds": round(time.monotonic() - began, 1)}
+        return {
+            **judge(self._store, self.acknowledged),
+            "faults_injected": played,
+            "seconds": round(time.monotonic() - began, 1),
+        }
 
     def _play(self) -> int:
         """Do each fault when its share of the envelopes is put; those that need the link between are spread evenly."""
@@ -167,9 +171,6 @@ class Ordeal:
             elif line.endswith("\n"):
                 boot, seq, priority = line.split()
                 self.acknowledged.append((boot, int(seq), int(priority)))
-
-    def _judge(self) -> dict[str, int]:
-        return judge(self._store, self.acknowledged)
 
 
 def start_broker(name: str, folder: Path, port: int) -> BrokerProcess:

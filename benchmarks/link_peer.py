@@ -75,7 +75,7 @@ def both(store: str, outbox: str, *words: str) -> None:
     threading.Thread(target=lambda: asyncio.run(bridge(store, str(port), "0")), daemon=True).start()
     rng = random.Random(int(seed))  # noqa: S311
     offset_s = time.time() - time.monotonic()
-    spots = {rng.randrange(int(count)) for _ in range(int(jumps))}
+    spots = set[int]()
     while len(spots) < int(jumps):
         spots.add(rng.randrange(int(count)))
 

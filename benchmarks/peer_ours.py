@@ -11,11 +11,11 @@ from __future__ import annotations
 import json
 import sys
 import time
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from edge.health import memory_mb
 from models.session import share_memory
 
 
@@ -28,8 +28,7 @@ def main() -> None:
         found = _voice(np.load(file))
     else:
         found = _face(np.load(file, mmap_mode="r"), pictures_hz, every=what == "face")
-    peak_mb = _peak_mb()
-    print(json.dumps({**found, "rss_mb": peak_mb}))
+    print(json.dumps({**found, "rss_mb": memory_mb()[1]}))
 
 
 def _voice(sound: Any) -> dict[str, float]:
@@ -66,12 +65,6 @@ def _face(pictures: Any, pictures_hz: float, *, every: bool) -> dict[str, float]
         "cpu_ms_per_picture": float(np.median(spent) if every else np.mean(spent[5:])),
         "found": found / len(pictures),
     }
-
-
-def _peak_mb() -> float:
-    """Highest resident memory of this process; what `getrusage` tells includes the parent's before exec."""
-    lines = Path("/proc/self/status").read_text(encoding="utf-8").splitlines()
-    return int(next(line for line in lines if line.startswith("VmHWM")).split()[1]) * 1.024e-3
 
 
 if __name__ == "__main__":

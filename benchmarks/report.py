@@ -28,16 +28,20 @@ def write(name: str, result: Result, out: Path, *, quick: bool) -> Path:
     """Keep `result` as `OUT/NAME.json` and give the file."""
     out.mkdir(parents=True, exist_ok=True)
     file = out / f"{name}.json"
-    head = {
+    content = {**head(name, _command()), "quick": quick, **asdict(result)}
+    file.write_text(json.dumps(content, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+    return file
+
+
+def head(name: str, command: str) -> dict[str, str]:
+    """What every result begins with: where its figures come from, and how to get them again."""
+    return {
         "name": name,
         "commit": commit(),
         "machine": machine(),
         "date": datetime.now(UTC).isoformat(timespec="seconds"),
-        "command": _command(),
-        "quick": quick,
+        "command": command,
     }
-    file.write_text(json.dumps({**head, **asdict(result)}, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
-    return file
 
 
 def _command() -> str:

@@ -13,7 +13,7 @@ from typing import Any
 from cloud_bridge.erasure import LOOK_S, Erasures
 from cloud_bridge.errors import SettingError
 from cloud_bridge.history import History
-from cloud_bridge.state import state_folder
+from cloud_bridge.state import history_file
 
 _WAIT_S = 10.0  # for the running bridges
 _EPILOG = """\
@@ -41,7 +41,7 @@ def main(argv: Sequence[str]) -> int:
     parser.add_argument("--history", metavar="FILE", help="the bridge's history (in its state folder)")
     parser.add_argument("--json", action="store_true", help="one JSON object instead of lines")
     options = parser.parse_args(argv)
-    path = Path(options.history) if options.history else state_folder() / "history.sqlite"
+    path = history_file(options.history)
     if not path.is_file():
         raise SettingError(f"there is no history at {path}: name the bridge's by --history")
     found = forget(path, options.tenant, options.device, options.person)

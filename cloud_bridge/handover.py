@@ -26,7 +26,7 @@ TONE = "distress"
 _TRIES_S = (0.0, 1.0, 5.0)  # waits before each try
 _EACH_S = 10.0  # a target that takes longer has failed
 _REST_S = 600.0  # between two messages about the same person
-_KEPT = 10_000
+_KEPT = 10_000  # people whose turns are counted
 
 Told = Callable[[Device, int, Mapping[str, Any]], None]
 """Called with device, person and what became of a message."""

@@ -34,7 +34,7 @@ from cloud_bridge.providers.openai import OpenAI
 from cloud_bridge.record import Record
 from cloud_bridge.settings import Settings, secret
 from cloud_bridge.speech import Speech, cache_folder
-from cloud_bridge.state import state_folder
+from cloud_bridge.state import history_file, state_folder
 from cloud_bridge.telemetry import Telemetry
 from cloud_bridge.tone import TONES
 
@@ -81,7 +81,7 @@ async def serve(settings: Settings, tell: Tell, stop: asyncio.Event) -> None:
 
         telemetry = Telemetry()
         stack.callback(telemetry.close)
-        history = History(history_file(settings)) if settings.history != "none" else None
+        history = History(history_file(settings.history)) if settings.history != "none" else None
         if history is not None:
             stack.callback(history.close)
         record = Record(history, telemetry)
@@ -237,11 +237,6 @@ def _handover(settings: Settings, record: Record) -> Handover | None:
         record.event(device, person, "handover", what)
 
     return Handover(settings.handover, settings.handover_after, token=secret("MIEN_HANDOVER_TOKEN"), told=told)
-
-
-def history_file(settings: Settings) -> Path:
-    """Where the history lies."""
-    return Path(settings.history) if settings.history else state_folder() / "history.sqlite"
 
 
 async def _unless(stop: asyncio.Event, task: asyncio.Task[None]) -> bool:

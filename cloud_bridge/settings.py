@@ -52,12 +52,7 @@ def read(flags: Mapping[str, Any], file: str | None = None) -> Settings:
     """
     merged: dict[str, Any] = {}
     if file is not None:
-        try:
-            merged |= tomllib.loads(Path(file).read_text(encoding="utf-8"))
-        except OSError as error:
-            raise SettingError(f"cannot read {file}: {error.strerror}") from error
-        except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-            raise SettingError(f"{file} is not TOML: {error}") from error
+        merged |= read_toml(file)
     for key, variable in (("llm", "MIEN_LLM"), ("tts", "MIEN_TTS"), ("listen", "MIEN_LISTEN"), ("redis", "MIEN_REDIS")):
         if value := os.environ.get(variable):
             merged[key] = value
@@ -71,6 +66,16 @@ def read(flags: Mapping[str, Any], file: str | None = None) -> Settings:
         if problem["type"] == "extra_forbidden":
             raise SettingError(f"no setting '{key}' in {file}: there is {known}") from error
         raise SettingError(f"setting '{key}' = {problem['input']!r}: {problem['msg']}") from error
+
+
+def read_toml(file: str) -> dict[str, Any]:
+    """What stands in `file`. Raises SettingError where it cannot be read or is not TOML."""
+    try:
+        return tomllib.loads(Path(file).read_text(encoding="utf-8"))
+    except OSError as error:
+        raise SettingError(f"cannot read {file}: {error.strerror}") from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise SettingError(f"{file} is not TOML: {error}") from error
 
 
 def secret(name: str) -> str | None:

@@ -21,3 +21,8 @@ def state_folder() -> Path:
     except OSError as error:
         raise SettingError(f"the bridge's folder {folder} cannot be made ({error.strerror}): set MIEN_STATE") from error
     return folder
+
+
+def history_file(chosen: str | None) -> Path:
+    """The history at `chosen`; None: the one in the bridge's folder. Raises SettingError as `state_folder` does."""
+    return Path(chosen) if chosen else state_folder() / "history.sqlite"

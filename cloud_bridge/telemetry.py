@@ -58,7 +58,6 @@ class Telemetry:
         from opentelemetry import trace
 
         device, turn = of
-
         seed = hashlib.sha256(f"{device.tenant}/{device.id}/{device.boot}/{turn}".encode()).digest()
         of_turn = trace.SpanContext(
             int.from_bytes(seed[:16], "big") or 1,

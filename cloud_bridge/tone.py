@@ -13,7 +13,7 @@ from edge.wire import mien_pb2
 _OLD_MS = 15_000  # an affect older than this tells nothing of now
 _SURE_PCT = 45  # calibrated; below it, the label is not acted upon
 _STRONG_PCT = 50  # of cues and incongruence
-_LABELS = ("neutral", "happy", "sad", "angry", "fear", "disgust", "surprise", "contempt")
+LABELS = ("neutral", "happy", "sad", "angry", "fear", "disgust", "surprise", "contempt")
 
 
 @dataclass(frozen=True, slots=True)
@@ -205,8 +205,8 @@ def _label(state: mien_pb2.State) -> str | None:
     affect = _affect(state)
     if affect is None:
         return None
-    shares = list(affect.probs_pct)[: len(_LABELS)]
-    return _LABELS[shares.index(max(shares))]
+    shares = list(affect.probs_pct)[: len(LABELS)]
+    return LABELS[shares.index(max(shares))]
 
 
 def _distress(state: mien_pb2.State) -> bool:

@@ -13,7 +13,7 @@ from typing import Any
 from cloud_bridge.errors import SettingError
 from cloud_bridge.history import History
 from cloud_bridge.stages import LANES, Stage, facts, link_ms, stages
-from cloud_bridge.state import state_folder
+from cloud_bridge.state import history_file
 
 _EPILOG = """\
 Times count from the last speech of the turn. The device tells its own, on its clock; the bridge measures its own; the
@@ -43,7 +43,7 @@ def main(argv: Sequence[str]) -> int:
     parser.add_argument("--out", metavar="FILE", default="turn.svg", help="the picture, SVG (turn.svg)")
     parser.add_argument("--json", action="store_true", help="the stages on standard output instead of a picture")
     options = parser.parse_args(argv)
-    path = Path(options.history) if options.history else state_folder() / "history.sqlite"
+    path = history_file(options.history)
     if not path.is_file():
         raise SettingError(f"there is no history at {path}: run `mien bridge` first, or name one by --history")
     history = History(path)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from edge.fuse import UNCLEAR_BELOW, fade, valence_arousal
+from edge.fuse import UNCLEAR_BELOW, fade, unit, valence_arousal
 from edge.incongruence import leaning
 from edge.mood import Mood
 from edge.types import EMOTIONS, Affect, FaceAffect, VoiceAffect
@@ -137,8 +137,4 @@ def _now(seen: FaceAffect | VoiceAffect, total: float) -> tuple[dict[str, float]
     differs = min(0.5 * sum(abs(recent[name] - probs[name]) for name in EMOTIONS), 1.0)
     mixed = {name: (1 - differs) * probs[name] + differs * recent[name] for name in EMOTIONS}
     (v, a), (v_mixed, a_mixed) = valence_arousal(probs), valence_arousal(mixed)
-    return mixed, _unit(seen.valence + v_mixed - v), _unit(seen.arousal + a_mixed - a)
-
-
-def _unit(value: float) -> float:
-    return min(max(value, -1.0), 1.0)
+    return mixed, unit(seen.valence + v_mixed - v), unit(seen.arousal + a_mixed - a)

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import os
-import tomllib
 from pathlib import Path
 from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from edge.errors import ConfigError
+from edge.files import read_toml
 
 
 class _Section(BaseModel):
@@ -70,13 +70,7 @@ class Config(_Section):
         if path is None:
             return cls()
         try:
-            return cls.model_validate(tomllib.loads(path.read_text(encoding="utf-8")))
-        except FileNotFoundError as error:
-            raise ConfigError(f"no settings file at {path}") from error
-        except (OSError, UnicodeDecodeError) as error:
-            raise ConfigError(f"{path} cannot be read: {error}") from error
-        except tomllib.TOMLDecodeError as error:
-            raise ConfigError(f"{path} is no valid TOML: {error}") from error
+            return cls.model_validate(read_toml(path, "settings"))
         except ValidationError as error:
             raise ConfigError(f"{path}: {_explain(error)}") from error
 

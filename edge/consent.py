@@ -14,6 +14,7 @@ from typing import Literal
 
 from edge import clock
 from edge.errors import PolicyError
+from edge.files import stamp
 from edge.policy import Policy
 
 Purpose = Literal["affect", "capture"]
@@ -67,10 +68,10 @@ class Consent:
 
         What opens the gate for everybody needs a new start of the device, because people must be told first.
         """
-        stamp = self._look()
-        if stamp == self._stamp:
+        found = stamp(self.path)
+        if found == self._stamp:
             return
-        self._stamp = stamp
+        self._stamp = found
         try:
             now = self.read()
         except PolicyError:
@@ -85,10 +86,3 @@ class Consent:
             elif not given:
                 policy.withdraw_affect()
         self._heeded = now
-
-    def _look(self) -> tuple[int, int] | None:
-        try:
-            found = self.path.stat()
-        except OSError:
-            return None
-        return found.st_mtime_ns, found.st_size

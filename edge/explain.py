@@ -129,9 +129,8 @@ class Timeline:
     # ------------------------------------------------------------ what the rows show
 
     def _draw_row(self, sheet: Sheet, name: str, top: int, height: int) -> None:
-        titles = {"both": "Together", "gaze": "Gaze", "picture": "Picture"}
-        note = {"sound": "speech is shaded", "picture": ""}.get(name, "")
-        sheet.row(titles.get(name, name.capitalize()), top, height, note=note)
+        title = "Together" if name == "both" else name.capitalize()
+        sheet.row(title, top, height, note="speech is shaded" if name == "sound" else "")
         if name == "sound":
             sheet.shade(self._runs(), top, height, SPEECH)
         elif name == "gaze":
@@ -164,7 +163,7 @@ class Timeline:
         return (min(times), max(times)) if times else (0.0, 1.0)
 
     def _runs(self) -> list[tuple[float, float]]:
-        return _stretches([(t, speaking) for t, speaking in self._speech])
+        return _stretches(self._speech)
 
     def _away(self) -> list[tuple[float, float]]:
         return _stretches([(s.t_s, s.attention is not None and s.attention.on_target is False) for s in self._states])
@@ -175,15 +174,11 @@ class Timeline:
             affect: Affect | None = getattr(state, part)
             if affect is None or after.t_s - state.t_s > 1:
                 continue
-            text = "unclear" if affect.unclear else affect.label
-            colour = SOFT if affect.unclear else FEELINGS[affect.label]
-            sure = (
-                0.0
-                if affect.unclear
-                else affect.probs[affect.label]
-                if affect.confidence is None
-                else affect.confidence
-            )
+            if affect.unclear:
+                text, colour, sure = "unclear", SOFT, 0.0
+            else:
+                text, colour = affect.label, FEELINGS[affect.label]
+                sure = affect.probs[affect.label] if affect.confidence is None else affect.confidence
             last = found[-1] if found else None
             if last is not None and last.text == text and last.end_s == state.t_s:
                 share = (state.t_s - last.start_s) / (after.t_s - last.start_s)

@@ -9,7 +9,6 @@ from collections.abc import Callable, Iterator
 from edge.track import Box, Face, overlap
 from edge.types import Eyes, FaceAffect, FaceLost, FaceSeen, Gaze, HeadPose, Observation
 
-FACE_S = 1.0  # older than this is stale
 KEEP_TRACKS = 64
 _GONE_S = 2.0  # not seen for so long, a face has left without a word
 _REJOIN_S, _REJOIN_OVERLAP = 2.0, 0.3  # a face lost and found again at the same place is the same person
@@ -77,7 +76,7 @@ class Faces:
     def _put(self, person: int, face: Face, seen: Observation) -> bool:
         match seen:
             case FaceSeen():
-                if face.seen is not None and seen.t_s <= face.seen.t_s:
+                if _late(seen, face.seen):
                     return False
                 face.seen, face.box = seen, seen.box
                 if seen.mouth_open is not None and not seen.partial:
@@ -87,15 +86,15 @@ class Faces:
                     return False
                 face.units = seen
             case HeadPose():
-                if face.pose is not None and seen.t_s <= face.pose.t_s:
+                if _late(seen, face.pose):
                     return False
                 face.pose = seen
             case Gaze():
-                if face.gaze is not None and seen.t_s <= face.gaze.t_s:
+                if _late(seen, face.gaze):
                     return False
                 face.gaze = seen
             case Eyes():
-                if face.eyes is not None and seen.t_s <= face.eyes.t_s:
+                if _late(seen, face.eyes):
                     return False
                 face.eyes = seen
         return True
@@ -114,3 +113,7 @@ class Faces:
             while len(self._persons) > KEEP_TRACKS:
                 self._persons.popitem(last=False)
         return person
+
+
+def _late(seen: Observation, newest: Observation | None) -> bool:
+    return newest is not None and seen.t_s <= newest.t_s

@@ -29,7 +29,7 @@ def valence_arousal(probs: Mapping[str, float]) -> tuple[float, float]:
     """Valence and arousal in [-1, 1]: the expected place in the circumplex."""
     valence = sum(p * CIRCUMPLEX[name][0] for name, p in probs.items())
     arousal = sum(p * CIRCUMPLEX[name][1] for name, p in probs.items())
-    return _unit(valence), _unit(arousal)
+    return unit(valence), unit(arousal)
 
 
 def fade(probs: Mapping[str, float], weight: float) -> dict[str, float]:
@@ -84,5 +84,6 @@ def _six(probs: Mapping[str, float]) -> list[float]:
     return [value / total for value in values]
 
 
-def _unit(value: float) -> float:
+def unit(value: float) -> float:
+    """`value`, held to [-1, 1]."""
     return min(max(value, -1.0), 1.0)

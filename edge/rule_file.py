@@ -13,6 +13,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationEr
 
 from edge.conditions import PATHS, Condition, parse, suggest
 from edge.errors import ConfigError
+from edge.files import read_toml
 from edge.tools import base
 
 
@@ -58,14 +59,7 @@ class Rule:
 
 def read_file(path: Path) -> list[Rule]:
     """All rules of a file. Raises ConfigError."""
-    try:
-        content: dict[str, Any] = tomllib.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError as error:
-        raise ConfigError(f"no rules file at {path}") from error
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{path} cannot be read: {error}") from error
-    except tomllib.TOMLDecodeError as error:
-        raise ConfigError(f"{path} is no valid TOML: {error}") from error
+    content = read_toml(path, "rules")
     tables = content.pop("rule", [])
     if content or not isinstance(tables, list):
         raise ConfigError(f"{path}: only [[rule]] tables are known, not {', '.join(content) or 'rule = …'}")

@@ -15,6 +15,7 @@ from pathlib import Path
 
 from edge.conditions import Value, read
 from edge.errors import ConfigError
+from edge.files import stamp
 from edge.rule_file import From, Rule, Written, read_file, read_one
 from edge.turns import direction
 from edge.types import Event, PersonState
@@ -76,7 +77,7 @@ class Rules:
     def __init__(self, rules: Iterable[Rule], path: Path | None = None) -> None:
         self._rules = list(rules)
         self._path = path
-        self._stamp = _stamp(path)
+        self._stamp = stamp(path) if path is not None else None
         self._looked_s = -math.inf
         self._people: OrderedDict[int, _Person] = OrderedDict()
         self.tools: dict[str, Tool] = {}
@@ -166,10 +167,10 @@ class Rules:
         if self._path is None or now_s - self._looked_s < _LOOK_S:
             return
         self._looked_s = now_s
-        stamp = _stamp(self._path)
-        if stamp == self._stamp:
+        found = stamp(self._path)
+        if found == self._stamp:
             return
-        self._stamp = stamp
+        self._stamp = found
         try:
             self._rules = read_file(self._path)
         except ConfigError as error:
@@ -179,11 +180,3 @@ class Rules:
         self.error = None
         self._people.clear()
         log.info("rules taken up from %s", self._path)
-
-
-def _stamp(path: Path | None) -> tuple[int, int] | None:
-    try:
-        stat = path.stat() if path is not None else None
-    except OSError:
-        return None
-    return None if stat is None else (stat.st_mtime_ns, stat.st_size)

@@ -13,14 +13,14 @@ from dataclasses import replace
 
 from edge.bind import Binder
 from edge.cues import cues
-from edge.faces import FACE_S, KEEP_TRACKS, Faces
+from edge.faces import KEEP_TRACKS, Faces
 from edge.incongruence import Pair
 from edge.joint import Channels, Joint
 from edge.track import VOICE_S, Voice, attention, drowsiness, fresh
 from edge.turns import Turns
 from edge.types import Event, Observation, PersonState, Prosody, SpeechActivity, TurnEnd, VoiceAffect, Words
 
-SOUND_S, WORDS_S = 1.0, 30.0  # older than this is stale
+FACE_S, SOUND_S, WORDS_S = 1.0, 1.0, 30.0  # older than this is stale
 _FUTURE_S = 1.0  # clocks of one machine do not differ by more
 _SILENT_TURN_S = 3.0  # a turn whose end no detector told ends after this much silence
 

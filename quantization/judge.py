@@ -13,6 +13,7 @@ import numpy.typing as npt
 
 from models.errors import InputError
 from models.session import Session, open_session
+from models.train.voice_fit import recall
 from quantization.recipe import Gate, Recipe
 
 Array = npt.NDArray[Any]
@@ -92,7 +93,7 @@ def accuracy(said: Array, labels: Array) -> float:
 
 def uar(said: Array, labels: Array) -> float:
     """Recall averaged over the classes that occur."""
-    return float(np.mean([(said[labels == one] == one).mean() for one in np.unique(labels)]))
+    return recall(labels, said)
 
 
 def refusals(figures: Mapping[str, float], gate: Gate) -> list[str]:

@@ -133,7 +133,7 @@ class Authority:
 
     def enroll(self, secret: str, csr: bytes) -> Granted:
         """Grant a certificate for the claim with `secret`, which is used up by it. Raises BadRequest."""
-        request = certificates.requested_key(csr)
+        request = certificates.signing_request(csr)
         with self._transaction():
             found = self._db.execute(
                 "DELETE FROM claim WHERE hash = ? RETURNING tenant, device, expires_s", (_hash(secret),)
@@ -145,7 +145,7 @@ class Authority:
     def renew(self, certificate: bytes, csr: bytes) -> Granted:
         """A new certificate for the holder of the valid DER `certificate`. Raises BadRequest."""
         known = x509.load_der_x509_certificate(certificate)
-        request = certificates.requested_key(csr)
+        request = certificates.signing_request(csr)
         with self._transaction():  # asked of the file: what `refuses` knows may be a second old
             found = self._db.execute(
                 "SELECT revoked_s FROM certificate WHERE serial = ?", (str(known.serial_number),)

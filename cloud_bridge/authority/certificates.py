@@ -38,7 +38,7 @@ def pem(certificate: x509.Certificate) -> bytes:
     return certificate.public_bytes(serialization.Encoding.PEM)
 
 
-def requested_key(csr: bytes) -> x509.CertificateSigningRequest:
+def signing_request(csr: bytes) -> x509.CertificateSigningRequest:
     """The request in PEM `csr`, whose sender holds its key. Nothing it says of a name counts. Raises BadRequest."""
     try:
         request = x509.load_pem_x509_csr(csr)
@@ -137,7 +137,7 @@ def _begin(issuer: x509.Name, subject: x509.Name, key: object, days: float) -> x
         x509.CertificateBuilder()
         .issuer_name(issuer)
         .subject_name(subject)
-        .public_key(key)  # type: ignore[arg-type]  # whatever kind `requested_key` let through
+        .public_key(key)  # type: ignore[arg-type]  # whatever kind `signing_request` let through
         .serial_number(x509.random_serial_number())
         .not_valid_before(now - _SLACK)
         .not_valid_after(now + datetime.timedelta(days=days))

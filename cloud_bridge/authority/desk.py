@@ -26,7 +26,7 @@ log = logging.getLogger(__name__)
 DEFAULT_PORT = 50_052
 _LINE = 16_384  # bytes
 _PATIENCE_S = 10.0
-_AT_ONCE = 32
+_AT_ONCE = 32  # connections
 
 
 def open_authority() -> Authority:

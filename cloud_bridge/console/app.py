@@ -24,13 +24,13 @@ from cloud_bridge.console.rows import row
 from cloud_bridge.errors import BridgeError
 from cloud_bridge.history import History
 from cloud_bridge.presence import NotThere, Presence
-from cloud_bridge.web.clients import Client, Clients
+from cloud_bridge.web.clients import Client, Clients, Right
 from edge.wire import mien_pb2
 
 PAGE = Path(__file__).parent / "page"
 AUDIT = ("link", "ordered", "event", "handover", "erased")
 _MOST_ROWS = 5_000
-_MOST_BODY = 4_096
+_MOST_BODY = 4_096  # bytes of a request
 _MOST_STREAMS = 256  # of one tenant, open at once
 _TYPES = {".html": "text/html", ".css": "text/css", ".js": "text/javascript", ".svg": "image/svg+xml"}
 _HEADERS = {
@@ -48,7 +48,7 @@ Say = Callable[[str, str, str], Awaitable[None]]
 _Handler = Callable[["Console", Request, Client], Awaitable[Response]]
 
 
-def _known(right: str) -> Callable[[_Handler], Callable[[Console, Request], Awaitable[Response]]]:
+def _known(right: Right) -> Callable[[_Handler], Callable[[Console, Request], Awaitable[Response]]]:
     """Lets in only clients that have `right`, and turns the bridge's errors into answers."""
 
     def decorate(handler: _Handler) -> Callable[[Console, Request], Awaitable[Response]]:
@@ -57,7 +57,7 @@ def _known(right: str) -> Callable[[_Handler], Callable[[Console, Request], Awai
             client = self._clients.of_header(request.headers.get("authorization"))
             if client is None:
                 return _refused(401, "give a token")
-            if not client.can("control" if right == "control" else "read"):
+            if not client.can(right):
                 return _refused(403, "this client may only read")
             try:
                 return await handler(self, request, client)

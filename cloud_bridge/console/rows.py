@@ -6,9 +6,9 @@ import time
 from typing import Any
 
 from cloud_bridge.presence import ORDER, Seen
+from cloud_bridge.tone import LABELS
 from edge.wire import mien_pb2
 
-LABELS = ("neutral", "happy", "sad", "angry", "fear", "disgust", "surprise", "contempt")
 _ALERT_S = 120.0  # an alert is shown for so long
 
 
@@ -17,14 +17,13 @@ def row(seen: Seen) -> dict[str, Any]:
     state = seen.state
     affect = state.fused if state is not None and state.HasField("fused") else None
     attention = state.attention if state is not None and state.HasField("attention") else None
-    alert = _alert(seen)
     return {
         **seen.summary(),
         "label": label(affect),
         "valence": affect.valence if affect is not None else None,
         "arousal": affect.arousal if affect is not None else None,
         "on_target": attention.on_target if attention is not None and attention.HasField("on_target") else None,
-        "alert": alert,
+        "alert": _alert(seen),
     }
 
 

@@ -84,10 +84,12 @@ class Relay:
             "s": device.software,
             "k": moment.kind,
         }
-        envelope = isinstance(moment.body, bytes)
-        if not envelope:
-            head["f"] = dict(moment.body)  # type: ignore[arg-type]
-        packet = json.dumps(head).encode() + b"\n" + (moment.body if isinstance(moment.body, bytes) else b"")
+        body = b""
+        if isinstance(moment.body, bytes):
+            body = moment.body
+        else:
+            head["f"] = dict(moment.body)
+        packet = json.dumps(head).encode() + b"\n" + body
         try:
             self._out.put_nowait((moment.kind, packet))
         except asyncio.QueueFull:

@@ -35,7 +35,7 @@ class Store:
         known: dict[str, Any] = {
             "password": secret("MIEN_REDIS_PASSWORD"),
             "socket_timeout": _TIMEOUT_S,
-            "socket_connect_timeout": 2.0,
+            "socket_connect_timeout": _TIMEOUT_S,
         }
         try:
             self.soon = redis.asyncio.Redis.from_url(url, **known)

@@ -7,7 +7,6 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
-import time
 from collections import Counter
 from collections.abc import Callable
 
@@ -53,7 +52,7 @@ class Worker:
         if envelope.kind == mien_pb2.TURN_END and envelope.boot == device.boot:
             self.counts["turns_noted"] += 1
             self._open[device] = envelope.turn
-            body = round(time.time() * 1000).to_bytes(8) + envelope.SerializeToString()
+            body = envelope.SerializeToString()
             try:
                 await self._store.soon.set(turn_key(device), body, ex=_TURN_S)
             except (redis.RedisError, OSError) as error:
@@ -111,7 +110,7 @@ class Worker:
         body = await self._store.soon.get(turn_key(device))
         if not body:
             return None
-        envelope = mien_pb2.Envelope.FromString(raw(body)[8:])
+        envelope = mien_pb2.Envelope.FromString(raw(body))
         return envelope if envelope.boot == device.boot and envelope.turn > device.heard_turn else None
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import ipaddress
 from collections.abc import AsyncIterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -13,7 +12,7 @@ from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 
 from cloud_bridge.errors import ListenError, SettingError
-from cloud_bridge.ingest.base import Tls
+from cloud_bridge.ingest.base import Tls, loopback
 from cloud_bridge.ingest.identity import Guard, Rejected, admit
 from cloud_bridge.ingest.session import ApplicationFailed, Session, Sessions
 from edge.wire import WireError, mien_pb2
@@ -207,9 +206,4 @@ def _credentials(tls: Tls) -> grpc.ServerCredentials:
 
 def _loopback(address: str) -> bool:
     host = address.rpartition(":")[0].strip("[]")
-    if address.startswith("unix:") or host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
+    return address.startswith("unix:") or loopback(host)

@@ -25,10 +25,9 @@ from mcp_types.jsonrpc import JSONRPCMessage, jsonrpc_message_adapter
 from pydantic import ValidationError
 
 from cloud_bridge.errors import ListenError, SettingError
-from cloud_bridge.ingest.base import Tls
+from cloud_bridge.ingest.base import Tls, loopback
 from cloud_bridge.mcp.http import access
 from cloud_bridge.web.clients import Clients
-from cloud_bridge.web.listen import loopback
 
 METHOD = "/mien.v1.Mcp/Connect"
 _MOST = 256 << 10  # bytes of a message

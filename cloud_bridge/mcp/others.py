@@ -14,11 +14,9 @@ import asyncio
 import fnmatch
 import logging
 import os
-import tomllib
 from collections import Counter
 from collections.abc import Mapping
 from contextlib import AsyncExitStack
-from pathlib import Path
 from typing import Any
 
 from mcp.client import Client
@@ -31,7 +29,7 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError,
 from cloud_bridge.errors import BridgeError, SettingError
 from cloud_bridge.ingest.base import Device
 from cloud_bridge.presence import Moment, Presence
-from cloud_bridge.settings import secret
+from cloud_bridge.settings import read_toml, secret
 from edge.wire import mien_pb2
 
 log = logging.getLogger(__name__)
@@ -68,12 +66,7 @@ class Written(BaseModel):
 def read(file: str) -> dict[str, Written]:
     """The servers in `file`. Raises SettingError."""
     try:
-        found = tomllib.loads(Path(file).read_text(encoding="utf-8"))
-        return TypeAdapter(dict[str, Written]).validate_python(found)
-    except OSError as error:
-        raise SettingError(f"cannot read {file}: {error.strerror}") from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise SettingError(f"{file} is not TOML: {error}") from error
+        return TypeAdapter(dict[str, Written]).validate_python(read_toml(file))
     except ValidationError as error:
         problems = (f"{'.'.join(str(part) for part in one['loc'])}: {one['msg'].lower()}" for one in error.errors())
         raise SettingError(f"{file}: {'; '.join(problems)}") from error
@@ -110,7 +103,7 @@ class Other:
                     self.connected.set()
                     await self._lost.wait()
             except Exception as error:  # the SDK wraps what a transport raises in groups
-                self.reason = f"{type(error).__name__}"
+                self.reason = type(error).__name__
                 log.warning("the MCP server '%s' cannot be used (%s); trying again", self.name, self.reason)
             finally:
                 self._client = None

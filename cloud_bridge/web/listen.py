@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import ipaddress
 import socket
 import ssl
 from collections.abc import Iterator
@@ -13,7 +12,7 @@ from typing import Any
 import uvicorn
 
 from cloud_bridge.errors import ListenError, SettingError
-from cloud_bridge.ingest.base import Tls
+from cloud_bridge.ingest.base import Tls, loopback
 
 _GRACE_S = 1  # open event streams are cut after so long
 
@@ -80,13 +79,3 @@ async def listen(app: Any, address: str, *, tls: Tls | None, secure: bool) -> Li
         task.result()
         raise ListenError(f"cannot serve on {address}: the application did not start")
     return Listening(server, task, host, listening.getsockname()[1], tls=tls is not None)
-
-
-def loopback(host: str) -> bool:
-    """Whether `host` is this machine alone."""
-    if host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False

@@ -8,16 +8,15 @@ from __future__ import annotations
 import json
 from typing import Any
 
+from edge.types import EMOTIONS
 from edge.wire import topics
-
-_EMOTIONS = ("neutral", "happy", "sad", "angry", "fear", "disgust", "surprise", "contempt")  # in the order of probs_pct
 
 # What was not perceived is absent in the JSON: the template then renders nothing, and Home Assistant says "unknown".
 _FUSED = "{% set a = (value_json.state | default({})).fused %}{% if a %}"
 _MOOD = (
     _FUSED
     + "{% if a.unclear %}unclear{% else %}{% set p = a.probs_pct %}{{ "
-    + json.dumps(_EMOTIONS)
+    + json.dumps(EMOTIONS)  # in the order of probs_pct
     + "[p.index(p | max)] }}{% endif %}{% endif %}"
 )
 _SPEAKING = (

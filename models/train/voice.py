@@ -34,7 +34,6 @@ FINE = (*CORE, "fear", "disgust", "surprise", "boredom", "contempt", "pain", "re
 BURSTS = ("none", "laughter", "cry", "sigh")
 KNOTS_S = (0.5, 1.0, 2.0, 3.0)
 COVERAGE = 0.7  # share of held-out speech that is clear enough to be named
-_FOLDS = 5
 
 # Which class each wordless sound stands for: chosen on EmoDB, two speakers for training and eight unseen ones for the
 # test. There, milder calm as neutral and pain and relief as classes of their own helped.

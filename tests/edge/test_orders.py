@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
+from cloud_bridge.ingest.base import Link
 from edge.config import Config
 from edge.errors import ConfigError
 from edge.loop import Loop
@@ -53,14 +56,16 @@ def bridge() -> Bridge:
     return Bridge()
 
 
-def test_a_device_obeys_refuses_and_tells(bridge: Bridge, tmp_path: Path) -> None:
-    """Over the real link: mute, a rule, a bad rule, and an order of a later version."""
+@contextmanager
+def device_of(bridge: Bridge, folder: Path, **changes: object) -> Iterator[Link]:
+    """The bridge's link to a device at work; both end with it."""
     config = Config().updated(
         device="car-7",
         sensors=["synthetic://?script=neutral"],
         outputs=[],
         perceive={"words": False},
-        link={"bridges": [f"grpc://127.0.0.1:{bridge.port}"], "outbox": tmp_path / "outbox.sqlite"},
+        link={"bridges": [f"grpc://127.0.0.1:{bridge.port}"], "outbox": folder / "outbox.sqlite"},
+        **changes,
     )
     loop = Loop(config)
     thread = threading.Thread(target=loop.run)
@@ -69,7 +74,16 @@ def test_a_device_obeys_refuses_and_tells(bridge: Bridge, tmp_path: Path) -> Non
         end_s = time.monotonic() + 20
         while "car-7" not in bridge.app.links and time.monotonic() < end_s:
             time.sleep(0.02)
-        link = bridge.app.links["car-7"]
+        yield bridge.app.links["car-7"]
+    finally:
+        loop.stop()
+        thread.join(20)
+        bridge.close()
+
+
+def test_a_device_obeys_refuses_and_tells(bridge: Bridge, tmp_path: Path) -> None:
+    """Over the real link: mute, a rule, a bad rule, and an order of a later version."""
+    with device_of(bridge, tmp_path) as link:
         bridge.run(link.command(mien_pb2.Command(id=1, mute=True)))
         assert wait_for(bridge, 1) == {"id": "1", "done": "true", "muted": "true"}
         bridge.run(link.command(mien_pb2.Command(id=2, rule=RULE)))
@@ -78,34 +92,12 @@ def test_a_device_obeys_refuses_and_tells(bridge: Bridge, tmp_path: Path) -> Non
         assert wait_for(bridge, 3)["done"] == "false"
         bridge.run(link.command(mien_pb2.Command(id=4)))
         assert "update" in wait_for(bridge, 4)["reason"]
-    finally:
-        loop.stop()
-        thread.join(20)
-        bridge.close()
 
 
 def test_a_bridge_cannot_undo_what_the_person_withdrew(bridge: Bridge, tmp_path: Path) -> None:
     """Perception that is off by the settings or by the person's word is not started from afar."""
-    config = Config().updated(
-        device="car-7",
-        sensors=["synthetic://?script=neutral"],
-        outputs=[],
-        purpose={"mode": "off"},
-        perceive={"words": False},
-        link={"bridges": [f"grpc://127.0.0.1:{bridge.port}"], "outbox": tmp_path / "outbox.sqlite"},
-    )
-    loop = Loop(config)
-    thread = threading.Thread(target=loop.run)
-    thread.start()
-    try:
-        end_s = time.monotonic() + 20
-        while "car-7" not in bridge.app.links and time.monotonic() < end_s:
-            time.sleep(0.02)
-        bridge.run(bridge.app.links["car-7"].command(mien_pb2.Command(id=1, mute=False)))
+    with device_of(bridge, tmp_path, purpose={"mode": "off"}) as link:
+        bridge.run(link.command(mien_pb2.Command(id=1, mute=False)))
         told = wait_for(bridge, 1)
         assert told["done"] == "false"
         assert "stays off" in told["reason"]
-    finally:
-        loop.stop()
-        thread.join(20)
-        bridge.close()

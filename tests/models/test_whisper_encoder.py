@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import numpy as np
 import pytest
 
@@ -36,26 +38,27 @@ def test_a_stream_equals_the_recording(piece: int) -> None:
     assert frames.shape == (215, 1152)
 
 
+def _fed_alike(sound: np.ndarray, samples: int) -> Iterator[tuple[WhisperEncoder, WhisperEncoder]]:
+    """Two streams after each piece of `samples`; whatever is asked of them between, their chunks are the same."""
+    first, second = WhisperEncoder(), WhisperEncoder()
+    for start in range(0, len(sound), samples):
+        piece = sound[start : start + samples]
+        for one, other in zip(first.feed(piece), second.feed(piece), strict=True):
+            np.testing.assert_array_equal(one, other)
+        yield first, second
+
+
 def test_looking_changes_nothing() -> None:
     """`tail` may be asked any number of times."""
-    sound = _sound(1.7)
-    quiet, curious = WhisperEncoder(), WhisperEncoder()
-    for start in range(0, len(sound), 1600):
-        piece = sound[start : start + 1600]
-        for one, other in zip(quiet.feed(piece), curious.feed(piece), strict=True):
-            np.testing.assert_array_equal(one, other)
+    for quiet, curious in _fed_alike(_sound(1.7), 1600):
         curious.tail()
-    np.testing.assert_array_equal(quiet.tail(), curious.tail())
+        streams = quiet, curious
+    np.testing.assert_array_equal(*(stream.tail() for stream in streams))
 
 
 def test_a_preview_is_cheap_and_leaves_the_chunks_as_they_are() -> None:
     """Four looks a second encode each frame once and then the chunk anew; what `feed` gives stays the recording's."""
-    sound = _sound(2.0)
-    plain, looked = WhisperEncoder(), WhisperEncoder()
-    for start in range(0, len(sound), 4096):
-        piece = sound[start : start + 4096]
-        for one, other in zip(plain.feed(piece), looked.feed(piece), strict=True):
-            np.testing.assert_array_equal(one, other)
+    for plain, looked in _fed_alike(_sound(2.0), 4096):
         seen, whole = looked.preview(), plain.tail()
         assert seen.shape == whole.shape or len(whole) - len(seen) < 5  # less than 100 ms of news waits
         np.testing.assert_array_equal(seen, looked.preview())

@@ -2,7 +2,7 @@
 
 import * as api from "./api.js";
 import { chart, circle } from "./chart.js";
-import { find, make, pairs, press } from "./dom.js";
+import { draw, find, make, pairs, press } from "./dom.js";
 import * as talk from "./talk.js";
 import { affectOf, ago, attention, capital, clash, clock, day, event, lines, mood, signed, tired } from "./words.js";
 
@@ -212,11 +212,6 @@ function pause() {
 function glyph(label, d) {
   const button = find("play");
   button.setAttribute("aria-label", label);
-  const svg = document.createElementNS("http://www.w3.org/2000/svg", "svg");
-  for (const [key, value] of Object.entries({ viewBox: "0 0 24 24", width: 18, height: 18, "aria-hidden": "true" })) svg.setAttribute(key, value);
-  const path = document.createElementNS("http://www.w3.org/2000/svg", "path");
-  path.setAttribute("d", d);
-  path.setAttribute("fill", "currentColor");
-  svg.append(path);
-  button.replaceChildren(svg);
+  button.replaceChildren(draw("svg", { viewBox: "0 0 24 24", width: 18, height: 18, "aria-hidden": "true" },
+    draw("path", { d, fill: "currentColor" })));
 }

@@ -20,6 +20,17 @@ from edge.cli._lines import affect_text, attention_text, state_text
 
 _TOLD_FROM = 0.5  # weaker incongruence is no news: the descriptions leave it out, too
 _STATE_EVERY_S = 1.0  # where there is no live terminal
+_STAGES = {  # what the bridge calls the stages of a turn, in plain words
+    "model_asked": "model asked",
+    "model_first": "model's first word",
+    "model_sentence": "model's first sentence",
+    "model_done": "model's last word",
+    "voice_asked": "voice asked",
+    "voice_first": "voice's first sound",
+    "first_audio": "first sound sent",
+    "answer_audio": "first sound of the model's words sent",
+    "done": "all sent",
+}
 
 
 class Screen:
@@ -178,7 +189,7 @@ def _summary_rows(device: dict[str, Any], bridge: dict[str, Any], wall_s: float)
     stages = (bridge.get("timings") or {}).get("ms", {})
     for name, value in sorted(stages.items(), key=lambda stage: stage[1]):
         if value > 0:
-            rows.append((f"bridge: turn's end → {name.replace('_', ' ')}", f"{value:.0f} ms"))
+            rows.append((f"bridge: turn's end → {_STAGES.get(name, name.replace('_', ' '))}", f"{value:.0f} ms"))
     if model := bridge.get("llm"):
         rows.append(("bridge: language model, voice", f"{model}, {bridge.get('tts', '—')}"))
     rows.append(("demo, wall time", f"{wall_s:.1f} s"))

@@ -2,5 +2,11 @@
 
 from importlib.util import find_spec
 
-# Training needs torch (`pip install mien[train]`), 800 MB that CI does without: these tests are for who trains.
+# Training needs torch (`pip install mien[train]`), 800 MB that CI does without: these tests are for who trains. They
+# are not collected there, since a skipped test fails CI (`MIEN_NO_SKIP`), and the run says so.
 collect_ignore = [] if find_spec("torch") else ["test_face.py"]
+
+
+def pytest_report_collectionfinish() -> list[str]:
+    """Name what was left out."""
+    return [f"tests/models/train/{name} was left out: needs torch (pip install mien[train])" for name in collect_ignore]

@@ -1,0 +1,30 @@
+"""Files that people write: read with an error that names the file and what is wrong, and looked at for changes."""
+
+from __future__ import annotations
+
+import tomllib
+from pathlib import Path
+from typing import Any
+
+from edge.errors import ConfigError
+
+
+def read_toml(path: Path, what: str) -> dict[str, Any]:
+    """The tables of the TOML file `path`; `what` it is, e.g. `rules`, is told if it is missing. Raises ConfigError."""
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        raise ConfigError(f"no {what} file at {path}") from error
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path} cannot be read: {error}") from error
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigError(f"{path} is no valid TOML: {error}") from error
+
+
+def stamp(path: Path) -> tuple[int, int] | None:
+    """Time of the last change (ns, UTC) and size (bytes), which tell a changed file; None where it cannot be seen."""
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return found.st_mtime_ns, found.st_size
