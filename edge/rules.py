@@ -31,8 +31,9 @@ Tool = Callable[..., object]
 
 @dataclass(slots=True)
 class _Progress:
-    """How far one rule is with one person."""
+    """How far `rule` is with one person."""
 
+    rule: Rule
     since_s: float | None = None
     seen_s: float = -math.inf
     active: bool = False
@@ -107,28 +108,26 @@ class Rules:
     def step(self, states: Iterable[PersonState], now_s: float) -> list[Event]:
         """The events that fire now; tools of this device are called."""
         self._reload(now_s)
+        rules = self._rules  # the same ones throughout: `put` may be called meanwhile
         events = []
         for state in states:
             person = self._people.setdefault(state.person, _Person())
             self._people.move_to_end(state.person)
-            self._follow(person, state)
-            for rule in self._rules:
+            _follow(rules, person, state)
+            for rule in rules:
                 if self._fires(rule, person, state, now_s):
                     events.append(self._event(rule.written, state, now_s))
         while len(self._people) > _KEEP:
             self._people.popitem(last=False)
         return events
 
-    def _follow(self, person: _Person, state: PersonState) -> None:
-        for rule in self._rules:
-            for path, _ in rule.when.trends | (rule.until.trends if rule.until else frozenset()):
-                person.courses.setdefault(path, _Course()).step(state.turn, read(state, path))
-
     def _fires(self, rule: Rule, person: _Person, state: PersonState, now_s: float) -> bool:
         def trend(path: str, turns: int) -> str | None:
             return direction(person.courses[path].means(), turns)
 
-        at = person.progress.setdefault(rule.written.name, _Progress())
+        at = person.progress.get(rule.written.name)
+        if at is None or at.rule is not rule:  # one put in another's place begins anew
+            at = person.progress[rule.written.name] = _Progress(rule)
         if now_s - at.seen_s > _GAP_S:
             at.since_s = None
         at.seen_s = now_s
@@ -180,3 +179,9 @@ class Rules:
         self.error = None
         self._people.clear()
         log.info("rules taken up from %s", self._path)
+
+
+def _follow(rules: Iterable[Rule], person: _Person, state: PersonState) -> None:
+    for rule in rules:
+        for path, _ in rule.when.trends | (rule.until.trends if rule.until else frozenset()):
+            person.courses.setdefault(path, _Course()).step(state.turn, read(state, path))

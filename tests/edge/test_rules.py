@@ -123,6 +123,17 @@ def test_hold_hysteresis_and_cooldown(tmp_path: Path) -> None:
     assert fired[1].t_s == pytest.approx(14.0)  # held from 12.0, but cooling down
 
 
+def test_a_rule_put_in_anothers_place_begins_anew() -> None:
+    """It neither waits for the end of what the old one saw nor for its cool-down; put again, it fires again."""
+    rules = Rules([])
+    text = '[[rule]]\nname = "away"\nwhen = "attention.away_s > 1"\ncooldown = "60s"'
+    times = []
+    for start in (0.0, 1.0):
+        rules.put(text)
+        times += [event.t_s for event in play(rules, [state(t, 5.0) for t in span(start, start + 1)])]
+    assert times == [0.0, 1.0]
+
+
 def test_a_gap_in_the_states_begins_the_hold_anew(tmp_path: Path) -> None:
     """Two short sights, minutes apart, are no long one."""
     file = write(tmp_path, '[[rule]]\nname = "away"\nwhen = "attention.away_s > 1"\nfor = "2s"')
