@@ -1,4 +1,4 @@
-"""Speech activity: the probability that 32 ms of sound hold speech (Silero 6.2, on ONNX Runtime)."""
+"""Speech activity: the probability that 32 ms of sound hold speech (Silero 6.2, rebuilt; on ONNX Runtime)."""
 
 from __future__ import annotations
 
@@ -10,7 +10,6 @@ from models.session import open_model
 
 CHUNK = 512  # samples, 32 ms at 16 kHz
 _CONTEXT = 64  # samples of the chunk before, which the network sees again
-_SAMPLE_RATE = np.array(16_000, dtype=np.int64)
 
 
 class SpeechActivityNet:
@@ -34,6 +33,6 @@ class SpeechActivityNet:
         if chunk.shape != (CHUNK,):
             raise InputError(f"speech activity takes chunks of {CHUNK} samples at 16 kHz, this one is {chunk.shape}")
         seen = np.concatenate((self._context, chunk)).astype(np.float32, copy=False)
-        probability, self._state = self._net.run(seen[None], self._state, _SAMPLE_RATE)
+        probability, self._state = self._net.run(seen[None], self._state)
         self._context = seen[-_CONTEXT:]
         return float(probability[0, 0])

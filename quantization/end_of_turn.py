@@ -105,13 +105,7 @@ def _layer(g: _Graph, x: str, name: str) -> str:
     attention = f"{name}.self_attn"
     normed = g.norm(x, f"{name}.self_attn_layer_norm")
     joined = g.attention_input(normed, attention)  # (1, T, 1152)
-    split = g.op("Reshape", [joined, g.ints("to_heads", [-1, 3, HEADS, WIDTH // HEADS])], f"{name}.split")
-    stacked = g.op("Transpose", [split], f"{name}.stacked", perm=[1, 2, 0, 3])  # (3, 6, T, 64)
-    query, key, value = (g.op("Gather", [stacked, g.index(n)], f"{name}.part{n}", axis=0) for n in range(3))
-    turned = g.op("Transpose", [key], f"{name}.turned", perm=[0, 2, 1])
-    scores = g.op("Softmax", [g.op("MatMul", [query, turned], f"{name}.scores")], f"{name}.softmax", axis=-1)
-    mixed = g.op("Transpose", [g.op("MatMul", [scores, value], f"{name}.mixed")], f"{name}.back", perm=[1, 0, 2])
-    merged = g.op("Reshape", [mixed, g.ints("from_heads", [1, -1, WIDTH])], f"{name}.merged")
+    merged = g.op("Concat", g.heads(joined, name), f"{name}.merged", axis=2)
     x = g.op("Add", [x, g.linear(merged, f"{attention}.out_proj")], f"{name}.middle")
     wide = g.op("Gelu", [g.linear(g.norm(x, f"{name}.final_layer_norm"), f"{name}.fc1")], f"{name}.gelu")
     return g.op("Add", [x, g.linear(wide, f"{name}.fc2")], name)
@@ -169,6 +163,21 @@ class _Graph:
             np.concatenate((bias["q"] * scale, np.zeros(WIDTH, dtype=np.float32), bias["v"])),
             name,
         )
+
+    def heads(self, joined: str, name: str) -> list[str]:
+        """What each head mixes, (1, T, 64). One after another: all of them at once would hold six times the scores."""
+        parts = [f"{name}.{part}{n}" for part in ("query", "key", "value") for n in range(HEADS)]
+        self._nodes.append(
+            helper.make_node("Split", [joined], parts, name=f"{name}.split", axis=2, num_outputs=len(parts))
+        )
+        mixed = []
+        for n in range(HEADS):
+            query, key, value = (f"{name}.{part}{n}" for part in ("query", "key", "value"))
+            turned = self.op("Transpose", [key], f"{name}.turned{n}", perm=[0, 2, 1])
+            scores = self.op("MatMul", [query, turned], f"{name}.scores{n}")
+            share = self.op("Softmax", [scores], f"{name}.softmax{n}", axis=-1)
+            mixed.append(self.op("MatMul", [share, value], f"{name}.mixed{n}"))
+        return mixed
 
     def dense(self, x: str, name: str) -> str:
         """A float layer over one row; the file holds its weight as (out, in)."""
