@@ -32,6 +32,7 @@ with atheris.instrument_imports(include=["edge.wire", "edge.outbox_file", "cloud
     from edge.wire.check import parse_downlink, parse_uplink
     from edge.wire.json_form import from_json, to_cloudevent, to_json
     from edge.wire.limits import MAX_DOWNLINK, MAX_ENVELOPE, fit
+    from edge.wire.publications import pack, properties, split, unpack
 
 _GOLDEN = Path(__file__).parent / "contract" / "golden"
 _DEVICE = "car-7"  # of the golden packets
@@ -95,7 +96,7 @@ class Fuzz:
         self._session: Session | None = None
         self._targets: tuple[Callable[[bytes], None], ...] = (
             self.uplink, self.uplink, self.downlink, self.json, self.topic, self.desk, self.frames, self.hello,
-            self.envelope,
+            self.envelope, self.publication,
         )  # fmt: skip
 
     def one(self, data: bytes) -> None:
@@ -158,6 +159,19 @@ class Fuzz:
             raise WireError("no hello") from error
         admit(hello, [_DEVICE], {"*": "sesame"})
 
+    def publication(self, data: bytes) -> None:
+        try:
+            packets, rest = split(data)
+            assert sum(len(body) for _, body in packets) + len(rest) <= len(data)
+            for first, body in packets:
+                message, qos, mid = unpack(first, body, five=True)
+                told = properties(message.response, message.correlation)
+                again = pack(message.topic, message.payload, told, qos=qos, retain=message.retained, mid=mid)
+                ((head, rest),), _ = split(again)
+                assert unpack(head, rest, five=True) == (message, qos, mid)
+        except ValueError as error:
+            raise WireError("no publication") from error
+
     async def _open(self) -> None:
         if self._session is not None:
             await self._sessions.close()
@@ -178,6 +192,9 @@ def seeds(folder: Path) -> None:
             (folder / "json").write_bytes(b"\x03" + to_json(envelope).encode())
             (folder / "envelope").write_bytes(b"\x08" + envelope.SerializeToString())
             (folder / "frame").write_bytes(b"\x06" + frame(7, envelope.SerializeToString()))
+    (folder / "publication").write_bytes(
+        b"\x09" + pack("mien/v1/t/d/down", b"x", properties("r", b"c", 5), qos=1, retain=False, mid=7)
+    )
     (folder / "topic").write_bytes(b"\x04mien/v1/acme/car-7/up/env")
     (folder / "desk").write_bytes(b'\x05{"ask": "enroll", "claim": "A", "csr": "B"}')
 

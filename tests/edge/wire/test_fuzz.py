@@ -18,6 +18,6 @@ def test_nothing_that_strangers_send_breaks_what_reads_it(tmp_path: Path) -> Non
     assert done.returncode == 0, done.stderr[-3_000:]
     counts = json.loads(next(line for line in done.stdout.splitlines() if line.startswith("{")))
     assert counts["inputs"] == 30_000
-    for target in ("uplink", "downlink", "json", "envelope", "topic", "hello"):
+    for target in ("uplink", "downlink", "json", "envelope", "topic", "hello", "publication"):
         assert counts[f"{target}_taken"] > 0
         assert counts[f"{target}_refused"] > 0

@@ -1,0 +1,103 @@
+"""Publications as MQTT bytes, against paho's own encoder and decoder."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from paho.mqtt import _packet
+from paho.mqtt.client import MQTTv5, MQTTv311
+from paho.mqtt.packettypes import PacketTypes
+from paho.mqtt.properties import Properties
+
+from edge.wire import publications
+
+_TOPICS = st.text(st.characters(exclude_characters="+#\0", exclude_categories=["Cs"]), min_size=1, max_size=300)
+_PLAIN = st.text("abc/", max_size=40)
+
+
+@given(
+    topic=_TOPICS,
+    payload=st.binary(max_size=20_000),
+    qos=st.sampled_from((0, 1, 2)),
+    retain=st.booleans(),
+    mid=st.integers(1, 65_535),
+    response=_PLAIN,
+    correlation=st.binary(max_size=40),
+    expiry_s=st.none() | st.integers(1, 2**32 - 1),
+    five=st.booleans(),
+)
+def test_paho_reads_what_is_packed(
+    topic: str,
+    payload: bytes,
+    qos: int,
+    retain: bool,
+    mid: int,
+    response: str,
+    correlation: bytes,
+    expiry_s: int | None,
+    five: bool,
+) -> None:
+    """Both decoders find in a packet what was put into it."""
+    told = publications.properties(response, correlation, expiry_s) if five else b""
+    packet = publications.pack(topic, payload, told, qos=qos, retain=retain, mid=mid)
+    ((first, body),), rest = publications.split(packet)
+    assert rest == b""
+    paho = _packet.decode_publish(first, body, MQTTv5 if five else MQTTv311)
+    assert (paho.topic, bytes(paho.payload), paho.qos, bool(paho.retain)) == (topic.encode(), payload, qos, retain)
+    if five:
+        assert getattr(paho.properties, "ResponseTopic", "") == response
+        assert getattr(paho.properties, "CorrelationData", b"") == correlation
+        assert getattr(paho.properties, "MessageExpiryInterval", None) == expiry_s
+    found, found_qos, found_mid = publications.unpack(first, body, five=five)
+    assert (found.topic, found.payload, found.retained, found_qos) == (topic, payload, retain, qos)
+    assert found_mid == (mid if qos else 0)
+    assert (found.response, found.correlation) == ((response, correlation) if five else ("", b""))
+
+
+def test_properties_that_are_not_asked_for_are_passed_over() -> None:
+    """A broker and integrators may add any property; the two that count are found among them."""
+    told = Properties(PacketTypes.PUBLISH)
+    told.PayloadFormatIndicator = 1
+    told.MessageExpiryInterval = 9
+    told.TopicAlias = 3
+    told.ContentType = "text"
+    told.SubscriptionIdentifier = 200_000
+    told.UserProperty = [("a", "b"), ("c", "d")]
+    told.ResponseTopic, told.CorrelationData = "to/me", b"7"
+    packet = publications.pack("t", b"x", told.pack(), qos=0, retain=False, mid=0)
+    ((first, body),), _ = publications.split(packet)
+    message, _, _ = publications.unpack(first, body, five=True)
+    assert message == publications.Message("t", b"x", "to/me", b"7", retained=False)
+
+
+def test_pieces_are_put_together() -> None:
+    """However TCP cuts it: a packet comes out once, when its last byte is there."""
+    packets = [publications.pack("t", bytes(n), b"\0", qos=1, retain=False, mid=n + 1) for n in (0, 1, 127, 20_000)]
+    found, rest = [], b""
+    for byte in b"".join(packets):
+        whole, rest = publications.split(rest + bytes((byte,)))
+        found += whole
+    assert not rest
+    assert [publications.unpack(*packet, five=True)[2] for packet in found] == [1, 2, 128, 20_001]
+
+
+@pytest.mark.parametrize(
+    "packet",
+    ["30 00", "30 03 00 05 61", "32 03 00 01 61", "30 04 00 01 61 05", "36 06 00 01 61 00 01 00", "30 ff ff ff ff 01"],
+)
+def test_what_is_no_publication_is_refused(packet: str) -> None:
+    """Too short for its topic, number or properties; QoS 3; a length of five bytes: never taken for something else."""
+
+    def read() -> None:
+        for first, body in publications.split(bytes.fromhex(packet))[0]:
+            publications.unpack(first, body, five=True)
+
+    with pytest.raises(ValueError, match=r"publication|length"):
+        read()
+
+
+def test_a_wildcard_is_no_topic_to_publish_on() -> None:
+    """A broker hangs up on those; found here, with a reason."""
+    with pytest.raises(ValueError, match="wildcard"):
+        publications.pack("a/+", b"", b"", qos=0, retain=False, mid=0)
