@@ -8,7 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from cloud_bridge.errors import ModelAbsent, SettingError
-from cloud_bridge.providers.base import LanguageModel, Voice
+from cloud_bridge.providers.base import ToolUser, Voice
 from cloud_bridge.settings import secret
 from models import card as cards
 from models import store
@@ -32,7 +32,7 @@ def fetch(llm: str, tts: str, progress: Progress) -> None:
             raise ModelAbsent(str(error)) from error
 
 
-def language_model(chosen: str) -> LanguageModel:
+def language_model(chosen: str) -> ToolUser:
     """The language model named `chosen`. Raises SettingError or ModelAbsent."""
     kind, _, rest = chosen.partition(":")
     match kind:

@@ -30,7 +30,6 @@ from cloud_bridge.ingest.base import Device, Tls
 from cloud_bridge.ingest.session import Sessions
 from cloud_bridge.presence import Presence
 from cloud_bridge.providers.base import LanguageModel
-from cloud_bridge.providers.openai import OpenAI
 from cloud_bridge.record import Record
 from cloud_bridge.settings import Settings, secret
 from cloud_bridge.speech import Speech, cache_folder
@@ -56,7 +55,8 @@ async def serve(settings: Settings, tell: Tell, stop: asyncio.Event) -> None:
     tls = _tls(settings)
     tokens = _tokens(settings.token_file) if settings.token_file else None
     async with AsyncExitStack() as stack:
-        model = await asyncio.to_thread(choose.language_model, settings.llm)
+        chosen = await asyncio.to_thread(choose.language_model, settings.llm)
+        model: LanguageModel = chosen
         stack.push_async_callback(model.close)
         others = None
         if settings.mcp_servers is not None:
@@ -65,8 +65,7 @@ async def serve(settings: Settings, tell: Tell, stop: asyncio.Event) -> None:
 
             others = Others(read(settings.mcp_servers))
             stack.push_async_callback(others.stop)
-            if isinstance(model, OpenAI):
-                model = ToolModel(model, others)
+            model = ToolModel(chosen, others)
         if settings.answers:
             model = FairModel(model, Gate(settings.answers))
         voice, spare = await asyncio.to_thread(choose.voice, settings.tts)

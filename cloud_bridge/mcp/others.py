@@ -16,7 +16,7 @@ import logging
 import os
 from collections import Counter
 from collections.abc import Mapping
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, suppress
 from typing import Any
 
 from mcp.client import Client
@@ -157,6 +157,12 @@ class Others:
         """Connect, and follow what rules fire."""
         self._tasks = [asyncio.create_task(one.run(), name=f"mcp {one.name}") for one in self.servers]
         presence.relays.append(self._told)  # of what happens here: each bridge of a fleet calls for its own devices
+
+    async def settle(self, within_s: float) -> None:
+        """Wait until every server is connected, or no longer than that."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(within_s):
+                await asyncio.gather(*(one.connected.wait() for one in self.servers))
 
     async def stop(self) -> None:
         """Hang up."""

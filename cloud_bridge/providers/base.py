@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from dataclasses import dataclass, fields
-from typing import Literal, Protocol
+from typing import Any, Literal, Protocol
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +58,50 @@ class LanguageModel(Protocol):
 
     async def close(self) -> None:
         """Let go of everything. Idempotent."""
+
+
+@dataclass(frozen=True, slots=True)
+class Offered:
+    """A tool that a model may call. `parameters`: JSON Schema of its arguments."""
+
+    name: str
+    description: str
+    parameters: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """A tool that a model wants to be called. `arguments`: JSON, as the model wrote it."""
+
+    id: str
+    name: str
+    arguments: str
+
+
+Round = Sequence[tuple[Call, str]]
+"""What a model called at once, each with its result."""
+
+
+class ToolUser(LanguageModel, Protocol):
+    """A language model that can call tools."""
+
+    async def prime(
+        self, messages: Sequence[Message], *, lasting: bool = False, offered: Sequence[Offered] = ()
+    ) -> None:
+        """See `LanguageModel`; the tools stand in the prompt, too."""
+
+    def consult(
+        self,
+        messages: Sequence[Message],
+        offered: Sequence[Offered],
+        rounds: Sequence[Round],
+        max_tokens: int,
+        used: Usage | None = None,
+        *,
+        may_call: bool = True,
+    ) -> AsyncGenerator[str | Call, None]:
+        """Like `stream`, with tools: pieces of the answer as they come, and each call once it is whole. `rounds`: what
+        was called for this answer before. `may_call` False: it has to answer now."""
 
 
 @dataclass(frozen=True, slots=True)

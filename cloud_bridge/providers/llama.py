@@ -15,7 +15,7 @@ from pathlib import Path
 import httpx
 
 from cloud_bridge.errors import ModelAbsent, ProviderBusy
-from cloud_bridge.providers.base import Message, Usage
+from cloud_bridge.providers.base import Call, Message, Offered, Round, Usage
 from cloud_bridge.providers.openai import OpenAI
 
 _WORKER = Path(__file__).with_name("llama_worker.py")
@@ -92,12 +92,15 @@ class Llama:
     def _serving(self) -> bool:
         return self._http is not None and self._worker is not None and self._worker.returncode is None
 
-    async def prime(self, messages: Sequence[Message], *, lasting: bool = False) -> None:
+    async def prime(
+        self, messages: Sequence[Message], *, lasting: bool = False, offered: Sequence[Offered] = ()
+    ) -> None:
         """Compute `messages` into the model's cache; a lasting prompt is kept on disk for the next start."""
-        text = json.dumps([_CONTEXT, [[one.role, one.text] for one in messages]])
+        tools = [[one.name, one.description, dict(one.parameters)] for one in offered]
+        text = json.dumps([_CONTEXT, [[one.role, one.text] for one in messages], *tools])
         name = f"{self._file.stem}-{hashlib.sha256(text.encode()).hexdigest()[:16]}.kv"
         kept = lasting and await self._slot("restore", name)
-        async with contextlib.aclosing(self.stream(messages, 1)) as pieces:
+        async with contextlib.aclosing(self.consult(messages, offered, (), 1)) as pieces:
             async for _ in pieces:
                 pass
         if lasting and not kept:
@@ -117,10 +120,27 @@ class Llama:
         self, messages: Sequence[Message], max_tokens: int, used: Usage | None = None
     ) -> AsyncGenerator[str, None]:
         """Pieces of the answer as they come."""
+        async with contextlib.aclosing(self.consult(messages, (), (), max_tokens, used)) as pieces:
+            async for piece in pieces:
+                if isinstance(piece, str):
+                    yield piece
+
+    async def consult(
+        self,
+        messages: Sequence[Message],
+        offered: Sequence[Offered],
+        rounds: Sequence[Round],
+        max_tokens: int,
+        used: Usage | None = None,
+        *,
+        may_call: bool = True,
+    ) -> AsyncGenerator[str | Call, None]:
+        """See `ToolUser`. The worker reads calls out of the model's text, by the model's own template."""
         if not self._serving():
             await self.start()
         assert self._http is not None
-        async with contextlib.aclosing(self._http.stream(messages, max_tokens, used)) as pieces:
+        asked = self._http.consult(messages, offered, rounds, max_tokens, used, may_call=may_call)
+        async with contextlib.aclosing(asked) as pieces:
             async for piece in pieces:
                 yield piece
 

@@ -11,7 +11,7 @@ from typing import Any
 
 from cloud_bridge.errors import ProviderBusy, ProviderError
 from cloud_bridge.providers import sse
-from cloud_bridge.providers.base import Message, Usage
+from cloud_bridge.providers.base import Call, Message, Offered, Round, Usage
 
 DEFAULT_URL = "https://api.openai.com/v1"
 
@@ -40,32 +40,54 @@ class OpenAI:
     async def start(self) -> None:
         """Nothing to load; the connection opens with the first request."""
 
-    async def prime(self, messages: Sequence[Message], *, lasting: bool = False) -> None:
+    async def prime(
+        self, messages: Sequence[Message], *, lasting: bool = False, offered: Sequence[Offered] = ()
+    ) -> None:
         """Nothing: the vendor keeps its own cache, and bills."""
 
     async def stream(
         self, messages: Sequence[Message], max_tokens: int, used: Usage | None = None
     ) -> AsyncGenerator[str, None]:
         """Pieces of the answer as they come."""
-        chat = [{"role": message.role, "content": message.text} for message in messages]
-        async with contextlib.aclosing(self.deltas(chat, max_tokens, used)) as deltas:
-            async for delta in deltas:
-                if text := delta.get("content"):
-                    yield text
+        async with contextlib.aclosing(self.consult(messages, (), (), max_tokens, used)) as pieces:
+            async for piece in pieces:
+                if isinstance(piece, str):
+                    yield piece
 
-    async def deltas(
-        self, chat: Sequence[Mapping[str, Any]], max_tokens: int, used: Usage | None = None, **more: Any
-    ) -> AsyncGenerator[dict[str, Any], None]:
-        """What the server adds to its message, as it comes; `chat` and `more` (tools …) in OpenAI's format."""
-        body = {
+    async def consult(
+        self,
+        messages: Sequence[Message],
+        offered: Sequence[Offered],
+        rounds: Sequence[Round],
+        max_tokens: int,
+        used: Usage | None = None,
+        *,
+        may_call: bool = True,
+    ) -> AsyncGenerator[str | Call, None]:
+        """See `ToolUser`."""
+        body: dict[str, Any] = {
             "model": self._model,
-            "messages": list(chat),
+            "messages": [{"role": message.role, "content": message.text} for message in messages],
             "max_tokens": max_tokens,
             "stream": True,
             "stream_options": {"include_usage": True},
             **self._extra,
-            **more,
         }
+        for one in rounds:
+            body["messages"] += _told(one)
+        if offered and may_call:
+            body["tools"] = [_shown(one) for one in offered]
+        calls: dict[int, dict[str, str]] = {}
+        async with contextlib.aclosing(self._deltas(body, used)) as deltas:
+            async for delta in deltas:
+                if text := delta.get("content"):
+                    yield text
+                _gather(calls, delta.get("tool_calls") or [])
+        for call in calls.values():
+            yield Call(**call)
+
+    async def _deltas(self, body: Mapping[str, Any], used: Usage | None) -> AsyncGenerator[dict[str, Any], None]:
+        """What the server adds to its message, as it comes."""
         whole = False
         with sse.billed(self.usage, used) as bill:
             async with sse.posted(self.http, "chat/completions", body, self.name) as answer:
@@ -98,3 +120,28 @@ def _count(bill: Usage, usage: Mapping[str, Any]) -> None:
     bill.input_tokens += usage.get("prompt_tokens") or 0
     bill.output_tokens += usage.get("completion_tokens") or 0
     bill.cached_tokens += (usage.get("prompt_tokens_details") or {}).get("cached_tokens") or 0
+
+
+def _shown(tool: Offered) -> dict[str, Any]:
+    function = {"name": tool.name, "description": tool.description, "parameters": dict(tool.parameters)}
+    return {"type": "function", "function": function}
+
+
+def _told(calls: Round) -> list[dict[str, Any]]:
+    """The calls of one round as the model's own message, and their results."""
+    made = [
+        {"id": call.id, "type": "function", "function": {"name": call.name, "arguments": call.arguments or "{}"}}
+        for call, _ in calls
+    ]
+    results = [{"role": "tool", "tool_call_id": call.id, "content": text} for call, text in calls]
+    return [{"role": "assistant", "content": None, "tool_calls": made}, *results]
+
+
+def _gather(calls: dict[int, dict[str, str]], pieces: Sequence[Mapping[str, Any]]) -> None:
+    """A call comes in pieces: its name first, its arguments bit by bit."""
+    for piece in pieces:
+        call = calls.setdefault(int(piece.get("index", 0)), {"id": "", "name": "", "arguments": ""})
+        function = piece.get("function") or {}
+        call["id"] = piece.get("id") or call["id"]
+        call["name"] = function.get("name") or call["name"]
+        call["arguments"] += function.get("arguments") or ""

@@ -6,7 +6,7 @@ import asyncio
 import json
 import sys
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
 from typing import Any
 
@@ -14,10 +14,6 @@ import pytest
 from mcp.server.mcpserver import MCPServer
 from mcp.shared.exceptions import MCPError
 from mcp.types import ToolAnnotations
-from starlette.applications import Starlette
-from starlette.requests import Request
-from starlette.responses import Response
-from starlette.routing import Route
 
 from cloud_bridge.errors import SettingError
 from cloud_bridge.fleet.fair import TENANT
@@ -25,10 +21,20 @@ from cloud_bridge.ingest.base import Device
 from cloud_bridge.mcp.model import ToolModel
 from cloud_bridge.mcp.others import Others, Written, fit, read
 from cloud_bridge.presence import Presence
-from cloud_bridge.providers.base import Message
+from cloud_bridge.providers.anthropic import Anthropic
+from cloud_bridge.providers.base import Message, ToolUser
 from cloud_bridge.providers.openai import OpenAI
 from cloud_bridge.web.listen import listen
 from edge.wire import mien_pb2
+from tests.cloud_bridge.providers.servers import (
+    EVENTS,
+    Seen,
+    anthropic_calls,
+    anthropic_events,
+    openai_calls,
+    openai_chunks,
+    server,
+)
 from tests.sim.bridge import App
 
 CAR = Device("car-7", 5, tenant="acme")
@@ -140,69 +146,67 @@ async def test_a_server_that_is_a_program_is_called_through_a_pipe(tmp_path: Pat
         assert out.read_text() == "drowsy"
 
 
-@asynccontextmanager
-async def vendor(*answers: list[dict[str, Any]]) -> AsyncIterator[tuple[str, list[Any]]]:
-    """A server of OpenAI's format that gives these deltas, one list a request; its address and what it was asked."""
-    asked: list[Any] = []
-
-    async def complete(request: Request) -> Response:
-        asked.append(await request.json())
-        deltas = [{"choices": [{"delta": delta}]} for delta in answers[min(len(asked), len(answers)) - 1]]
-        ends = [{"choices": [{"delta": {}, "finish_reason": "stop"}]}]
-        return Response("".join(f"data: {json.dumps(one)}\n\n" for one in (*deltas, *ends)) + "data: [DONE]\n\n")
-
-    app = Starlette(routes=[Route("/v1/chat/completions", complete, methods=["POST"])])
-    listening = await listen(app, "127.0.0.1:0", tls=None, secure=True)
-    try:
-        yield f"{listening.address}/v1", asked
-    finally:
-        await listening.stop()
+PROVIDERS: dict[str, tuple[Any, Any, Any]] = {
+    "openai": (OpenAI, openai_calls, openai_chunks),
+    "anthropic": (Anthropic, anthropic_calls, anthropic_events),
+}
 
 
-def wants(name: str, *arguments: str) -> list[dict[str, Any]]:
-    """A call as it comes: its name, then its arguments bit by bit."""
-    first = {"index": 0, "id": "c1", "function": {"name": name, "arguments": ""}}
-    rest = [{"index": 0, "function": {"arguments": part}} for part in arguments]
-    return [{"tool_calls": [one]} for one in (first, *rest)]
+def vendor(*answers: list[bytes | float]) -> AbstractAsyncContextManager[Seen]:
+    """A server that gives these streams, one a request, and the last one from then on."""
+    return server(lambda number: (200, EVENTS, answers[min(number, len(answers)) - 1]))
 
 
-async def answered(url: str, others: Others, tenant: str = "acme") -> str:
+async def answered(model: ToolUser, others: Others, tenant: str = "acme") -> str:
     """What the model says in the end."""
     TENANT.set(tenant)
-    model = ToolModel(OpenAI("any", url), others)
+    asked = ToolModel(model, others)
+    chat = [Message("system", "Be kind."), Message("user", "How is the weather in Rome?")]
     try:
-        return "".join([piece async for piece in model.stream([Message("user", "How is the weather in Rome?")], 50)])
+        return "".join([piece async for piece in asked.stream(chat, 50)])
     finally:
         await model.close()
 
 
-async def test_the_language_model_looks_something_up() -> None:
-    """It is offered what may be read, its call is made, and it answers with the result before it."""
-    says = [{"content": "It "}, {"content": "rains."}]
-    call = wants("home__get_weather", '{"ci', 'ty": "Rome"}')
-    async with home() as (home_url, called), vendor(call, says) as (url, asked):
+@pytest.mark.parametrize("provider", PROVIDERS)
+async def test_the_language_model_looks_something_up(provider: str) -> None:
+    """Whoever provides it: it is offered what may be read, its call is made, and it answers with the result before it.
+    Its rules then say that it may look things up."""
+    kind, calls, says = PROVIDERS[provider]
+    call = calls("home__get_weather", '{"ci', 'ty": "Rome"}')
+    async with home() as (home_url, called), vendor(call, says(["It ", "rains."])) as seen:
         written = Written(url=home_url, answers=["get_*", "open_door"], tenants=["acme"])
         async with joined(home=written) as (others, _):
-            assert await answered(url, others) == "It rains."
+            assert (await answered(kind("any", seen.url), others)).endswith("It rains.")
             assert called == [("get_weather", "Rome")]
-            assert [one["function"]["name"] for one in asked[0]["tools"]] == ["home__get_weather"]
-            assert asked[1]["messages"][-1] == {"role": "tool", "tool_call_id": "c1", "content": "It rains in Rome."}
-            assert await answered(url, others, tenant="others") == "It rains."
-            assert "tools" not in asked[-1], "the other tenant's devices have no tools"
+            offered = json.dumps(seen.bodies[0]["tools"])
+            assert "home__get_weather" in offered
+            assert "open_door" not in offered, "only what reads"
+            assert "look things up" in json.dumps(seen.bodies[0])
+            assert "It rains in Rome." in json.dumps(seen.bodies[1]["messages"][-1])
+            assert (await answered(kind("any", seen.url), others, tenant="others")).endswith("It rains.")
+            assert "tools" not in seen.bodies[-1], "the other tenant's devices have no tools"
+            assert "look things up" not in json.dumps(seen.bodies[-1])
 
 
 async def test_a_model_that_only_calls_comes_to_an_end() -> None:
     """What is not offered is not called, bad arguments neither; after two rounds no tools are offered any more."""
-    calls = (wants("home__open_door"), wants("home__get_weather", "{"), [])
-    async with home() as (home_url, called), vendor(*calls) as (url, asked):
+    calls = (openai_calls("home__open_door"), openai_calls("home__get_weather", "{"), openai_chunks([]))
+    async with home() as (home_url, called), vendor(*calls) as seen:
         written = Written(url=home_url, answers=["*"], tenants=["acme"])
         async with joined(home=written) as (others, _):
-            assert await answered(url, others) == ""
+            assert await answered(OpenAI("any", seen.url), others) == ""
             assert called == []
-            assert len(asked) == 3
-            assert "tools" not in asked[2]
-            results = [one["content"] for one in asked[2]["messages"] if one["role"] == "tool"]
+            assert len(seen.bodies) == 3
+            assert "tools" not in seen.bodies[2]
+            results = [one["content"] for one in seen.bodies[2]["messages"] if one["role"] == "tool"]
             assert results == ["error: there is no such tool", "error: the arguments are no JSON"]
+
+
+async def test_servers_that_are_away_hold_nobody_up() -> None:
+    """A model of this machine waits a moment for the tools of its prompt, and no longer."""
+    others = Others({"home": Written(url="http://127.0.0.1:9/mcp")})
+    await asyncio.wait_for(others.settle(0.05), 2)
 
 
 def test_the_file_is_checked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

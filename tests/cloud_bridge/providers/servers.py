@@ -113,3 +113,40 @@ def anthropic_events(words: list[str]) -> list[bytes | float]:
         ),
         event("message_stop"),
     ]
+
+
+def openai_calls(name: str, *arguments: str) -> list[bytes | float]:
+    """A stream that ends in a call: its name first, then its arguments bit by bit."""
+
+    def chunk(delta: dict[str, Any], end: str | None = None) -> bytes:
+        choice = {"index": 0, "delta": delta, "logprobs": None, "finish_reason": end}
+        base = {"id": "chatcmpl-1", "object": "chat.completion.chunk", "created": 1, "model": "m"}
+        return f"data: {json.dumps({**base, 'choices': [choice]})}\n\n".encode()
+
+    first = {"index": 0, "id": "call_1", "type": "function", "function": {"name": name, "arguments": ""}}
+    rest = ({"index": 0, "function": {"arguments": part}} for part in arguments)
+    return [
+        chunk({"role": "assistant", "content": None}),
+        *(chunk({"tool_calls": [one]}) for one in (first, *rest)),
+        chunk({}, "tool_calls"),
+        b"data: [DONE]\n\n",
+    ]
+
+
+def anthropic_calls(name: str, *arguments: str) -> list[bytes | float]:
+    """A Messages stream that says something and then calls: the call is a block of its own, its input comes in bits."""
+
+    def event(kind: str, **more: Any) -> bytes:
+        return f"event: {kind}\ndata: {json.dumps({'type': kind, **more})}\n\n".encode()
+
+    block = {"type": "tool_use", "id": "toolu_1", "name": name, "input": {}}
+    bits = [{"type": "input_json_delta", "partial_json": part} for part in ("", *arguments)]
+    end = {"stop_reason": "tool_use", "stop_sequence": None}
+    return [
+        *anthropic_events(["Wait."])[:-2],
+        event("content_block_start", index=1, content_block=block),
+        *(event("content_block_delta", index=1, delta=bit) for bit in bits),
+        event("content_block_stop", index=1),
+        event("message_delta", delta=end, usage={"output_tokens": 20}),
+        event("message_stop"),
+    ]

@@ -8,11 +8,12 @@ import pytest
 
 from cloud_bridge.errors import ProviderBusy, ProviderError, ProviderRefused
 from cloud_bridge.providers.anthropic import Anthropic
-from cloud_bridge.providers.base import Message
-from tests.cloud_bridge.providers.servers import EVENTS, JSON, anthropic_events, server
+from cloud_bridge.providers.base import Call, Message, Offered
+from tests.cloud_bridge.providers.servers import EVENTS, JSON, anthropic_calls, anthropic_events, server
 
 WORDS = ["I ", "hear ", "you."]
 CHAT = [Message("system", "Be kind."), Message("user", "Hello.")]
+WEATHER = Offered("get_weather", "How it is.", {"type": "object", "properties": {"city": {"type": "string"}}})
 
 
 async def collect(model: Anthropic) -> list[str]:
@@ -80,3 +81,50 @@ async def test_an_end_without_a_stop_is_an_error() -> None:
     async with server(lambda _: (200, EVENTS, anthropic_events(WORDS)[:-3])) as seen:
         with pytest.raises(ProviderBusy, match="before its end"):
             await collect(Anthropic("m", seen.url))
+
+
+async def test_a_call_is_read_as_the_vendors_own_client_reads_it() -> None:
+    """The input comes in bits, in a block of its own after the text; it is whole when its block ends."""
+    anthropic = pytest.importorskip("anthropic")
+    calls = anthropic_calls("get_weather", '{"ci', 'ty": "Rome"}')
+    async with server(lambda _: (200, EVENTS, calls)) as seen:
+        model = Anthropic("m", seen.url)
+        found = [piece async for piece in model.consult(CHAT, [WEATHER], [], 60)]
+        await model.close()
+        async with anthropic.AsyncAnthropic(base_url=seen.url, api_key="k") as client:
+            tools = seen.bodies[0]["tools"]
+            asked = client.messages.stream(model="m", max_tokens=9, messages=[], tools=tools)
+            async with asked as stream:
+                block = (await stream.get_final_message()).content[1]
+    assert found == ["Wait.", Call("toolu_1", "get_weather", '{"city": "Rome"}')]
+    assert (block.id, block.name, block.input) == ("toolu_1", "get_weather", {"city": "Rome"})
+    assert seen.bodies[0]["tools"] == [
+        {"name": "get_weather", "description": "How it is.", "input_schema": WEATHER.parameters}
+    ]
+    assert seen.bodies[0]["tool_choice"] == {"type": "auto"}
+
+
+async def test_results_go_back_beside_their_calls() -> None:
+    """A call is the assistant's block, its result the user's, by the same id; a broken input goes back empty, and the
+    tools stay in the request, for a chat that holds calls is refused without them."""
+    rounds = [[(Call("a", "get_weather", '{"city": "Rome"}'), "It rains."), (Call("b", "get_weather", "{"), "error")]]
+    async with server(lambda _: (200, EVENTS, anthropic_events(WORDS))) as seen:
+        model = Anthropic("m", seen.url)
+        async for _ in model.consult(CHAT, [WEATHER], rounds, 60, may_call=False):
+            pass
+        await model.close()
+    made, told = seen.bodies[0]["messages"][-2:]
+    assert made["role"] == "assistant"
+    assert [(one["type"], one["id"], one["input"]) for one in made["content"]] == [
+        ("tool_use", "a", {"city": "Rome"}),
+        ("tool_use", "b", {}),
+    ]
+    assert told == {
+        "role": "user",
+        "content": [
+            {"type": "tool_result", "tool_use_id": "a", "content": "It rains."},
+            {"type": "tool_result", "tool_use_id": "b", "content": "error"},
+        ],
+    }
+    assert seen.bodies[0]["tool_choice"] == {"type": "none"}
+    assert seen.bodies[0]["tools"]

@@ -11,10 +11,12 @@ import pytest
 
 from cloud_bridge import prompt
 from cloud_bridge.errors import ModelAbsent
-from cloud_bridge.providers.base import Message, Usage
+from cloud_bridge.providers.base import Call, Message, Offered, Usage
 from cloud_bridge.providers.llama import Llama
+from cloud_bridge.providers.openai import OpenAI
 from models import store
 from models.errors import ModelError
+from tests.cloud_bridge.providers.servers import EVENTS, openai_calls, server
 
 pytestmark = pytest.mark.skipif(importlib.util.find_spec("xllamacpp") is None, reason="xllamacpp is not installed")
 CHAT = [Message("system", "Be kind."), Message("user", "Say hello."), Message("assistant", "Hello,")]
@@ -102,3 +104,33 @@ async def test_what_it_kept_computed_can_be_erased(llama: Llama) -> None:
     assert [piece async for piece in llama.stream(CHAT, 3, used)]
     assert used.requests == 1
     assert used.input_tokens > used.cached_tokens
+
+
+async def test_it_takes_tools_and_their_results(llama: Llama) -> None:
+    """The model's own template puts the tools and what they gave into the prompt, and they can be computed ahead."""
+    tool = Offered("get_weather", "How it is.", {"type": "object", "properties": {"city": {"type": "string"}}})
+    chat = CHAT[:2]
+    without, with_tools, told = Usage(), Usage(), Usage()
+    async for _ in llama.consult(chat, [], [], 2, without):
+        pass
+    await llama.prime(chat, offered=[tool])
+    async for _ in llama.consult(chat, [tool], [], 2, with_tools):
+        pass
+    rounds = [[(Call("1", "get_weather", '{"city": "Rome"}'), "It rains cats and dogs in Rome.")]]
+    async for _ in llama.consult(chat, [tool], rounds, 2, told):
+        pass
+    assert without.input_tokens <= with_tools.input_tokens < told.input_tokens
+    assert with_tools.cached_tokens >= with_tools.input_tokens - 2
+
+
+async def test_a_call_is_read_from_its_format(llama: Llama) -> None:
+    """The worker speaks OpenAI's format, calls included: what it sends for one is given as one."""
+    async with server(lambda _: (200, EVENTS, openai_calls("get_weather", '{"city": ', '"Rome"}'))) as seen:
+        await llama.start()
+        assert llama._http is not None
+        await llama._http.close()
+        llama._http = OpenAI("tiny", seen.url)
+        tool = Offered("get_weather", "How it is.", {"type": "object"})
+        found = [piece async for piece in llama.consult(CHAT, [tool], [], 20)]
+    assert found == [Call("call_1", "get_weather", '{"city": "Rome"}')]
+    assert seen.bodies[0]["tools"][0]["function"]["name"] == "get_weather"

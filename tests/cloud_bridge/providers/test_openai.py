@@ -7,9 +7,9 @@ import asyncio
 import pytest
 
 from cloud_bridge.errors import ProviderBusy, ProviderError, ProviderRefused
-from cloud_bridge.providers.base import Message
+from cloud_bridge.providers.base import Call, Message, Offered
 from cloud_bridge.providers.openai import OpenAI
-from tests.cloud_bridge.providers.servers import EVENTS, JSON, openai_chunks, server
+from tests.cloud_bridge.providers.servers import EVENTS, JSON, openai_calls, openai_chunks, server
 
 WORDS = ["I ", "hear ", "you, ", "München."]
 CHAT = [Message("system", "Be kind."), Message("user", "Hello.")]
@@ -146,3 +146,27 @@ async def test_closing_hangs_up() -> None:
             while not seen.hung_up:  # noqa: ASYNC110
                 await asyncio.sleep(0.01)
         await model.close()
+
+
+async def test_a_call_is_read_as_the_vendors_own_client_reads_it() -> None:
+    """Its name comes first, its arguments bit by bit; it is whole when the stream ends. Results go back by its id."""
+    openai = pytest.importorskip("openai")
+    weather = Offered("get_weather", "How it is.", {"type": "object", "properties": {"city": {"type": "string"}}})
+    calls = openai_calls("get_weather", '{"ci', 'ty": "Rome"}')
+    async with server(lambda _: (200, EVENTS, calls)) as seen:
+        model = OpenAI("m", seen.url)
+        found = [piece async for piece in model.consult(CHAT, [weather], [], 60)]
+        async for _ in model.consult(CHAT, [weather], [[(Call("c", "get_weather", ""), "It rains.")]], 60):
+            pass
+        await model.close()
+        async with openai.AsyncOpenAI(base_url=seen.url, api_key="k") as client:
+            tools = seen.bodies[0]["tools"]
+            async with client.chat.completions.stream(model="m", messages=[], tools=tools) as stream:
+                theirs = (await stream.get_final_completion()).choices[0].message.tool_calls[0]
+    assert found == [Call("call_1", "get_weather", '{"city": "Rome"}')]
+    assert (theirs.id, theirs.function.name, theirs.function.arguments) == ("call_1", "get_weather", '{"city": "Rome"}')
+    made, told = seen.bodies[1]["messages"][-2:]
+    assert made["tool_calls"] == [
+        {"id": "c", "type": "function", "function": {"name": "get_weather", "arguments": "{}"}}
+    ]
+    assert told == {"role": "tool", "tool_call_id": "c", "content": "It rains."}
