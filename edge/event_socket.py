@@ -25,19 +25,20 @@ class EventSocket:
 
     def open(self) -> None:
         """Listen. Raises OutputError where another process listens there or the folder is not ours."""
-        self.path.parent.mkdir(parents=True, exist_ok=True)
         server = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         try:
+            self.path.parent.mkdir(parents=True, exist_ok=True)
             if self.path.is_socket():
                 if _answers(self.path):
                     raise OutputError(f"{self.path} is served by another process: stop it or choose another --socket")
                 self.path.unlink()  # left by a process that was killed
             server.bind(str(self.path))
-            self.path.chmod(0o600)  # what the person says and feels is for this user only
+            self.path.chmod(0o600)  # what the person says and feels is for this user only; nobody can connect before
             server.listen(8)
         except OSError as error:
             server.close()
-            raise OutputError(f"cannot listen on {self.path}: {error.strerror}: choose another --socket") from error
+            reason = error.strerror or error  # Python itself refuses a path that is too long
+            raise OutputError(f"cannot listen on {self.path} ({reason}): choose another --socket") from error
         self._server = server
         threading.Thread(target=self._accept, args=(server,), name="event-socket", daemon=True).start()
 

@@ -25,7 +25,7 @@ from edge.perceive.sight import Sight
 from edge.policy import Policy
 from edge.reference import Reference
 from edge.rules import Rules
-from edge.sensors.supervise import Supervised
+from edge.sensors.supervise import SensorHealth, Supervised
 from edge.slots import Slot
 from edge.summary import Summary
 from edge.tools.base import Place, Toolbox
@@ -134,6 +134,10 @@ class Loop:
     def stop(self) -> None:
         """End the run soon; may be called from a signal handler."""
         self._stop.set()
+
+    def broken(self) -> list[SensorHealth]:
+        """The inputs that ended by a fault; the plain end of a recording is none."""
+        return [one.health() for one in self._sensors if one.state == "stopped" and one.reason is not None]
 
     # ------------------------------------------------------------ the main path
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Sequence
 from importlib.metadata import EntryPoint, entry_points
@@ -11,7 +12,18 @@ _ORDER = ("demo", "run", "replay", "describe", "analyze", "explain", "doctor", "
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command that the first word names; its exit status."""
-    words = list(sys.argv[1:] if argv is None else argv)
+    try:
+        status = _main(list(sys.argv[1:] if argv is None else argv))
+        sys.stdout.flush()
+    except KeyboardInterrupt:
+        return 130
+    except BrokenPipeError:  # the reader of our output left; Python would try again to write the rest when it ends
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 141
+    return status
+
+
+def _main(words: list[str]) -> int:
     commands = {point.name: point for point in entry_points(group="mien.commands")}
     if not words or words[0] in ("-h", "--help", "help"):
         _print_help(commands)
@@ -37,10 +49,6 @@ def _run(point: EntryPoint, words: list[str]) -> int:
     except (MienError, ModelError) as error:
         print(f"mien {point.name}: {error}", file=sys.stderr)
         return 1
-    except KeyboardInterrupt:
-        return 130
-    except BrokenPipeError:  # the reader of our output left
-        return 141
     except ModuleNotFoundError as error:
         print(f"mien {point.name}: this install lacks '{error.name}': pip install 'mien[demo]'", file=sys.stderr)
         return 1

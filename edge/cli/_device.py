@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from edge.config import Config
+from edge.errors import OutputError
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -44,7 +45,11 @@ def settings(args: argparse.Namespace, **changes: Any) -> Config:
 def work(
     config: Config, out: Path | None, show: Callable[[str], None], *, describe_every_s: float | None = None
 ) -> int:
-    """Run the device loop until its input ends or Ctrl-C; every event line goes to `show` and to the socket."""
+    """Run the device loop until its input ends or Ctrl-C; every event line goes to `show` and to the socket.
+
+    The exit status: 1 where an input gave nothing because it is missing or broken, which is told on standard error.
+    Raises MienError.
+    """
     from models.session import share_memory
 
     share_memory()
@@ -53,7 +58,10 @@ def work(
 
     check(config)
     if out is not None:
-        out.mkdir(parents=True, exist_ok=True)
+        try:
+            out.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise OutputError(f"{out} cannot be made ({error.strerror}): choose another folder for --out") from error
     server = EventSocket(config.socket) if config.socket else None
     if server is not None:
         server.open()
@@ -71,7 +79,10 @@ def work(
     finally:
         if server is not None:
             server.close()
-    return 0
+    broken = loop.broken()
+    for one in broken:
+        print(f"{one.uri}: {one.reason}", file=sys.stderr)
+    return 1 if any(not one.frames for one in broken) else 0
 
 
 def emit(line: str) -> None:

@@ -40,6 +40,10 @@ def test_help_lists_every_command_with_what_it_does() -> None:
         (("run", "--config", "none.toml"), "no settings file at none.toml"),
         (("replay", "LICENSE", "--bridge", "carrier://x"), "no 'carrier' among the transports"),
         (("models", "pull", "nonesuch"), "no card for model 'nonesuch'"),
+        (("describe", "none.mp4"), "none.mp4"),
+        (("replay", "LICENSE"), "LICENSE"),
+        (("replay", "LICENSE", "--out", "/proc/none"), "another folder for --out"),
+        (("run", "--socket", "/proc/none/events.sock"), "choose another --socket"),
     ],
 )
 def test_what_cannot_work_is_said_in_one_line(words: tuple[str, ...], says: str) -> None:
@@ -48,6 +52,20 @@ def test_what_cannot_work_is_said_in_one_line(words: tuple[str, ...], says: str)
     assert done.returncode in (1, 2)
     assert says in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_a_reader_that_leaves_is_no_fault() -> None:
+    """`mien --help | head -1` ends quietly, with the status of a closed pipe."""
+    done = subprocess.run(
+        ["bash", "-c", f"{' '.join(MIEN)} --help | head -1; exit ${{PIPESTATUS[0]}}"],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert done.stderr == ""
+    assert done.stdout.startswith("usage: mien")
+    assert done.returncode in (0, 141), "0: all was written before the reader left"
 
 
 def test_a_missing_model_is_one_line_that_names_the_command(tmp_path: Path) -> None:
