@@ -12,8 +12,6 @@ from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Any
 
-import grpc
-
 from benchmarks.link_device import device, end_with_parent
 from benchmarks.link_faults import free_port
 from cloud_bridge.ingest import grpc as grpc_ingest
@@ -102,6 +100,7 @@ async def mqtt_echo(port: str) -> None:
 
 async def grpc_echo() -> None:
     """Sends every packet back on a bidirectional stream. Says `ready PORT`."""
+    import grpc  # as the bridge has it: `cloud_bridge.ingest` told it how to wait
 
     async def echo(packets: AsyncIterator[bytes], context: Any) -> None:
         async for packet in packets:

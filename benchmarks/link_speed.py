@@ -9,8 +9,6 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-import grpc
-
 from benchmarks.link_device import sample
 from benchmarks.link_faults import Mosquitto, free_port, open_config
 from edge.outbox import Outbox
@@ -70,6 +68,8 @@ async def mqtt_latency(folder: Path, rounds: int) -> dict[str, float]:
 
 async def grpc_latency(rounds: int) -> dict[str, float]:
     """Device → other end → device on one bidirectional stream."""
+    import grpc  # as the device has it: `edge.transports` told it how to wait
+
     other = peer("grpc_echo")
     (port,) = ready(other)
     payload = sample(Sealer("bench")).SerializeToString()

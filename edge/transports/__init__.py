@@ -1,1 +1,3 @@
 """Ways to the bridge: one file per URI scheme."""
+
+import edge.wire.grpc_core  # noqa: F401  # before one of them imports gRPC

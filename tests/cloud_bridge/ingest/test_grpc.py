@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import random
+import subprocess
+import sys
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import Any
@@ -224,3 +227,20 @@ async def test_health_and_reflection(bridge: Bridge) -> None:
         answers = reflection_pb2_grpc.ServerReflectionStub(channel).ServerReflectionInfo(ask())
         names = [s.name async for a in answers for s in a.list_services_response.service]
     assert "mien.v1.Mien" in names
+
+
+@pytest.mark.parametrize("end", ["edge.transports.grpc", "cloud_bridge.serve", "benchmarks.link_peer"])
+def test_grpc_is_told_how_to_wait_before_it_is_imported(end: str) -> None:
+    """Told later it would not listen, and each round trip would cost seven wake-ups more."""
+    code = (
+        "import importlib, os, sys\n"
+        "class Look:\n"
+        "    def find_spec(self, name, path=None, target=None):\n"
+        "        if name == 'grpc': print(os.environ.get('GRPC_EXPERIMENTS'))\n"
+        "sys.meta_path.insert(0, Look())\n"
+        f"importlib.import_module({end!r})\n"
+        "import grpc"
+    )
+    environment = {name: value for name, value in os.environ.items() if name != "GRPC_EXPERIMENTS"}
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, env=environment)
+    assert done.stdout.split() == ["-event_engine_client,-event_engine_listener"]
