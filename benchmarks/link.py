@@ -15,6 +15,7 @@ from typing import Any
 
 from benchmarks import link_brokers, link_cost
 from benchmarks.link_faults import ToolAbsent
+from benchmarks.link_floor import floors
 from benchmarks.link_ordeal import KINDS, Ordeal
 from benchmarks.link_power import Machine
 from benchmarks.link_speed import grpc_latency, mqtt_latency, throughput
@@ -32,6 +33,7 @@ def measure(data: Path | None, *, quick: bool, peers: bool) -> Result:
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch)
         try:
+            metrics |= floors(folder, rounds)
             metrics |= asyncio.run(mqtt_latency(folder, rounds))
             metrics |= link_cost.memory(folder / "memory")
         except ToolAbsent as error:
