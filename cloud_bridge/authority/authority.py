@@ -9,25 +9,26 @@ authority/revoked.pem            the revocation list, for a broker (`crlfile`) a
 from __future__ import annotations
 
 import base64
+import contextlib
 import datetime
 import hashlib
-import os
 import secrets
 import sqlite3
 import threading
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 from cryptography import x509
+from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from cloud_bridge.authority import certificates
 from cloud_bridge.authority.certificates import BadRequest
-from cloud_bridge.errors import SettingError
+from cloud_bridge.authority.files import alone, write
+from cloud_bridge.errors import BridgeError, SettingError
 from cloud_bridge.state import state_folder
 from edge.wire import WireError
 from edge.wire.check import check_device
@@ -70,7 +71,7 @@ class Authority:
     """The authority in `folder`; made there when it is new and `create` is set.
 
     May be opened by several processes at once (the running bridge, and a command). Raises SettingError when it is not
-    there or cannot be used.
+    there or cannot be used, and later BridgeError while its file cannot be written.
     """
 
     def __init__(self, folder: Path, *, create: bool = False, device_days: float = DEVICE_DAYS) -> None:
@@ -94,9 +95,12 @@ class Authority:
             raise SettingError(f"the authority in {folder} cannot be used: {error}") from error
         if not isinstance(key, ec.EllipticCurvePrivateKey):
             raise SettingError(f"{folder / 'ca.key'} is no elliptic key: move it away, or give another folder")
+        if self._certificate.public_key() != key.public_key():
+            raise SettingError(f"ca.pem and ca.key in {folder} do not belong together: restore both from one backup")
         self._key = key
         if not self.revocation_list.exists():
-            self._write_list()
+            with self._transaction():
+                self._write_list()
 
     @property
     def ca(self) -> Path:
@@ -167,16 +171,16 @@ class Authority:
         if name in ("ca", "revoked"):
             raise SettingError(f"'{name}' is the name of the authority's own file: take another")
         path, key_path = self.folder / f"{name}.pem", self.folder / f"{name}.key"
-        if path.exists() and key_path.exists():
-            known = x509.load_pem_x509_certificate(path.read_bytes())
-            left = known.not_valid_after_utc - datetime.datetime.now(datetime.UTC)
-            names = known.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
-            if left.days > _SERVER_DAYS / 3 and {str(n.value) for n in names} == set(hosts):
-                return path, key_path
-        key = certificates.new_key()
-        made = certificates.for_server(self._certificate, self._key, key, name=name, hosts=hosts, days=_SERVER_DAYS)
-        _write(key_path, certificates.pem_of_key(key))
-        _write(path, certificates.pem(made))
+        if self._serves(path, key_path, hosts):
+            return path, key_path
+        with alone(self.folder):
+            if not self._serves(path, key_path, hosts):  # another process may have been quicker
+                key = certificates.new_key()
+                made = certificates.for_server(
+                    self._certificate, self._key, key, name=name, hosts=hosts, days=_SERVER_DAYS
+                )
+                write(key_path, certificates.pem_of_key(key))
+                write(path, certificates.pem(made))
         return path, key_path
 
     # ------------------------------------------------------------ taking back
@@ -189,7 +193,8 @@ class Authority:
                 "UPDATE certificate SET revoked_s = ? WHERE tenant = ? AND device = ? AND revoked_s IS NULL",
                 (time.time(), tenant, device),
             ).rowcount
-        self._write_list()
+        with self._transaction():  # alone: a list written beside another's would lack what that one revoked
+            self._write_list()
         return done
 
     def who(self, pem: bytes) -> tuple[str, int]:
@@ -220,9 +225,25 @@ class Authority:
 
     def _begin(self) -> None:
         self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        key = certificates.new_key()
-        _write(self.folder / "ca.pem", certificates.pem(certificates.self_signed(key, "Mien devices")))
-        _write(self.folder / "ca.key", certificates.pem_of_key(key))
+        with alone(self.folder):
+            if (self.folder / "ca.key").exists():  # another process was quicker
+                return
+            key = certificates.new_key()
+            write(self.folder / "ca.pem", certificates.pem(certificates.self_signed(key, "Mien devices")))
+            write(self.folder / "ca.key", certificates.pem_of_key(key))
+
+    def _serves(self, path: Path, key_path: Path, hosts: Sequence[str]) -> bool:
+        """Whether these files still are a good certificate of this authority for `hosts`, with its key."""
+        try:
+            known = x509.load_pem_x509_certificate(path.read_bytes())
+            key = serialization.load_pem_private_key(key_path.read_bytes(), None)
+            names = known.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+            known.verify_directly_issued_by(self._certificate)
+        except (OSError, ValueError, TypeError, x509.ExtensionNotFound, InvalidSignature):
+            return False
+        left = known.not_valid_after_utc - datetime.datetime.now(datetime.UTC)
+        fits = {str(name.value) for name in names} == set(hosts) and known.public_key() == key.public_key()
+        return fits and left.days > _SERVER_DAYS / 3
 
     def _grant(self, tenant: str, device: str, request: x509.CertificateSigningRequest) -> Granted:
         made = certificates.for_device(
@@ -237,7 +258,7 @@ class Authority:
     def _write_list(self) -> None:
         rows = self._db.execute("SELECT serial, revoked_s FROM certificate WHERE revoked_s IS NOT NULL")
         listed = certificates.revocations(self._certificate, self._key, [(int(serial), at_s) for serial, at_s in rows])
-        _write(self.revocation_list, listed, mode=0o644)  # a broker of another user reads it
+        write(self.revocation_list, listed, mode=0o644)  # a broker of another user reads it
 
     def _refresh(self) -> None:
         """Learn what another process revoked or granted: a new certificate lifts the ban on its name."""
@@ -246,19 +267,21 @@ class Authority:
             if now_s - self._read_s < _STALE_S:
                 return
             self._read_s = now_s
-            count = self._db.execute("SELECT COUNT(*) FROM certificate").fetchone()[0]
-            version = (self.revocation_list.stat().st_mtime_ns, count)
+            version = (self._db.execute("PRAGMA data_version").fetchone()[0], self._db.total_changes)  # others', ours
             if version != self._version:
                 self._version = version
                 found = self._db.execute("SELECT serial FROM certificate WHERE revoked_s IS NOT NULL")
                 self._revoked = frozenset(int(serial) for (serial,) in found)
                 self._gone = frozenset((h.tenant, h.device) for h in self.holders() if h.revoked)
 
-    @contextmanager
+    @contextlib.contextmanager
     def _transaction(self) -> Iterator[None]:
-        with self._lock, self._db:  # commits, or rolls back
-            self._db.execute("BEGIN IMMEDIATE")
-            yield
+        try:
+            with self._lock, self._db:  # commits, or rolls back
+                self._db.execute("BEGIN IMMEDIATE")
+                yield
+        except (sqlite3.Error, OSError) as error:
+            raise BridgeError(f"the authority in {self.folder} cannot be written now ({error}): try again") from error
 
 
 def folder() -> Path:
@@ -274,15 +297,3 @@ def fingerprint(sha256: bytes) -> str:
 def _hash(secret: str) -> bytes:
     """The secret has 120 random bits: no salt or stretching is needed against guessing."""
     return hashlib.sha256(secret.strip().upper().encode()).digest()
-
-
-def _write(path: Path, content: bytes, mode: int = 0o600) -> None:
-    """Whole or not at all."""
-    beside = path.with_name(f".{path.name}.new")
-    beside.unlink(missing_ok=True)
-    with os.fdopen(os.open(beside, os.O_CREAT | os.O_EXCL | os.O_WRONLY, mode), "wb") as file:
-        os.fchmod(file.fileno(), mode)
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
-    beside.replace(path)

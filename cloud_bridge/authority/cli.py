@@ -14,6 +14,7 @@ from cloud_bridge.authority.authority import CLAIM_HOURS, Authority, folder
 from cloud_bridge.authority.desk import DEFAULT_PORT
 from cloud_bridge.errors import BridgeError, SettingError
 
+_MOST_HOURS = 24 * 365
 _EPILOG = """\
 a device becomes itself in three steps:
   mien bridge --enroll 0.0.0.0:50052 --names bridge.local --listen 0.0.0.0:50051     on the bridge, running
@@ -43,7 +44,7 @@ def _parser() -> argparse.ArgumentParser:
     new = claim.add_parser("new", help="print a claim; it is shown once and kept hashed")
     new.add_argument("device")
     new.add_argument("--tenant", default="default")
-    new.add_argument("--hours", type=float, default=CLAIM_HOURS, help="how long it holds (%(default)s)")
+    new.add_argument("--hours", type=_hours, default=CLAIM_HOURS, help="how long it holds (%(default)s)")
     where = f"{socket.gethostname()}:{DEFAULT_PORT}"
     new.add_argument("--at", metavar="HOST:PORT", default=where, help="where the device enrolls (%(default)s)")
     new.add_argument("--json", action="store_true")
@@ -56,6 +57,13 @@ def _parser() -> argparse.ArgumentParser:
     issue.add_argument("name", help="its common name, e.g. broker or mien-bridge")
     issue.add_argument("--host", action="append", required=True, help="a name or address that it is reached by")
     return parser
+
+
+def _hours(text: str) -> float:
+    hours = float(text)
+    if not 0 < hours <= _MOST_HOURS:
+        raise argparse.ArgumentTypeError(f"a claim holds for more than 0 and at most {_MOST_HOURS} hours")
+    return hours
 
 
 def _claim(options: argparse.Namespace) -> int:

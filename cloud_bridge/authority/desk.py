@@ -19,7 +19,7 @@ from typing import Any
 
 from cloud_bridge.authority.authority import Authority, folder
 from cloud_bridge.authority.certificates import BadRequest
-from cloud_bridge.errors import ListenError
+from cloud_bridge.errors import BridgeError, ListenError
 
 log = logging.getLogger(__name__)
 
@@ -35,7 +35,7 @@ def open_authority() -> Authority:
 
 
 class Desk:
-    """A listening desk; `port` is the one it got. `counts`: enrolled, renewed, refused, malformed, busy."""
+    """A listening desk; `port` is the one it got. `counts`: enrolled, renewed, refused, malformed, busy, failed."""
 
     def __init__(self, authority: Authority) -> None:
         self.counts: Counter[str] = Counter()
@@ -57,8 +57,9 @@ class Desk:
             self._server = await asyncio.start_server(
                 self._serve, host.strip("[]"), int(port), ssl=context, limit=_LINE, ssl_handshake_timeout=_PATIENCE_S
             )
-        except OSError as error:
-            raise ListenError(f"cannot enroll devices on {address}: {error.strerror}") from error
+        except (OSError, OverflowError) as error:
+            reason = getattr(error, "strerror", None) or error
+            raise ListenError(f"cannot enroll devices on {address}: {reason}") from error
         self.port = int(self._server.sockets[0].getsockname()[1])
 
     async def stop(self) -> None:
@@ -70,16 +71,19 @@ class Desk:
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self._open += 1
         try:
-            if self._open > _AT_ONCE:
-                self.counts["busy"] += 1
-                return
             async with asyncio.timeout(_PATIENCE_S):
-                with contextlib.suppress(ValueError):  # a line that is too long
-                    line = await reader.readline()
+                if self._open > _AT_ONCE:
+                    self.counts["busy"] += 1
+                    answer = {"error": "too many devices enroll at once: try again"}
+                else:
+                    try:
+                        line = await reader.readline()
+                    except ValueError:  # it is too long
+                        line = b""
                     shown = writer.get_extra_info("ssl_object").getpeercert(True)
                     answer = await asyncio.to_thread(self.answer, line, shown)
-                    writer.write(json.dumps(answer).encode() + b"\n")
-                    await writer.drain()
+                writer.write(json.dumps(answer).encode() + b"\n")
+                await writer.drain()
         except (OSError, TimeoutError):
             self.counts["malformed"] += 1
         finally:
@@ -111,6 +115,10 @@ class Desk:
         except BadRequest as error:
             self.counts["refused"] += 1
             return {"error": str(error)}
+        except BridgeError as error:
+            self.counts["failed"] += 1
+            log.error("a device could not be enrolled: %s", error)
+            return {"error": "the bridge cannot write it down now: try again"}
         self.counts[f"{ask}ed"] += 1
         log.info("certificate granted: %s/%s (%s)", granted.tenant, granted.device, ask)
         return {

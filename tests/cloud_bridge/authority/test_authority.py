@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import sqlite3
+import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -11,11 +13,12 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 
-from cloud_bridge.authority import cli
+from cloud_bridge.authority import authority as module
+from cloud_bridge.authority import certificates, cli
 from cloud_bridge.authority.authority import Authority
 from cloud_bridge.authority.certificates import BadRequest, holder
 from cloud_bridge.authority.desk import Desk
-from cloud_bridge.errors import SettingError
+from cloud_bridge.errors import BridgeError, ListenError, SettingError
 from edge.identity import _request
 
 
@@ -179,3 +182,99 @@ def test_a_claim_that_is_no_text_is_refused_with_a_word(authority: Authority, cl
     line = b'{"ask": "enroll", "claim": "%s", "csr": %s}' % (claim.encode(), json.dumps(csr().decode()).encode())
     assert "error" in desk.answer(line, None)
     assert desk.counts["refused"] + desk.counts["malformed"] == 1
+
+
+def test_a_bridge_and_a_command_that_begin_at_once_make_one_authority(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One's key beside the other's certificate would sign what no device trusts."""
+    new_key = certificates.new_key
+
+    def slowly() -> object:
+        time.sleep(0.05)
+        return new_key()
+
+    monkeypatch.setattr(certificates, "new_key", slowly)
+    with ThreadPoolExecutor(4) as threads:
+        made = list(threads.map(lambda _: Authority(tmp_path / "authority", create=True), range(4)))
+    assert len({one.fingerprint() for one in made}) == 1
+    granted = made[0].enroll(secret(made[1].claim("car-7")), csr())
+    made_of = x509.load_pem_x509_certificate(granted.certificate.encode())
+    made_of.verify_directly_issued_by(x509.load_pem_x509_certificate(made[2].ca.read_bytes()))
+
+
+def test_a_key_that_is_not_the_authority_s_is_told(authority: Authority) -> None:
+    """A half restored backup must not sign."""
+    (authority.folder / "ca.key").write_bytes(certificates.pem_of_key(certificates.new_key()))
+    with pytest.raises(SettingError, match="do not belong together"):
+        Authority(authority.folder)
+
+
+@pytest.mark.parametrize("torn", ["key", "pem", "authority"])
+def test_a_bridge_s_own_certificate_that_does_not_fit_is_made_anew(
+    authority: Authority, tmp_path: Path, torn: str
+) -> None:
+    """A power cut between its two files, or another authority: the bridge must still come up, and be trusted."""
+    path, key_path = authority.server(["localhost"])
+    assert authority.server(["localhost"]) == (path, key_path)
+    before = path.read_bytes()
+    if torn == "key":
+        key_path.write_bytes(certificates.pem_of_key(certificates.new_key()))
+    elif torn == "pem":
+        path.write_bytes(before[:100])
+    else:
+        other, other_key = Authority(tmp_path / "other", create=True).server(["localhost"])
+        path.write_bytes(other.read_bytes())
+        key_path.write_bytes(other_key.read_bytes())
+    authority.server(["localhost"])
+    made = x509.load_pem_x509_certificate(path.read_bytes())
+    made.verify_directly_issued_by(x509.load_pem_x509_certificate(authority.ca.read_bytes()))
+    assert made.public_key() == serialization.load_pem_private_key(key_path.read_bytes(), None).public_key()
+    assert path.read_bytes() != before
+
+
+def test_a_revocation_holds_here_although_the_list_could_not_be_written(
+    authority: Authority, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A full disk keeps a broker's list old, which is told; the running bridge refuses the device all the same."""
+    running = Authority(authority.folder)
+    granted = authority.enroll(secret(authority.claim("car-7")), csr())
+    number = x509.load_pem_x509_certificate(granted.certificate.encode()).serial_number
+    assert running.refuses(number) is None
+
+    def full(*_: object, **__: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(module, "write", full)
+    with pytest.raises(BridgeError, match="No space left"):
+        authority.revoke("car-7")
+    running._read_s = float("-inf")
+    assert running.refuses(number)
+
+
+def test_a_file_that_another_holds_is_told_to_the_device(authority: Authority) -> None:
+    """It asks again; the claim is not used up."""
+    claim = authority.claim("car-7")
+    authority._db.execute("PRAGMA busy_timeout = 20")
+    desk = Desk(authority)
+    line = json.dumps({"ask": "enroll", "claim": secret(claim), "csr": csr().decode()}).encode()
+    with sqlite3.connect(authority.folder / "granted.sqlite", isolation_level=None) as other:
+        other.execute("BEGIN EXCLUSIVE")
+        assert "try again" in desk.answer(line, None)["error"]
+        other.execute("ROLLBACK")
+    assert desk.counts["failed"] == 1
+    assert desk.answer(line, None)["device"] == "car-7"
+
+
+async def test_a_port_that_cannot_be_is_told(authority: Authority) -> None:
+    """In a line, as any other address that cannot be had."""
+    with pytest.raises(ListenError, match="99999"):
+        await Desk(authority).start("127.0.0.1:99999", ["localhost"])
+
+
+@pytest.mark.parametrize("hours", ["0", "-5", "nan", "soon", "1e9"])
+def test_a_claim_that_never_holds_is_not_made(hours: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """Nor one that holds for ever."""
+    with pytest.raises(SystemExit):
+        cli.main(["claim", "new", "car-7", "--hours", hours])
+    assert "--hours" in capsys.readouterr().err
