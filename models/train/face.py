@@ -1,7 +1,11 @@
 """Recipe of the expression net: `python -m models.train.face --data $MIEN_DATA --out DIR`.
 
 Soft vote labels, heavy augmentation, rare classes drawn more often, cosine learning rate, and an exponential average of
-the weights, which is what gets exported. The first half of the epochs sees smaller pictures, which costs half the time.
+the weights, which is what gets exported. The first 40 % of the epochs see smaller pictures, which costs half the time.
+
+A wide net learns first (`--wide`); the shipped one starts as that net without its weakest channels (`--start`), and
+learns from what that net says of each picture as well as from the votes.
+
 One CPU core is enough (about a minute an epoch). Ctrl-C stops after the
 running step; `--resume` goes on from the last whole epoch, also with another `--epochs`.
 """
@@ -30,10 +34,10 @@ from models.expression import INPUT_SIZE, standardise
 from models.train.face_augment import Grey, augment
 from models.train.face_data import CLASSES, Faces, load
 from models.train.face_export import export
-from models.train.face_net import FaceNet, Residual
+from models.train.face_net import SHIPPED, WIDE, FaceNet, Widths, from_state, narrowed
 
 BATCH = 96
-PEAK_RATE = 0.06
+PEAK_RATE, LATER_RATE = 0.06, 0.03  # the later one for a net that starts from an earlier run
 WARM_UP = 1.0  # epochs
 WEIGHT_DECAY = 5e-4
 AVERAGE = 0.999  # per step: about 3.5 epochs
@@ -41,7 +45,8 @@ SMALL_SIDE = 36  # pixels
 SMALL_SHARE = 0.4  # of the epochs
 STRENGTH, LATE_STRENGTH = 0.7, 0.4  # of the augmentation; the later one once pictures are whole, for the fine print
 BALANCE = 0.45  # a class is drawn in proportion to count ** (1 - BALANCE)
-TAUGHT = 0.3  # share of the label that an earlier run gives: ten raters are few, and their votes scatter
+TAUGHT = 0.5  # share of the label that an earlier run gives: ten raters are few, and their votes scatter
+JUDGED_ON = 1024  # pictures that say which channels are weak
 
 
 @dataclass(frozen=True)
@@ -55,19 +60,21 @@ class Score:
 class Training:
     """Everything that has to survive an interruption."""
 
-    def __init__(self, epochs: int, seed: int) -> None:
+    def __init__(self, epochs: int, seed: int, net: FaceNet | None = None, inside: Widths = SHIPPED) -> None:
+        """Begin with `net`, or with a fresh one of widths `inside`."""
         torch.manual_seed(seed)
         self.epochs = epochs
         self.seed = seed
         self.epoch = 0
         self.step = 0
-        self.net = FaceNet().to(memory_format=torch.channels_last)
+        self.peak, self.small_share = (PEAK_RATE, SMALL_SHARE) if net is None else (LATER_RATE, 0.0)
+        self.net = (net or FaceNet(inside)).to(memory_format=torch.channels_last)
         self.average = copy.deepcopy(self.net).eval()
         weights = [one for one in self.net.parameters() if one.ndim > 1]
         others = [one for one in self.net.parameters() if one.ndim == 1]
         self.optimiser = torch.optim.SGD(
             [{"params": weights, "weight_decay": WEIGHT_DECAY}, {"params": others, "weight_decay": 0.0}],
-            lr=PEAK_RATE,
+            lr=self.peak,
             momentum=0.9,
             nesterov=True,
             foreach=True,
@@ -79,7 +86,7 @@ class Training:
         drawn = rng.choice(len(faces), len(faces), p=chances)
         steps = len(drawn) // BATCH
         total = 0.0
-        early = self.epoch < SMALL_SHARE * self.epochs
+        early = self.epoch < self.small_share * self.epochs
         side, strength = (SMALL_SIDE, STRENGTH) if early else (INPUT_SIZE, LATE_STRENGTH)
         self.net.train()
         for index in tqdm(range(steps), desc=f"epoch {self.epoch + 1}/{self.epochs}", leave=False, mininterval=5.0):
@@ -115,21 +122,9 @@ class Training:
 
     def _rate(self, epoch: float) -> float:
         if epoch < WARM_UP:
-            return PEAK_RATE * (0.05 + 0.95 * epoch / WARM_UP)
+            return self.peak * (0.05 + 0.95 * epoch / WARM_UP)
         done = min(1.0, (epoch - WARM_UP) / max(self.epochs - WARM_UP, 1e-6))
-        return PEAK_RATE * 0.5 * (1 + math.cos(math.pi * done)) + 1e-5
-
-    def start_from(self, file: Path) -> None:
-        """Begin with the averaged weights of an earlier run; the blocks that a shallower net lacks are identities."""
-        state: dict[str, Any] = torch.load(file, weights_only=True)
-        try:
-            lacking, foreign = self.net.load_state_dict(state["average"], strict=False)
-        except (KeyError, RuntimeError) as error:
-            raise ModelError(f"{file} is of another net: train without --start") from error
-        blocks = {name.rsplit(".", 3)[0] for name in lacking}
-        if foreign or any(not isinstance(self.net.get_submodule(name), Residual) for name in blocks):
-            raise ModelError(f"{file} is of another net: train without --start")
-        self.average.load_state_dict(self.net.state_dict())
+        return self.peak * 0.5 * (1 + math.cos(math.pi * done)) + 1e-5
 
     def save(self, file: Path) -> None:
         """Write all state; the old file stays until the new one is whole."""
@@ -166,6 +161,15 @@ def chances(faces: Faces) -> npt.NDArray[np.float64]:
     return share
 
 
+def earlier(file: Path) -> FaceNet:
+    """The averaged net of an earlier run's checkpoint. Raises ModelError where `file` is of another net."""
+    state: dict[str, Any] = torch.load(file, weights_only=True)
+    try:
+        return from_state(state["average"])
+    except (KeyError, RuntimeError) as error:
+        raise ModelError(f"{file} is of another net: train without --start") from error
+
+
 def taught(votes: npt.NDArray[np.float32], teacher: nn.Module, pixels: Grey) -> npt.NDArray[np.float32]:
     """The votes (N, 8), with a share of what `teacher` says of the untouched pictures and their mirror images."""
     logits = (logits_of(teacher, pixels) + logits_of(teacher, np.ascontiguousarray(pixels[:, :, ::-1]))) / 2
@@ -198,7 +202,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--epochs", type=int, default=54)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--resume", action="store_true", help="go on from OUT/checkpoint.pt")
-    parser.add_argument("--start", type=Path, help="checkpoint.pt of an earlier run, to begin with and to learn from")
+    width = parser.add_mutually_exclusive_group()
+    width.add_argument("--wide", action="store_true", help="train the wide net, which then teaches the shipped one")
+    width.add_argument("--start", type=Path, help="checkpoint.pt of an earlier run, to begin with and to learn from")
     chosen = parser.parse_args(argv)
     if chosen.data is None:
         parser.error("--data is needed, or set MIEN_DATA")
@@ -208,11 +214,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     checkpoint = chosen.out / "checkpoint.pt"
     try:
         faces, valid = load(chosen.data, "train"), load(chosen.data, "valid").decided()
-        training = Training(chosen.epochs, chosen.seed)
-        votes = faces.votes
-        if chosen.start is not None:
-            training.start_from(chosen.start)
-            votes = taught(votes, training.average, faces.pixels)
+        if chosen.start is None:
+            votes, training = faces.votes, Training(chosen.epochs, chosen.seed, inside=WIDE if chosen.wide else SHIPPED)
+        else:
+            teacher = earlier(chosen.start)
+            votes = taught(faces.votes, teacher, faces.pixels)
+            some = torch.from_numpy(standardise(faces.pixels[:JUDGED_ON]))
+            training = Training(chosen.epochs, chosen.seed, narrowed(teacher, SHIPPED, some))
         if chosen.resume:
             training.restore(checkpoint)
     except (ModelError, FileNotFoundError) as error:

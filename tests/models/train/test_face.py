@@ -10,40 +10,61 @@ import torch
 
 from models.errors import ModelError
 from models.train import face
-from models.train.face_net import FaceNet
+from models.train.face_net import SHIPPED, WIDE, FaceNet, narrowed
 
 
-def _shallow(file: Path) -> torch.nn.Module:
-    """A net without the last block, its weights in `file` as a run leaves them."""
+def _wide() -> FaceNet:
+    """A wide net that says something, and none of whose channels is idle."""
     torch.manual_seed(5)
-    net = FaceNet().eval()
-    torch.nn.init.normal_(net.head.weight, std=0.1)  # else it says next to nothing
-    net.body[5] = torch.nn.Identity()
-    torch.save({"average": net.state_dict()}, file)
+    net = FaceNet(WIDE).eval()
+    torch.nn.init.normal_(net.head.weight, std=0.1)
+    for block in net.blocks():
+        torch.nn.init.ones_(block.second[1].weight)
     return net
 
 
-def test_a_deeper_net_begins_by_saying_what_the_shallower_one_said(tmp_path: Path):
-    """New blocks are identities at first: nothing learned is lost by growing."""
-    shallow = _shallow(tmp_path / "checkpoint.pt")
-    training = face.Training(epochs=2, seed=3)
-    training.start_from(tmp_path / "checkpoint.pt")
+def _silence(net: FaceNet) -> None:
+    """Let nothing take up more channels than the shipped net has."""
+    for block, count in zip(net.blocks(), SHIPPED, strict=True):
+        block.second[0].weight.data[:, :-count] = 0.0
+
+
+def test_channels_that_add_nothing_are_the_ones_left_out():
+    """A narrowed net says what the wide one said, as long as its widths hold all that counts."""
+    wide = _wide()
+    _silence(wide)
     pixels = np.random.default_rng(1).integers(0, 256, (4, 48, 48), np.uint8)
-    assert np.allclose(face.logits_of(training.average, pixels), face.logits_of(shallow, pixels), atol=1e-5)
-    assert np.allclose(face.logits_of(training.net, pixels), face.logits_of(shallow, pixels), atol=1e-5)
+    narrow = narrowed(wide, SHIPPED, torch.from_numpy(face.standardise(pixels)))
+    assert [block.first[0].out_channels for block in narrow.blocks()] == list(SHIPPED)
+    assert np.allclose(face.logits_of(narrow, pixels), face.logits_of(wide, pixels), atol=1e-3)
+
+
+def test_a_net_cannot_be_narrowed_to_more_than_it_has():
+    """Channels are left out, never made up."""
+    with pytest.raises(ValueError, match="cannot be narrowed"):
+        narrowed(FaceNet(SHIPPED), WIDE, torch.zeros(2, 1, 48, 48))
+
+
+def test_a_checkpoint_is_read_whatever_its_widths(tmp_path: Path):
+    """The teacher may be wider than the net that ships."""
+    wide = _wide()
+    torch.save({"average": wide.state_dict()}, tmp_path / "checkpoint.pt")
+    pixels = np.random.default_rng(3).integers(0, 256, (4, 48, 48), np.uint8)
+    found = face.earlier(tmp_path / "checkpoint.pt")
+    assert np.array_equal(face.logits_of(found, pixels), face.logits_of(wide, pixels))
 
 
 @pytest.mark.parametrize("content", [{}, {"average": {"head.bias": torch.zeros(8)}}, {"average": {"other": 1.0}}])
 def test_weights_of_another_net_are_refused(tmp_path: Path, content: dict[str, object]):
-    """Only whole new blocks may be missing; anything else would train from noise unseen."""
+    """Anything else would train from noise unseen."""
     torch.save(content, tmp_path / "checkpoint.pt")
     with pytest.raises(ModelError, match="another net"):
-        face.Training(epochs=2, seed=3).start_from(tmp_path / "checkpoint.pt")
+        face.earlier(tmp_path / "checkpoint.pt")
 
 
-def test_a_teacher_gives_its_share_of_the_label_and_no_more(tmp_path: Path):
+def test_a_teacher_gives_its_share_of_the_label_and_no_more():
     """The votes keep their share; what the teacher says does not change when the picture is mirrored."""
-    teacher = _shallow(tmp_path / "checkpoint.pt")
+    teacher = _wide()
     pixels = np.random.default_rng(2).integers(0, 256, (6, 48, 48), np.uint8)
     votes = np.eye(8, dtype=np.float32)[:6]
     mixed = face.taught(votes, teacher, pixels)
