@@ -76,7 +76,7 @@ def replug(pulls: int, *, pause_s: float, longest_pause_s: float) -> dict[str, A
 
     Raises TimeoutError where a device does not come back within a minute.
     """
-    config = Config.model_validate(
+    config = Config.read(
         {"sensors": ["synthetic://"], "outputs": [], "perceive": {"words": False}, "purpose": {"consent": True}}
     )
     told: dict[str, Any] = {}

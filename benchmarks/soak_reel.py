@@ -160,7 +160,7 @@ def soak(sources: Sequence[str], state: Path, *, wall_s: float, media_s: float, 
     from edge.loop import Loop
     from edge.sensors.supervise import Supervised
 
-    config = Config.model_validate(
+    config = Config.read(
         {
             "sensors": ["synthetic://"],
             "outputs": [],

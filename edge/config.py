@@ -3,28 +3,26 @@
 from __future__ import annotations
 
 import os
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal
-
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from typing import Annotated, Literal
 
 from edge.errors import ConfigError
 from edge.files import read_toml
+from models.record import Invalid, Matches, Record, Within
 
 
-class _Section(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class Perceive(_Section):
+@dataclass(frozen=True, kw_only=True)
+class Perceive(Record):
     """What is perceived. `words` None: on when the board has the memory and the model is there."""
 
     words: bool | None = None
     language: str = "en"
-    max_people: int = Field(default=3, ge=1, le=8)
+    max_people: Annotated[int, Within(1, 8)] = 3
 
 
-class Purpose(_Section):
+@dataclass(frozen=True, kw_only=True)
+class Purpose(Record):
     """What this device is for, and what the people in front of it agreed to (see edge.policy)."""
 
     mode: Literal["off", "attention_only", "affect"] = "affect"
@@ -38,28 +36,30 @@ class Purpose(_Section):
     consent_record: Path | None = None  # what `mien consent` writes; default: in the state folder
 
 
-class Link(_Section):
+@dataclass(frozen=True, kw_only=True)
+class Link(Record):
     """Where descriptions go. No bridge: the device works alone."""
 
-    bridges: list[str] = []  # URIs, the first is tried first
+    bridges: list[str] = field(default_factory=list)  # URIs, the first is tried first
     outbox: Path | None = None  # default: the state folder
-    outbox_mb: int = Field(default=16, ge=1, le=4096)
-    state_every_s: float = Field(default=2.0, ge=0.2, le=60.0)
+    outbox_mb: Annotated[int, Within(1, 4096)] = 16
+    state_every_s: Annotated[float, Within(0.2, 60.0)] = 2.0
     token_file: Path | None = None
     ca: Path | None = None
     cert: Path | None = None
     key: Path | None = None
 
 
-class Config(_Section):
+@dataclass(frozen=True, kw_only=True)
+class Config(Record):
     """All settings of a device."""
 
-    device: str = Field(default="mien", pattern=r"^[A-Za-z0-9_.-]{1,64}$")
-    sensors: list[str] = ["camera://0", "mic://default"]
-    outputs: list[str] = ["speaker"]
+    device: Annotated[str, Matches(r"^[A-Za-z0-9_.-]{1,64}\Z")] = "mien"
+    sensors: list[str] = field(default_factory=lambda: ["camera://0", "mic://default"])
+    outputs: list[str] = field(default_factory=lambda: ["speaker"])
     rules: Path | None = None  # awareness rules; default: the shipped ones
     socket: Path | None = None  # local event stream (Unix socket, JSON lines)
-    memory_mb: int = Field(default=1000, ge=64)  # the governor steps down before the process outgrows this
+    memory_mb: Annotated[int, Within(64)] = 1000  # the governor steps down before the process outgrows this
     perceive: Perceive = Perceive()
     purpose: Purpose = Purpose()
     link: Link = Link()
@@ -70,8 +70,8 @@ class Config(_Section):
         if path is None:
             return cls()
         try:
-            return cls.model_validate(read_toml(path, "settings"))
-        except ValidationError as error:
+            return cls.read(read_toml(path, "settings"))
+        except Invalid as error:
             raise ConfigError(f"{path}: {_explain(error)}") from error
 
     def consent_record(self) -> Path:
@@ -81,8 +81,8 @@ class Config(_Section):
     def updated(self, **changes: object) -> Config:
         """A copy with `changes`, checked like a file. Raises ConfigError."""
         try:
-            return type(self).model_validate({**self.model_dump(), **changes})
-        except ValidationError as error:
+            return type(self).read({**self.plain(), **changes})
+        except Invalid as error:
             raise ConfigError(_explain(error)) from error
 
 
@@ -93,23 +93,10 @@ def state_folder() -> Path:
     return Path(os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state") / "mien"
 
 
-def _explain(error: ValidationError) -> str:
-    lines = []
-    for one in error.errors():
-        key = ".".join(str(part) for part in one["loc"])
-        if one["type"] == "extra_forbidden":
-            lines.append(f"unknown setting '{key}': there is {', '.join(_siblings(one['loc']))}")
-        else:
-            lines.append(f"setting '{key}': {one['msg'].lower()} (it is {one['input']!r})")
-    return "; ".join(lines)
-
-
-def _siblings(loc: tuple[int | str, ...]) -> list[str]:
-    section: type[BaseModel] = Config
-    for part in loc[:-1]:
-        field = section.model_fields.get(str(part))
-        inner = field.annotation if field else None
-        if not (isinstance(inner, type) and issubclass(inner, BaseModel)):
-            break
-        section = inner
-    return sorted(section.model_fields)
+def _explain(error: Invalid) -> str:
+    return "; ".join(
+        f"unknown setting '{one.key}': {one.says.partition(': ')[2]}"
+        if one.unknown
+        else f"setting '{one.key}': {one.says} (it is {one.value!r})"
+        for one in error.faults
+    )

@@ -5,16 +5,15 @@ from __future__ import annotations
 import re
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any, Literal
-
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 from edge.conditions import PATHS, Condition, parse, suggest
 from edge.errors import ConfigError
 from edge.files import read_toml
 from edge.tools import base
+from models.record import First, Invalid, Key, Matches, Record, Within
 
 
 def _seconds(value: object) -> object:
@@ -24,28 +23,28 @@ def _seconds(value: object) -> object:
     return value
 
 
-Seconds = Annotated[float, BeforeValidator(_seconds), Field(ge=0, le=3600)]
+Seconds = Annotated[float, First(_seconds), Within(0, 3600)]
 
 
-class From(BaseModel):
+@dataclass(frozen=True, kw_only=True)
+class From(Record):
     """An argument whose value stands in the state: `{ from = "PATH" }`."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
-    path: str = Field(alias="from")
+    path: Annotated[str, Key("from")]
 
 
-class Written(BaseModel):
+@dataclass(frozen=True, kw_only=True)
+class Written(Record):
     """A rule as the file has it."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
-    name: str = Field(pattern=r"^[a-z][a-z0-9_]{0,47}$")
+    name: Annotated[str, Matches(r"^[a-z][a-z0-9_]{0,47}\Z")]
     when: str
     until: str | None = None
-    hold_s: Seconds = Field(default=0.0, alias="for")
-    cooldown_s: Seconds = Field(default=0.0, alias="cooldown")
+    hold_s: Annotated[Seconds, Key("for")] = 0.0
+    cooldown_s: Annotated[Seconds, Key("cooldown")] = 0.0
     priority: Literal["normal", "alert"] = "normal"
-    call: str | None = Field(default=None, pattern=r"^[a-z][a-z0-9_]{0,47}$")
-    arguments: dict[str, bool | int | float | str | From] = {}
+    call: Annotated[str | None, Matches(r"^[a-z][a-z0-9_]{0,47}\Z")] = None
+    arguments: dict[str, bool | int | float | str | From] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,9 +85,9 @@ def read_one(text: str) -> Rule:
 
 def _check(table: Mapping[str, Any], where: str) -> Rule:
     try:
-        written = Written.model_validate(table)
-    except ValidationError as error:
-        reasons = (f"{'.'.join(str(p) for p in one['loc'][:2])}: {one['msg'].lower()}" for one in error.errors())
+        written = Written.read(table)
+    except Invalid as error:
+        reasons = (f"{one.key} {one.says}" for one in error.faults)
         raise ConfigError(f"{where}: {'; '.join(dict.fromkeys(reasons))}") from error
     where = f"{where} ('{written.name}')"
     try:

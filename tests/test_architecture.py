@@ -71,6 +71,21 @@ def test_edge_and_the_command_line_import_light() -> None:
     assert not loaded_after("import edge, edge.cli") & HEAVY
 
 
+def test_the_device_loop_loads_no_large_library_that_it_can_do_without() -> None:
+    """Each of these would take megabytes of a small board's memory for nothing."""
+    parts = "edge.loop, edge.cli._device, edge.perceive.voice, models.expression, models.session"
+    assert not loaded_after(f"import {parts}") & {
+        "pydantic",
+        "onnx",
+        "av",
+        "sounddevice",
+        "grpc",
+        "paho",
+        "torch",
+        "scipy",
+    }
+
+
 def test_a_device_install_has_no_cloud_dependency() -> None:
     """mien[edge] pulls no language model, no vendor's SDK, no training library."""
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]

@@ -30,9 +30,9 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 def settings(args: argparse.Namespace, **changes: Any) -> Config:
     """The settings file and the options over it. Raises ConfigError."""
     config = Config.load(args.config)
-    purpose = config.purpose.model_dump() | ({"consent": True} if args.consent else {})
-    link = config.link.model_dump() | ({"bridges": args.bridge} if args.bridge else {})
-    perceive = config.perceive.model_dump()
+    purpose = config.purpose.plain() | ({"consent": True} if args.consent else {})
+    link = config.link.plain() | ({"bridges": args.bridge} if args.bridge else {})
+    perceive = config.perceive.plain()
     if args.language:
         perceive["language"] = args.language
     perceive["words"] = args.words if args.words is not None else perceive["words"]

@@ -8,7 +8,7 @@ import platform
 from edge.config import Config
 from edge.doctor.base import Finding
 
-_NEEDED = ("numpy", "pydantic", "cv2", "av", "onnxruntime", "sounddevice", "grpc", "google.protobuf", "paho.mqtt")
+_NEEDED = ("numpy", "cv2", "av", "onnxruntime", "sounddevice", "grpc", "google.protobuf", "paho.mqtt")
 _EITHER = ("ai_edge_litert", "tflite_runtime")
 
 
