@@ -48,9 +48,10 @@ export async function open(device, on) {
     const before = rights.history ? await api.past(device, Date.now() / 1000 - BEFORE_S) : [];
     if (name !== device) return;
     const since = before.at(-1)?.at_s ?? 0;
-    live = [...before, ...full.recent.filter((one) => one.at_s > since), ...live];
+    const until = live[0]?.at_s ?? Infinity; // what came by the stream meanwhile stands in `recent`, too
+    live = [...before, ...full.recent.filter((one) => one.at_s > since && one.at_s < until), ...live];
     await audit();
-  } catch (error) { complain(error); }
+  } catch (error) { if (name === device) complain(error); }
   later();
 }
 
@@ -87,7 +88,7 @@ function show() {
   const last = (key) => seen.findLast((one) => one[key])?.[key] ?? (span === "live" ? known[key] : null);
   const state = last("state"), affect = affectOf(state);
   find("mood").textContent = capital(mood(affect)) ?? (known.online === false && span === "live" ? "Offline" : "Not read");
-  find("sure").textContent = affect?.confidence_pct ? `${affect.confidence_pct} % sure` : "";
+  find("sure").textContent = affect?.confidence_pct !== undefined ? `${affect.confidence_pct} % sure` : "";
   find("described").textContent = lines(span === "live" ? last("description") : last("lines")) || "No description yet.";
   const differ = clash(state);
   pairs(find("facts"), [["Valence", signed(affect ? affect.valence ?? 0 : null)], ["Arousal", signed(affect ? affect.arousal ?? 0 : null)],
@@ -116,7 +117,7 @@ function health(told) {
   const dropped = Object.entries(told?.dropped ?? {}).filter(([, count]) => count).map(([what, count]) => `${what} ${count}`).join(", ");
   pairs(find("health"), [["Last heard", known.heard_s ? ago(known.heard_s) : null],
     ["Level", told ? told.level || "full" : null, told?.level && told.level !== "full" ? "warn" : null],
-    ["Memory", told?.rss_mb ? `${told.rss_mb} MB` : null], ["Temperature", told?.temperature_c ? `${told.temperature_c} °C` : null],
+    ["Memory", told?.rss_mb ? `${told.rss_mb} MB` : null], ["Temperature", told?.temperature_c != null ? `${told.temperature_c} °C` : null],
     ["Waiting to be sent", told ? String(told.outbox_items ?? 0) : null], ["Dropped", told ? dropped || "none" : null],
     ["Failing", told ? (told.failing ?? []).join(", ") || "none" : null, told?.failing?.length ? "warn" : null]]);
 }
@@ -152,14 +153,15 @@ async function audit() {
 // ---------------------------------------------------------------- orders and replay
 
 async function mute() {
-  const wanted = !known.muted;
+  const device = name, wanted = !known.muted;
   find("mute").disabled = true;
   find("notice").hidden = true;
   try {
-    const told = await api.mute(name, wanted);
+    const told = await api.mute(device, wanted);
+    if (name !== device) return; // another is shown by now
     if (told.done) known.muted = wanted;
     else complain(new Error(told.reason || "The device did not obey."));
-  } catch (error) { complain(error); }
+  } catch (error) { if (name === device) complain(error); }
   later();
 }
 
@@ -174,10 +176,14 @@ async function choose(button) {
   [span, cursorS] = [button.dataset.span, null];
   find("replay").hidden = span === "live";
   if (span !== "live") {
+    const asked = [name, span];
+    const stale = () => asked[0] !== name || asked[1] !== span; // another device or time was chosen meanwhile
     try {
-      kept = await api.past(name, Date.now() / 1000 - Number(span));
+      const found = await api.past(name, Date.now() / 1000 - Number(span));
+      if (stale()) return;
+      kept = found;
       find("scrub").value = 1000;
-    } catch (error) { complain(error); }
+    } catch (error) { if (!stale()) complain(error); }
   }
   later();
 }

@@ -6,15 +6,20 @@ import { clock } from "./words.js";
 const STAGES = [["first_audio", "first sound"], ["answer_text", "answer"], ["answer_audio", "its sound"], ["done", "done"]];
 const NOTES = { fallback: "spoken without the model", cancelled: "interrupted", broken: "failed" };
 
-// Turns out of live moments and of the history alike, oldest first.
+// Turns out of live moments and of the history alike, oldest first. A device that starts anew counts from 1 again.
 export function turns(moments) {
   const found = new Map();
+  let start = 0, newest = 0, came = false;
   const of = (one) => {
-    const key = one.turn ?? 0;
-    if (!found.has(key)) found.set(key, { turn: key, atS: one.at_s, words: null, reply: "", ms: null, outcome: null, tone: null });
+    const turn = one.turn ?? 0;
+    if (came && turn > 0 && turn <= newest) [start, newest] = [start + 1, 0];
+    if (turn > 0) [newest, came] = [Math.max(newest, turn), false];
+    const key = `${start}/${turn}`;
+    if (!found.has(key)) found.set(key, { turn, atS: one.at_s, words: null, reply: "", ms: null, outcome: null, tone: null });
     return found.get(key);
   };
   for (const one of moments) {
+    came ||= one.kind === "online" || (one.kind === "link" && one.state === "connected");
     if (one.kind === "turn_end") {
       of(one).words = one.words ?? of(one).words;
     } else if (one.kind === "reply") {

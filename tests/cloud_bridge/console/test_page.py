@@ -121,6 +121,51 @@ def test_the_console_from_sign_in_to_mute(shown: Shown, browser: webdriver.Chrom
     assert [command.mute for command in shown.wires["car-7"].commands] == [True]
 
 
+def test_a_device_that_starts_anew_begins_its_turns_anew(shown: Shown, browser: webdriver.Chrome) -> None:
+    """Yesterday's turn 1 is not today's; a cut of the network alone parts nothing."""
+    browser.get(shown.listening.address)
+    found = script(
+        browser,
+        """
+        const came = (at_s) => ({ kind: "link", state: "connected", at_s });
+        const turn = (at_s, turn, words, answer) => ({ kind: "turn", at_s, turn, words, answer, outcome: "answered" });
+        return import("/page/talk.js").then((talk) => talk.turns([
+          came(1), turn(2, 1, "a", "A"), turn(3, 2, "b", "B"), came(4), turn(5, 3, "c", "C"), came(6),
+          { kind: "online", at_s: 6 }, { kind: "turn_end", at_s: 7, turn: 1, words: "d" },
+          { kind: "reply", at_s: 8, turn: 1, chunk: 0, text: "D", tone: "plain" },
+        ]).map((one) => [one.turn, one.words, one.reply]));
+        """,
+    )
+    assert found == [[1, "a", "A"], [2, "b", "B"], [3, "c", "C"], [1, "d", "D"]]
+
+
+def test_what_comes_late_is_not_shown_of_another_device(shown: Shown, browser: webdriver.Chrome) -> None:
+    """An answer to an order, or a replay, that arrives when another device is shown already belongs to nobody there."""
+    shown.presence.get("acme", "car-7").muted = False
+    browser.get("about:blank")
+    browser.get(f"{shown.listening.address}/?device=car-7#token={TOKEN}")
+    until(browser, lambda b: "Nobody listened in the meeting." in text(b, "talk"))
+    until(browser, lambda b: text(b, "mute") == "Mute device")
+    script(
+        browser,
+        """
+        const ask = window.fetch;
+        window.late = 0;
+        window.fetch = (path, options) => (/car-7.(history|mute)/.test(path)
+          ? new Promise((done) => setTimeout(done, 600)).then(() => ask(path, options))
+            .finally(() => { window.late += 1; })
+          : ask(path, options));
+        document.querySelector("[data-span='3600']").click();
+        document.getElementById("mute").click();
+        [...document.querySelectorAll("#devices button")].find((one) => one.textContent.includes("car-8")).click();
+        """,
+    )
+    until(browser, lambda b: text(b, "name") == "car-8" and script(b, "return window.late") == 2)
+    script(browser, "return new Promise((done) => setTimeout(done, 300))")
+    assert "not kept" in text(browser, "consent")
+    assert text(browser, "mute") == "Mute device"
+
+
 def test_who_may_only_read_has_no_mute(shown: Shown, browser: webdriver.Chrome) -> None:
     """The token comes behind `#`, and leaves the address at once."""
     script(browser, "sessionStorage.clear()")
