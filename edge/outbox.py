@@ -44,7 +44,8 @@ class Outbox:
     """An outbox in the file `path` of at most `max_bytes` of envelopes (the file itself stays below 2.5 times that).
 
     Raises OutboxError when the file cannot be used; a corrupt one is salvaged (`counts["salvaged"]`) and work goes on.
-    `counts`: put, acked, refused, expired, evicted, salvaged, damaged, unkept, commits.
+    `counts`: put, acked, refused, expired, evicted, salvaged, damaged, unkept, commits, refused_by_bridge and,
+    of those, alerts_refused.
     """
 
     def __init__(
@@ -148,6 +149,8 @@ class Outbox:
                 if (item := self._shelf.items.get((boot, seq))) is not None:
                     self._remove(item)
                     self.counts[why] += 1
+                    if why != "acked" and item.priority == mien_pb2.ALERT:
+                        self.counts["alerts_refused"] += 1
 
     @property
     def in_flight(self) -> int:

@@ -1,8 +1,9 @@
 """The outbox's file: SQLite in WAL mode with `synchronous=FULL`, whose records can be found without SQLite, too.
 
 Each record is framed (magic, id, length, envelope, checksum). A file that SQLite cannot read any more is searched for
-frames, byte by byte, together with its log; what is whole goes into a fresh file, and the old one is kept beside it as
-`….corrupt`. A record that had just been deleted may come back that way: the bridge knows it and takes it only once.
+frames, byte by byte, together with its log; what is whole goes into a fresh file, which takes the old one's place once
+it is on disk: neither a full disk nor a power cut on the way costs a record. A record that had just been deleted may
+come back that way: the bridge knows it and takes it only once.
 """
 
 from __future__ import annotations
@@ -61,9 +62,13 @@ class OutboxFile:
         self.salvaged = 0
         self.damaged = 0  # records whose checksum was wrong
         try:
-            self._open()
-        except Damaged:
-            self.rescue()
+            try:
+                self._open()
+            except Damaged:
+                self.rescue()
+        except BaseException:
+            self.close()
+            raise
 
     def load(self) -> list[Record]:
         """All whole records, oldest first. Raises Damaged."""
@@ -105,25 +110,49 @@ class OutboxFile:
         return {id_: body for id_, blob in rows if (body := unframe(blob, id_)) is not None}
 
     def rescue(self) -> list[Record]:
-        """Move the damaged file aside, begin a fresh one with all that could be found in it, and return that."""
+        """Begin a fresh file with all that could be found in the damaged one, and return that.
+
+        Raises OutboxFull or OutboxError when it cannot be written; the damaged one stays then, to be tried again.
+        """
         self._shut()
-        wal = Path(f"{self.path}-wal")
         found: dict[int, bytes] = {}
-        for part in (self.path, wal):
+        for part in (self.path, self._beside("-wal")):
             with contextlib.suppress(OSError):
                 found.update(search(part.read_bytes()))
-        with contextlib.suppress(OSError):
-            self.path.replace(f"{self.path}.corrupt")
-        for end in ("-wal", "-shm"):
-            Path(f"{self.path}{end}").unlink(missing_ok=True)
-        self._open()
         records = [Record(id_, 0, 0, body) for id_, body in sorted(found.items())]
-        self.commit(records, ())
+        with _translated(self.path):
+            self._write_fresh(records)
+            self._finish()
+        self._open()
         self.salvaged += len(records)
-        log.warning(
-            "outbox %s was corrupt: %d envelopes were saved from it, the rest is in ….corrupt", self.path, len(records)
-        )
+        log.warning("outbox %s was corrupt: %d envelopes were saved from it", self.path, len(records))
         return records
+
+    def _write_fresh(self, records: list[Record]) -> None:
+        """A whole file of `records` beside the damaged one: `….new` is there once all of it is on disk."""
+        begun = self._beside(".begun")
+        for end in ("", "-wal", "-shm"):
+            Path(f"{begun}{end}").unlink(missing_ok=True)
+        self._db = self._connect(begun)
+        self.commit(records, ())
+        self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        self._db.close()
+        _sync(begun)
+        begun.replace(self._beside(".new"))
+        _sync(self.path.parent)
+
+    def _finish(self) -> None:
+        """Put a rescue's fresh file, where there is a whole one, in the damaged one's place."""
+        fresh = self._beside(".new")
+        if not fresh.exists():
+            return
+        for end in ("-wal", "-shm"):  # of the damaged one: the fresh file holds what could be found in it
+            self._beside(end).unlink(missing_ok=True)
+        fresh.replace(self.path)
+        _sync(self.path.parent)
+
+    def _beside(self, end: str) -> Path:
+        return Path(f"{self.path}{end}")
 
     def close(self) -> None:
         """Idempotent."""
@@ -134,23 +163,28 @@ class OutboxFile:
 
     def _open(self) -> None:
         with _translated(self.path):
-            os.close(os.open(self.path, os.O_CREAT | os.O_RDWR, 0o600))
-            self._db = sqlite3.connect(self.path, isolation_level=None, check_same_thread=False)
-            for pragma in (
-                f"page_size={_PAGE}",
-                "journal_mode=WAL",
-                "synchronous=FULL",
-                f"max_page_count={self._max_pages}",
-                "wal_autocheckpoint=200",
-                f"journal_size_limit={_LOG_BYTES}",
-                "secure_delete=ON",  # what was felt does not stay in free pages
-            ):
-                self._db.execute(f"PRAGMA {pragma}")
-            self._db.execute(_SCHEMA)
+            self._finish()  # a power cut may have come between
+            self._db = self._connect(self.path)
             if self._db.execute("PRAGMA quick_check(1)").fetchone()[0] != "ok":
                 raise Damaged(str(self.path))
             self._reader = sqlite3.connect(self.path, isolation_level=None, check_same_thread=False)
             self._reader.execute("SELECT 1 FROM item LIMIT 1")
+
+    def _connect(self, path: Path) -> sqlite3.Connection:
+        os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
+        db = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+        for pragma in (
+            f"page_size={_PAGE}",
+            "journal_mode=WAL",
+            "synchronous=FULL",
+            f"max_page_count={self._max_pages}",
+            "wal_autocheckpoint=200",
+            f"journal_size_limit={_LOG_BYTES}",
+            "secure_delete=ON",  # what was felt does not stay in free pages
+        ):
+            db.execute(f"PRAGMA {pragma}")
+        db.execute(_SCHEMA)
+        return db
 
     def _shut(self) -> None:
         for name in ("_reader", "_db"):
@@ -182,6 +216,15 @@ def search(data: bytes) -> Iterator[tuple[int, bytes]]:
             if end + _CRC.size <= len(data) and _CRC.unpack_from(data, end)[0] == zlib.crc32(data[at:end]):
                 yield id_, data[end - size : end]
         at = data.find(_MAGIC, at + 1)
+
+
+def _sync(path: Path) -> None:
+    """Have a file, or the names in a folder, on disk."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 @contextlib.contextmanager

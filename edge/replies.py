@@ -16,6 +16,7 @@ log = logging.getLogger(__name__)
 
 GAP_S = 1.0  # a missing chunk is waited for so long, then given up
 _AHEAD = 512  # chunks held while one is missing
+_TURNS = 8  # whose times are kept
 
 
 class Player(Protocol):
@@ -56,7 +57,8 @@ class Replies:
         self._cancelled = 0
         self._quiet_s = 0.0  # when the sound that was queued will have been played
         self._ended: dict[int, float] = {}  # turn → end of its speech
-        self.first_audio_ms: dict[int, float] = {}  # turn → from the end of its speech to the first sound of the reply
+        # Of the last turns: turn → from the end of its speech to the first sound of the reply.
+        self.first_audio_ms: dict[int, float] = {}
         self.counts: Counter[str] = Counter()
 
     def accept(self, reply: mien_pb2.Reply) -> None:
@@ -103,7 +105,7 @@ class Replies:
         """Tell when the speech of `turn` ended, so that `first_audio_ms` can be measured."""
         with self._lock:
             self._ended[turn] = speech_end_s
-            while len(self._ended) > 8:
+            while len(self._ended) > _TURNS:
                 del self._ended[min(self._ended)]
 
     @property
@@ -172,6 +174,8 @@ class Replies:
             self._guard(partial(output.play, audio.pcm16, audio.sample_rate))
         if reply.turn in self._ended:
             self.first_audio_ms.setdefault(reply.turn, (now_s - self._ended[reply.turn]) * 1_000)
+            while len(self.first_audio_ms) > _TURNS:
+                del self.first_audio_ms[min(self.first_audio_ms)]
         self._quiet_s = max(now_s, self._quiet_s) + len(audio.pcm16) / 2 / audio.sample_rate
 
     def _is_cancelled(self, reply: mien_pb2.Reply) -> bool:

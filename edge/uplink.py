@@ -155,6 +155,9 @@ class Uplink:
             except MienError as error:
                 self.counts["renew_failed"] += 1
                 log.warning("the device's certificate could not be renewed: %s", error)
+            except Exception:  # tried again in an hour, as any other failure
+                self.counts["renew_failed"] += 1
+                log.exception("renewing the device's certificate failed in an unforeseen way")
             await asyncio.sleep(RENEW_EVERY_S)
 
     async def _keep_connected(self) -> None:

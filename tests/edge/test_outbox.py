@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import random
 import signal
@@ -16,6 +17,7 @@ import pytest
 
 from edge.errors import OutboxError, OutboxFull, WireError
 from edge.outbox import Outbox
+from edge.outbox_file import OutboxFile
 from edge.types import Event
 from edge.wire import mien_pb2
 from edge.wire.envelope import Sealer
@@ -246,7 +248,7 @@ def test_an_unsealed_envelope_is_refused(outbox: Outbox) -> None:
 
 @pytest.mark.parametrize("seed", range(8))
 def test_a_corrupt_file_is_salvaged(path: Path, sealer: Sealer, seed: int) -> None:
-    """Whatever is overwritten: the rest is saved, the loss is told, the damaged file is kept, and work goes on."""
+    """Whatever is overwritten: the rest is saved, the loss is told, and work goes on."""
     box = Outbox(path)
     for _ in range(200):
         box.put(turn(sealer))
@@ -265,6 +267,59 @@ def test_a_corrupt_file_is_salvaged(path: Path, sealer: Sealer, seed: int) -> No
     if len(left) < 200:
         assert again.counts["salvaged"] + again.counts["damaged"] > 0
     again.put(turn(sealer))
+    again.close()
+
+
+class PowerCut(BaseException):
+    """The machine is off: nothing after this happens."""
+
+
+@pytest.mark.parametrize("step", range(6))
+def test_a_second_fault_during_the_rescue_costs_nothing(
+    path: Path, sealer: Sealer, step: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The power goes at each step on the way from the damaged file to the fresh one: the next start finds all of it."""
+    box = Outbox(path)
+    for _ in range(50):
+        box.put(turn(sealer))
+    log = Path(f"{path}-wal").read_bytes()  # half of them lie there alone
+    box.close()
+    path.write_bytes(os.urandom(100) + path.read_bytes()[100:])
+    Path(f"{path}-wal").write_bytes(log)
+    left = step
+
+    def counted(what: Callable[..., object]) -> Callable[..., object]:
+        def call(*args: object, **more: object) -> object:
+            nonlocal left
+            left -= 1
+            if left < 0:
+                raise PowerCut
+            return what(*args, **more)
+
+        return call
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Path, "replace", counted(Path.replace))
+        patched.setattr(os, "fsync", counted(os.fsync))
+        with contextlib.suppress(PowerCut):
+            Outbox(path).close()
+    again = Outbox(path)
+    assert len(taken(again)) == 50
+    again.close()
+    assert {file.name for file in path.parent.iterdir()} <= {path.name, f"{path.name}.lock"}
+
+
+def test_a_rescue_that_finds_no_room_is_tried_again(path: Path, sealer: Sealer) -> None:
+    """A damaged file on a full disk: told, and left as it is until there is room."""
+    box = Outbox(path)
+    for _ in range(300):
+        box.put(turn(sealer))
+    box.close()
+    path.write_bytes(os.urandom(100) + path.read_bytes()[100:])
+    with pytest.raises(OutboxFull):
+        OutboxFile(path, -20_000)  # six pages
+    again = Outbox(path)
+    assert len(taken(again)) == 300
     again.close()
 
 
@@ -340,6 +395,7 @@ _PUTTER = """
 import sys
 from pathlib import Path
 from edge.outbox import Outbox
+from edge.outbox_file import OutboxFile
 from edge.wire.envelope import Sealer
 box, sealer = Outbox(Path(sys.argv[1])), Sealer("test", boot=int(sys.argv[2]))
 while True:

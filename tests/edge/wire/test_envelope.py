@@ -223,3 +223,17 @@ def test_the_wire_imports_light() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == ""
+
+
+def test_a_number_that_not_all_count_in_is_refused() -> None:
+    """Beyond 2^53 Lua and JSON round, and SQLite stops at 2^63: one such envelope would spoil the record of all."""
+    envelope = Sealer("d").goodbye()
+    for seq, reason in (
+        (1, None),
+        ((1 << 53) - 1, None),
+        (1 << 53, "device"),
+        ((1 << 64) - 1, "device"),
+        (0, "device"),
+    ):
+        envelope.seq = seq
+        assert check(envelope, "d") == reason
