@@ -90,11 +90,12 @@ class ToolModel:
 
 
 def _noted(messages: Sequence[Message], offered: Sequence[Offered]) -> Sequence[Message]:
-    """The chat, whose rules allow the tools where there are any."""
-    if not offered or not messages:
+    """The chat, whose rules allow the tools where there are any; who has begun to answer looks nothing up, so a begun
+    answer is left out."""
+    if not offered:
         return messages
-    first, *rest = messages
-    return [replace(first, text=first.text + _NOTE), *rest] if first.role == "system" else messages
+    noted = [replace(one, text=one.text + _NOTE) if one.role == "system" else one for one in messages]
+    return noted[:-1] if noted[-1].role == "assistant" else noted
 
 
 def _shown(name: str, tool: Tool) -> Offered:

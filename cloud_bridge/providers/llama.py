@@ -22,6 +22,7 @@ _WORKER = Path(__file__).with_name("llama_worker.py")
 _LOAD_S = 120.0
 _SILENCE_S = 90.0  # a cold prompt on a busy small machine; an answer's own deadline is far shorter
 _CONTEXT = 3072  # tokens
+_JSON = ("{", "`")  # what a call begins with that a small model writes as text
 # GNU OpenMP's default is to spin between jobs; measured here, that costs a shared machine 98 % of its speed.
 _QUIET = {"OMP_WAIT_POLICY": "PASSIVE", "GOMP_SPINCOUNT": "0"}
 # Sampling for spoken answers: a little variety, no loops.
@@ -135,14 +136,21 @@ class Llama:
         *,
         may_call: bool = True,
     ) -> AsyncGenerator[str | Call, None]:
-        """See `ToolUser`. The worker reads calls out of the model's text, by the model's own template."""
+        """See `ToolUser`. The worker reads calls out of the model's text, by the model's own template; one that a small
+        model writes as plain JSON is read here."""
         if not self._serving():
             await self.start()
         assert self._http is not None
         asked = self._http.consult(messages, offered, rounds, max_tokens, used, may_call=may_call)
+        written = ""
         async with contextlib.aclosing(asked) as pieces:
             async for piece in pieces:
-                yield piece
+                if isinstance(piece, str) and offered and (written + piece).lstrip().startswith(_JSON):
+                    written += piece
+                else:
+                    yield piece
+        if written:
+            yield _call(written, [one.name for one in offered]) or written
 
     async def forget(self) -> None:
         """End the worker, with every prompt that it kept; the next answer starts another."""
@@ -162,6 +170,17 @@ class Llama:
                 worker.kill()  # it holds nothing that is worth an orderly end
         await worker.wait()
         await self._drain
+
+
+def _call(written: str, names: Sequence[str]) -> Call | None:
+    """The call that `written` is: an object with a tool's name and its arguments, bare or fenced as code."""
+    try:
+        found = json.loads(written[written.index("{") : written.rindex("}") + 1])
+    except ValueError:
+        return None
+    if not isinstance(found, dict) or found.get("name") not in names:
+        return None
+    return Call(secrets.token_hex(4), found["name"], json.dumps(found.get("arguments") or {}))
 
 
 def _cache_folder() -> Path:

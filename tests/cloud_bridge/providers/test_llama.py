@@ -16,7 +16,7 @@ from cloud_bridge.providers.llama import Llama
 from cloud_bridge.providers.openai import OpenAI
 from models import store
 from models.errors import ModelError
-from tests.cloud_bridge.providers.servers import EVENTS, openai_calls, server
+from tests.cloud_bridge.providers.servers import EVENTS, openai_calls, openai_chunks, server
 
 pytestmark = pytest.mark.skipif(importlib.util.find_spec("xllamacpp") is None, reason="xllamacpp is not installed")
 CHAT = [Message("system", "Be kind."), Message("user", "Say hello."), Message("assistant", "Hello,")]
@@ -134,3 +134,24 @@ async def test_a_call_is_read_from_its_format(llama: Llama) -> None:
         found = [piece async for piece in llama.consult(CHAT, [tool], [], 20)]
     assert found == [Call("call_1", "get_weather", '{"city": "Rome"}')]
     assert seen.bodies[0]["tools"][0]["function"]["name"] == "get_weather"
+
+
+@pytest.mark.parametrize(
+    ("written", "call"),
+    [
+        ('```json\n{"name": "get_weather", "arguments": {"city": "Rome"}}\n```', ("get_weather", '{"city": "Rome"}')),
+        ('{"name": "get_weather"}', ("get_weather", "{}")),
+        ('{"name": "open_door", "arguments": {}}', None),
+        ('```python\nprint("}")\n```', None),
+        ("`x", None),
+    ],
+)
+async def test_a_call_written_as_text_is_read(llama: Llama, written: str, call: tuple[str, str] | None) -> None:
+    """Small models write a call as JSON, bare or fenced; what names no tool that was offered stays text."""
+    async with server(lambda _: (200, EVENTS, openai_chunks(list(written)))) as seen:
+        await llama.start()
+        assert llama._http is not None
+        await llama._http.close()
+        llama._http = OpenAI("tiny", seen.url)
+        found = [piece async for piece in llama.consult(CHAT, [Offered("get_weather", "", {})], [], 20)]
+    assert found == [written] if call is None else [(one.name, one.arguments) for one in found] == [call]
