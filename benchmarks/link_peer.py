@@ -9,6 +9,7 @@ import sys
 import threading
 import time
 from collections.abc import AsyncIterator, Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -67,8 +68,15 @@ async def bridge(store: str, grpc_port: str, broker_port: str) -> None:
 
 def both(store: str, outbox: str, *words: str) -> None:
     """`bridge` and `device` in one process, where starting two would take long. `jumps` times on the way the machine's
-    wall clock is set a year ahead, a year back or right; says `jumped` then. `words`: count, pause_s, seed, jumps."""
-    count, pause_s, seed, jumps = words
+    wall clock is set a year ahead, a year back or right; says `jumped` then. `words`: count, pause_s, seed, jumps, and
+    the `synchronous` that every store gets in place of FULL."""
+    count, pause_s, seed, jumps, synchronous = words
+
+    class Weakened(sqlite3.Connection):
+        def execute(self, sql: str, *more: Any) -> sqlite3.Cursor:
+            return super().execute(sql.replace("synchronous=FULL", f"synchronous={synchronous}"), *more)
+
+    sqlite3.connect = partial(sqlite3.connect, factory=Weakened)  # type: ignore[assignment]
     port = free_port()
     threading.Thread(target=lambda: asyncio.run(bridge(store, str(port), "0")), daemon=True).start()
     rng = random.Random(int(seed))  # noqa: S311

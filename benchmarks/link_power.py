@@ -51,6 +51,7 @@ class Machine:
     envelopes: int
     faults: int
     seed: int
+    synchronous: str = "FULL"  # of every store; with less the test must find losses, or it could not fail
     acknowledged: list[tuple[str, int, int]] = field(default_factory=list)
     _jumps: int = 0
 
@@ -81,7 +82,7 @@ class Machine:
         """One life of the machine: until so many envelopes are acknowledged and a moment more, or until all is done."""
         left = max(1, self.envelopes - len(self.acknowledged))
         jumps = self.faults if self.kind == "clock_jump" else 0
-        (self.folder / "task").write_text(f"{left} 0.002 {rng.getrandbits(32)} {jumps}")
+        (self.folder / "task").write_text(f"{left} 0.002 {rng.getrandbits(32)} {jumps} {self.synchronous}")
         words = ["rootfstype=hostfs", "rootflags=/", "root=/dev/root", "rw", "mem=384M", "con=null", "con0=null,fd:1"]
         command = [kernel, *words, f"ubd0={disk}", f"init={init}", "quiet", f"uml_dir={self.folder}/"]
         machine = subprocess.Popen(

@@ -49,6 +49,15 @@ def test_a_machine_loses_nothing_that_was_acknowledged(kind: str, tmp_path: Path
     assert (outcome["acknowledged_lost"], outcome["duplicates_delivered"], outcome["out_of_order"]) == (0, 0, 0)
 
 
+def test_a_store_that_promises_too_much_is_caught(tmp_path: Path) -> None:
+    """The power cut can tell: with stores that do not wait for the disk, acknowledged envelopes are gone."""
+    try:
+        outcome = Machine("power_cut", tmp_path / "weak", envelopes=40, faults=1, seed=6, synchronous="NORMAL").run()
+    except ToolAbsent as error:
+        pytest.skip(str(error))
+    assert outcome["acknowledged_lost"] > 0
+
+
 def test_the_flash_budget_is_kept(tmp_path: Path) -> None:
     """Docs/link.md promises at most 25 MB an hour without a link and 1 MB with one; the kernel counts the pages."""
     found = link_cost.writes(tmp_path / "writes")
