@@ -34,6 +34,7 @@ from edge.wire import mien_pb2
 from edge.wire.envelope import Sealer
 from edge.worker import Worker
 from models.errors import ModelError
+from models.session import give_back_pages
 
 if TYPE_CHECKING:
     from edge.perceive.echo import EchoCanceller
@@ -119,8 +120,9 @@ class Loop:
             self._policy.disclose(lambda notice: self._say("notice", {"text": notice, "reason": self._policy.reason}))
             for start in (self._answer.start, self._hearing.start, self._sight.start):
                 start()
-            for worker in (self._hearing, self._sight):  # a clip must not play to models that still load
+            for worker in (self._sight, self._hearing):  # a clip must not play to models that still load
                 worker.ready.wait(30.0)
+                give_back_pages()
             self.summary.ready()
             if self._policy.mode != "off":
                 for sensor in self._sensors:
