@@ -15,7 +15,7 @@ Sound and picture of one file enter the loop on one clock, at the speed of life;
 To read recordings as fast as possible, use `mien analyze`.
 
   mien replay clip.mp4 --consent
-  mien replay clip.mp4 --bridge grpc://127.0.0.1:50551 --out out/ --consent --json"""
+  mien replay clip.mp4 --bridge grpc://127.0.0.1:50051 --out out/ --consent --json"""
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -13,7 +13,7 @@ The device at work: camera and microphone in, descriptions to the bridge, the re
 works alone: states and events on this terminal, on --socket, and to the rules' local tools.
 
   mien run --consent
-  mien run --sensor camera://0?width=640 --sensor mic://default --bridge grpc://bridge.local:50551 --consent
+  mien run --sensor camera://0?width=640 --sensor mic://default --bridge grpc://bridge.local:50051 --consent
   mien run --config /etc/mien.toml --json
 
 Without consent (option or settings) affect is not read: only presence, attention and tiredness."""
