@@ -19,7 +19,7 @@ from cloud_bridge.record import Record
 from cloud_bridge.web.clients import Client, Clients
 from cloud_bridge.web.listen import Listening, listen
 from edge.wire import mien_pb2 as pb
-from tests.cloud_bridge.mcp.place import Wire
+from tests.cloud_bridge.mcp.place import Obedient
 from tests.sim.bridge import App
 
 TOKEN, READER, STRANGER = "c" * 24, "r" * 24, "s" * 24
@@ -33,7 +33,7 @@ class Shown:
     presence: Presence
     listening: Listening
     history: History
-    wires: dict[str, Wire]
+    wires: dict[str, Obedient]
 
 
 @asynccontextmanager
@@ -59,7 +59,7 @@ async def console() -> AsyncIterator[Shown]:
 async def arrive(shown: Shown, name: str, tenant: str = "acme") -> Device:
     """A device connects."""
     device = Device(name, 7, tenant=tenant, software="mien 0.1.0")
-    shown.wires[name] = Wire(shown.presence, device)
+    shown.wires[name] = Obedient(shown.presence, device)
     await shown.presence.connected(device, shown.wires[name])
     return device
 

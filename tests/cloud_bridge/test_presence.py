@@ -10,28 +10,21 @@ from cloud_bridge import presence as module
 from cloud_bridge.ingest.base import Device
 from cloud_bridge.presence import Done, Moment, NotThere, Presence
 from edge.wire import mien_pb2
-from tests.sim.bridge import App
+from tests.sim.bridge import App, Wire
 
 CAR = Device("car-7", 5)
 OTHERS = Device("car-7", 6, tenant="others")
 
 
-class Wire:
-    """A link that keeps what was sent; `obeys`: answers an order as a device would."""
+class Obeying(Wire):
+    """`obeys`: what the device tells when it answers an order; None: it does not."""
 
     def __init__(self, presence: Presence, device: Device, *, obeys: dict[str, str] | None = None) -> None:
+        super().__init__()
         self.presence, self.device, self.obeys = presence, device, obeys
-        self.sent: list[mien_pb2.Reply] = []
-        self.commands: list[mien_pb2.Command] = []
-
-    def next_reply(self) -> int:
-        return 1
-
-    async def send(self, reply: mien_pb2.Reply) -> None:
-        self.sent.append(reply)
 
     async def command(self, command: mien_pb2.Command) -> None:
-        self.commands.append(command)
+        await super().command(command)
         if self.obeys is not None:
             event = mien_pb2.Event(name="order", arguments={"id": str(command.id), **self.obeys})
             await self.presence.received(self.device, envelope(mien_pb2.EVENT, events=[event]))
@@ -45,10 +38,10 @@ def state(valence: int) -> mien_pb2.State:
     return mien_pb2.State(person=1, fused=mien_pb2.Affect(probs_pct=[90], valence=valence))
 
 
-async def joined(**kwargs: object) -> tuple[Presence, App, Wire]:
+async def joined(**kwargs: object) -> tuple[Presence, App, Obeying]:
     app = App()
     presence = Presence(app)
-    wire = Wire(presence, CAR, **kwargs)  # type: ignore[arg-type]
+    wire = Obeying(presence, CAR, **kwargs)  # type: ignore[arg-type]
     await presence.connected(CAR, wire)
     return presence, app, wire
 

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import socket
 import stat
-import time
 from pathlib import Path
 
 import pytest
 
 from edge.errors import OutputError
 from edge.event_socket import EventSocket
+from tests.sim.wait import until
 
 
 def connect(path: Path) -> socket.socket:
@@ -20,19 +20,12 @@ def connect(path: Path) -> socket.socket:
     return reader
 
 
-def readers(server: EventSocket, count: int) -> None:
-    end_s = time.monotonic() + 5
-    while len(server._readers) != count and time.monotonic() < end_s:
-        time.sleep(0.01)
-    assert len(server._readers) == count
-
-
 def test_every_reader_gets_every_line(tmp_path: Path) -> None:
     """Two readers, same lines, in order."""
     server = EventSocket(tmp_path / "events.sock")
     server.open()
     with connect(server.path) as one, connect(server.path) as two:
-        readers(server, 2)
+        until(lambda: len(server._readers) == 2)
         server.publish('{"type":"event","name":"a"}')
         server.publish('{"type":"event","name":"b"}')
         for reader in (one, two):
@@ -62,7 +55,7 @@ def test_a_slow_reader_never_holds_the_loop_up(tmp_path: Path) -> None:
     server = EventSocket(tmp_path / "events.sock")
     server.open()
     with connect(server.path):
-        readers(server, 1)
+        until(lambda: len(server._readers) == 1)
         for _ in range(20_000):
             server.publish("x" * 200)
         assert server.dropped > 0

@@ -32,6 +32,7 @@ from edge.wire.backoff import Backoff
 from edge.wire.envelope import Sealer
 from tests.sim.bridge import App
 from tests.sim.mosquitto import Mosquitto, free_port
+from tests.sim.wait import until
 
 SHIPPED = Path(__file__).parents[2] / "deploy" / "mosquitto"
 HOSTS = ["localhost", "127.0.0.1"]
@@ -193,10 +194,7 @@ def test_a_certificate_that_is_due_is_renewed_while_the_device_runs(
     assert identity.due()
     site.authority._days = 90.0
     device = Linked(identity, site.uri, tmp_path)
-    end = time.monotonic() + 20
-    while not device.uplink.counts["renewed"] and time.monotonic() < end:
-        time.sleep(0.01)
-    assert device.uplink.counts["renewed"] == 1
+    until(lambda: device.uplink.counts["renewed"] == 1)
     device.close()
     after = identity.path.read_text()
     assert not identity.due()

@@ -17,6 +17,7 @@ from edge.loop import Loop
 from edge.rules import Rules
 from edge.wire import mien_pb2
 from tests.sim.bridge import Bridge
+from tests.sim.wait import until
 
 RULE = '[[rule]]\nname = "looks_away"\nwhen = "attention.away_s > 1"\n'
 
@@ -71,9 +72,7 @@ def device_of(bridge: Bridge, folder: Path, **changes: object) -> Iterator[Link]
     thread = threading.Thread(target=loop.run)
     thread.start()
     try:
-        end_s = time.monotonic() + 20
-        while "car-7" not in bridge.app.links and time.monotonic() < end_s:
-            time.sleep(0.02)
+        until(lambda: "car-7" in bridge.app.links)
         yield bridge.app.links["car-7"]
     finally:
         loop.stop()

@@ -21,6 +21,7 @@ from edge.outbox_file import OutboxFile
 from edge.types import Event
 from edge.wire import mien_pb2
 from edge.wire.envelope import Sealer
+from tests.sim.wait import until
 
 
 class Clock:
@@ -53,13 +54,6 @@ def turn(sealer: Sealer, ttl_s: float = 0.0) -> mien_pb2.Envelope:
 
 def taken(outbox: Outbox, count: int = 100_000) -> list[int]:
     return [out.envelope.seq for out in outbox.take(count)]
-
-
-def until(condition: Callable[[], bool], within_s: float = 10.0) -> None:
-    end = time.monotonic() + within_s
-    while not condition():
-        assert time.monotonic() < end, "it did not come to pass"
-        time.sleep(0.005)
 
 
 def forever(step: Callable[[], object]) -> None:

@@ -8,7 +8,6 @@ import shutil
 import subprocess
 import sys
 import threading
-import time
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +15,7 @@ import pytest
 
 from edge import Config, Runtime
 from edge.event_socket import EventSocket
+from tests.sim.wait import until
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -63,9 +63,7 @@ def test_the_c_example_reads_the_stream(tmp_path: Path) -> None:
     server = EventSocket(tmp_path / "events.sock")
     server.open()
     with subprocess.Popen([str(program), str(server.path)], stdout=subprocess.PIPE, text=True) as reader:
-        end_s = time.monotonic() + 5
-        while not server._readers and time.monotonic() < end_s:
-            time.sleep(0.01)
+        until(lambda: server._readers)
         server.publish('{"type":"state","t_s":1}')
         server.publish('{"type":"event","name":"face_found"}')
         assert reader.stdout is not None

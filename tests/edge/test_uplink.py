@@ -6,7 +6,7 @@ import random
 import socket
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -22,13 +22,7 @@ from edge.wire.batch import batched
 from edge.wire.envelope import Sealer
 from tests.sim.bridge import Bridge, say
 from tests.sim.chaos import Chaos
-
-
-def until(condition: Callable[[], bool], within_s: float = 20.0) -> None:
-    end = time.monotonic() + within_s
-    while not condition():
-        assert time.monotonic() < end, "it did not come to pass"
-        time.sleep(0.005)
+from tests.sim.wait import until
 
 
 class Device:

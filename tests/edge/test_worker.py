@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -11,6 +10,7 @@ from edge import clock
 from edge.slots import Slot
 from edge.types import FaceSeen, Observation, VideoFrame
 from edge.worker import Worker
+from tests.sim.wait import until
 
 SEEN = FaceSeen(t_s=0.0, person=1, box=(0.1, 0.1, 0.5, 0.5), presence=1.0)
 
@@ -34,13 +34,6 @@ def frame(seq: int) -> VideoFrame:
     return VideoFrame("test", seq, clock.now_s(), np.zeros((4, 4, 3), np.uint8))
 
 
-def until(holds: Callable[[], bool], seconds: float = 5.0) -> bool:
-    end_s = time.monotonic() + seconds
-    while not holds() and time.monotonic() < end_s:
-        time.sleep(0.01)
-    return holds()
-
-
 def test_a_broken_frame_is_seen_counted_and_got_over() -> None:
     """After a fault the detector is made anew and goes on; the reason is visible meanwhile."""
     frames: Slot[VideoFrame] = Slot(1)
@@ -48,11 +41,11 @@ def test_a_broken_frame_is_seen_counted_and_got_over() -> None:
     worker = Worker("sight", lambda: Breaking({1}), frames, found)
     worker.start()
     frames.put(frame(1))
-    assert until(lambda: worker.failing is not None)
+    until(lambda: worker.failing is not None)
     assert "ValueError" in str(worker.failing)
     assert len(found) == 0, "a failed detector yields no observation"
-    assert until(lambda: bool(frames.put(frame(2)) or len(found)))
-    assert until(lambda: worker.failing is None)
+    until(lambda: bool(frames.put(frame(2)) or len(found)))
+    until(lambda: worker.failing is None)
     assert worker.faults == 1
     frames.close()
     assert worker.join(5.0)
@@ -68,7 +61,7 @@ def test_a_detector_that_cannot_be_made_does_not_hold_up_the_start() -> None:
     worker = Worker("sight", make, frames, Slot(1))
     worker.start()
     assert worker.ready.wait(5.0)
-    assert until(lambda: "no model" in str(worker.failing))
+    until(lambda: "no model" in str(worker.failing))
     frames.close()
     assert worker.join(5.0)
 
@@ -90,8 +83,8 @@ def test_a_detector_that_rests_is_not_woken_and_an_empty_find_is_not_told() -> N
     worker = Worker("sight", Looking, frames, found, rest=lambda _: 60.0)
     worker.start()
     frames.put(frame(1))
-    assert until(lambda: worker.frames == 1)
-    assert until(lambda: bool(frames.put(frame(2)) or frames.skipped))
+    until(lambda: worker.frames == 1)
+    until(lambda: bool(frames.put(frame(2)) or frames.skipped))
     frames.close()
     assert worker.join(5.0)
     assert fed == [1]

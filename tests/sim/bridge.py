@@ -62,6 +62,23 @@ class App:
         self.told.append(f"disconnected {device.id}")
 
 
+class Wire:
+    """A device's link without a device: it keeps what was sent."""
+
+    def __init__(self) -> None:
+        self.sent: list[mien_pb2.Reply] = []
+        self.commands: list[mien_pb2.Command] = []
+
+    def next_reply(self) -> int:
+        return 1
+
+    async def send(self, reply: mien_pb2.Reply) -> None:
+        self.sent.append(reply)
+
+    async def command(self, command: mien_pb2.Command) -> None:
+        self.commands.append(command)
+
+
 class Bridge:
     """A bridge with the gRPC ingest on a free port; `stop` and `start` again on the same port with the same store."""
 

@@ -15,6 +15,7 @@ import pytest
 from cloud_bridge.console import app
 from edge.wire import mien_pb2 as pb
 from tests.cloud_bridge.console_place import READER, STRANGER, TOKEN, Shown, arrive, console, sense
+from tests.sim.wait import soon
 
 
 @asynccontextmanager
@@ -158,9 +159,7 @@ async def test_the_streams_of_a_tenant_are_bounded(monkeypatch: pytest.MonkeyPat
     ):
         for _ in range(2):
             await all_.enter_async_context(client.stream("GET", "/api/events"))
-        async with asyncio.timeout(10):
-            while shown.presence.followers("acme") < 2:  # noqa: ASYNC110 - it is the other side that changes
-                await asyncio.sleep(0.02)
+        await soon(lambda: shown.presence.followers("acme") == 2)
         assert (await client.get("/api/events")).status_code == 429
         stream = await all_.enter_async_context(other.stream("GET", "/api/events"))
         assert stream.status_code == 200

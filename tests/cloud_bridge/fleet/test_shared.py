@@ -6,7 +6,7 @@ import asyncio
 import json
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -22,8 +22,9 @@ from cloud_bridge.ingest.dedupe import Intervals
 from cloud_bridge.presence import Done, Presence
 from cloud_bridge.sessions import Memory
 from edge.wire import mien_pb2
-from tests.sim.bridge import App
+from tests.sim.bridge import App, Wire
 from tests.sim.redis import Redis
+from tests.sim.wait import soon
 
 CAR = Device("car-7", 5, tenant="acme")
 
@@ -127,23 +128,6 @@ def test_what_waits_for_the_store_was_taken_all_the_same(store: Store, monkeypat
         record.close()
 
 
-class Wire:
-    """A link that keeps what was sent."""
-
-    def __init__(self) -> None:
-        self.sent: list[mien_pb2.Reply] = []
-        self.commands: list[mien_pb2.Command] = []
-
-    def next_reply(self) -> int:
-        return 1
-
-    async def send(self, reply: mien_pb2.Reply) -> None:
-        self.sent.append(reply)
-
-    async def command(self, command: mien_pb2.Command) -> None:
-        self.commands.append(command)
-
-
 def turn(number: int) -> mien_pb2.Envelope:
     return mien_pb2.Envelope(
         v=1, device="car-7", boot=5, seq=number, turn=number, kind=mien_pb2.TURN_END, words="hello"
@@ -212,7 +196,7 @@ async def test_the_conversation_goes_on_at_the_next_bridge(server: Redis, store:
         await first.connected(CAR, Wire())
         await first.received(CAR, turn(4))
         await app.links["car-7"].send(mien_pb2.Reply(turn=4, final=True))
-        await until(lambda: store.now.exists("mien:memory:acme/car-7"))
+        await soon(lambda: store.now.exists("mien:memory:acme/car-7"))
         await second.connected(CAR, Wire())
         assert yours.exchanges == mine.exchanges == [(1, "I am tired", "Rest a little.")]
         assert await second.forget("acme", "car-7") == 2, "memory, and the turn"
@@ -220,12 +204,6 @@ async def test_the_conversation_goes_on_at_the_next_bridge(server: Redis, store:
     finally:
         record.close()
         await store.soon.aclose()
-
-
-async def until(true: Callable[[], object]) -> None:
-    async with asyncio.timeout(10):
-        while not true():  # noqa: ASYNC110 - it is the other side that changes
-            await asyncio.sleep(0.02)
 
 
 async def test_one_bridge_shows_and_orders_what_is_at_the_other(server: Redis) -> None:
@@ -239,13 +217,13 @@ async def test_one_bridge_shows_and_orders_what_is_at_the_other(server: Redis) -
         holds.start()
         await there.connected(CAR, wire)
         shows.start()
-        await until(lambda: here.devices("acme"))
+        await soon(lambda: here.devices("acme"))
         seen = here.get("acme", "car-7")
         assert seen.online
         assert here.devices("others") == []
 
         async def obey() -> None:
-            await until(lambda: wire.commands)
+            await soon(lambda: wire.commands)
             told = {"id": str(wire.commands[0].id), "done": "true", "muted": "true"}
             event = mien_pb2.Event(name="order", arguments=told)
             await there.received(CAR, mien_pb2.Envelope(boot=5, kind=mien_pb2.EVENT, events=[event]))
@@ -256,7 +234,7 @@ async def test_one_bridge_shows_and_orders_what_is_at_the_other(server: Redis) -
             await obeying
         assert seen.muted is True
         await holds.stop()
-        await until(lambda: not seen.online)
+        await soon(lambda: not seen.online)
     finally:
         await shows.stop()
         await holds.stop()
@@ -285,13 +263,13 @@ async def test_what_another_bridge_garbles_ends_nothing(store: Store) -> None:
     store.now.hset(ONLINE, "acme/old", b"no JSON")
     try:
         relay.start()
-        await until(lambda: store.now.pubsub_numsub(MOMENTS)[0][1])
+        await soon(lambda: store.now.pubsub_numsub(MOMENTS)[0][1])
         for packet in (b"no JSON", b"[]\n", b"{}\n"):
             store.now.publish(MOMENTS, packet)
         store.now.publish(ORDERS, b"no JSON")
         told = {"w": "there", "t": "acme", "d": "car-7", "b": 5, "s": "", "k": "online", "f": {}}
         store.now.publish(MOMENTS, json.dumps(told).encode() + b"\n")
-        await until(lambda: presence.devices("acme"))
+        await soon(lambda: presence.devices("acme"))
         assert relay.counts["malformed"] == 5
     finally:
         await relay.stop()

@@ -19,29 +19,26 @@ from cloud_bridge.presence import Presence
 from cloud_bridge.web.clients import Client, Clients
 from cloud_bridge.web.listen import Listening, listen
 from edge.wire import mien_pb2
-from tests.sim.bridge import App
+from tests.sim.bridge import App, Wire
 
 CAR = Device("car-7", 5, tenant="acme")
 HOUSE = Device("house", 6, tenant="others")
 TOKENS = {"reader": "r" * 20, "boss": "b" * 20, "stranger": "s" * 20}
 
 
-class Wire:
-    """A device's link: obeys orders, and keeps them."""
+class Obedient(Wire):
+    """A device that does as it is told, unless it `refuses`, and why."""
 
     def __init__(self, presence: Presence, device: Device) -> None:
+        super().__init__()
         self.presence, self.device = presence, device
-        self.commands: list[mien_pb2.Command] = []
         self.refuses = ""
-
-    def next_reply(self) -> int:
-        return 1
 
     async def send(self, reply: mien_pb2.Reply) -> None:
         raise AssertionError("nothing is said here")
 
     async def command(self, command: mien_pb2.Command) -> None:
-        self.commands.append(command)
+        await super().command(command)
         told = {"id": str(command.id), "done": "false" if self.refuses else "true", "reason": self.refuses}
         if command.HasField("mute"):
             told["muted"] = "true" if command.mute else "false"
@@ -56,7 +53,7 @@ class Place:
     listening: Listening
     grpc_port: int
     server: Server
-    wires: dict[str, Wire]
+    wires: dict[str, Obedient]
     said: list[tuple[str, str, str]] = field(default_factory=list)
 
     @property
@@ -92,7 +89,7 @@ async def place(extend: Callable[[Server], None] = lambda server: None) -> Async
     presence = Presence(App())
     wires = {}
     for device in (CAR, HOUSE):
-        wires[device.id] = Wire(presence, device)
+        wires[device.id] = Obedient(presence, device)
         await presence.connected(device, wires[device.id])
     said: list[tuple[str, str, str]] = []
 

@@ -36,6 +36,7 @@ from tests.cloud_bridge.providers.servers import (
     server,
 )
 from tests.sim.bridge import App
+from tests.sim.wait import soon
 
 CAR = Device("car-7", 5, tenant="acme")
 LOCAL_SERVER = """
@@ -113,12 +114,6 @@ async def joined(**servers: Written) -> AsyncIterator[tuple[Others, Callable[...
         await others.stop()
 
 
-async def until(true: Callable[[], object]) -> None:
-    async with asyncio.timeout(10):
-        while not true():  # noqa: ASYNC110 - it is the other side that changes
-            await asyncio.sleep(0.02)
-
-
 async def test_a_rule_calls_what_is_allowed_and_nothing_else() -> None:
     """The pattern, the purpose and the tenant have to fit; arguments come in the tool's types."""
     async with home() as (url, called):
@@ -128,7 +123,7 @@ async def test_a_rule_calls_what_is_allowed_and_nothing_else() -> None:
             fire("open_door")
             fire("lights_dim", tenant="others", level="1")
             fire("fail")
-            await until(lambda: others.counts.total() == 4)
+            await soon(lambda: others.counts.total() == 4)
             assert called == [("lights_dim", (0.3, "car"))]
             assert dict(others.counts) == {"called": 1, "not_allowed": 2, "failed": 1}
             assert [tool.name for _, tool in others.offered("acme")] == ["get_weather"], "only what reads"
@@ -142,7 +137,7 @@ async def test_a_server_that_is_a_program_is_called_through_a_pipe(tmp_path: Pat
     written = Written(command=[sys.executable, str(script), str(out)], rules=["note"], tenants=["acme"])
     async with joined(local=written) as (others, fire):
         fire("note", text="drowsy")
-        await until(lambda: others.counts["called"])
+        await soon(lambda: others.counts["called"])
         assert out.read_text() == "drowsy"
 
 
@@ -254,7 +249,7 @@ async def test_a_rule_that_fired_at_another_bridge_is_called_there_alone() -> No
     ):
         fire("lights_dim", level="1", relay=False)
         fire("lights_dim", level="0.5")
-        await until(others.counts.total)
+        await soon(others.counts.total)
         await asyncio.sleep(0.1)
         assert called == [("lights_dim", (0.5, "car"))]
 
@@ -267,9 +262,9 @@ async def test_a_call_that_the_server_refuses_costs_nobody_the_connection() -> N
     ):
         fire("refuse")
         fire("lights_dim", level="1e999", room="hall")
-        await until(lambda: others.counts.total() == 2)
+        await soon(lambda: others.counts.total() == 2)
         await asyncio.sleep(0.1)
         assert others.servers[0].reason is None
         assert others.servers[0].connected.is_set()
         fire("lights_dim", level="1")
-        await until(lambda: ("lights_dim", (1.0, "car")) in called)
+        await soon(lambda: ("lights_dim", (1.0, "car")) in called)

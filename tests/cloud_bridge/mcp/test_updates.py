@@ -16,6 +16,7 @@ from cloud_bridge.presence import Presence
 from cloud_bridge.web.clients import Client
 from tests.cloud_bridge.mcp.place import CAR
 from tests.sim.bridge import App
+from tests.sim.wait import soon
 
 
 class Connection:
@@ -49,9 +50,7 @@ async def test_who_does_not_read_holds_the_others_up_once(monkeypatch: pytest.Mo
     await asyncio.sleep(0)
     for kind in ("online", "offline", "online"):
         presence.note(CAR, kind, {})
-    async with asyncio.timeout(5):
-        while quick.asked < 3:  # noqa: ASYNC110 - nothing tells of it
-            await asyncio.sleep(0.01)
+    await soon(lambda: quick.asked == 3)
     assert slow.asked == 1
     for session in (slow, quick):
         await session._connection.exit_stack.aclose()

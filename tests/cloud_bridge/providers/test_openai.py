@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
-
 import pytest
 
 from cloud_bridge.errors import ProviderBusy, ProviderError, ProviderRefused
 from cloud_bridge.providers.base import Call, Message, Offered
 from cloud_bridge.providers.openai import OpenAI
 from tests.cloud_bridge.providers.servers import EVENTS, JSON, openai_calls, openai_chunks, server
+from tests.sim.wait import soon
 
 WORDS = ["I ", "hear ", "you, ", "München."]
 CHAT = [Message("system", "Be kind."), Message("user", "Hello.")]
@@ -142,9 +141,7 @@ async def test_closing_hangs_up() -> None:
         stream = model.stream(CHAT, 60)
         assert await anext(stream) == "I "
         await stream.aclose()
-        async with asyncio.timeout(5):
-            while not seen.hung_up:  # noqa: ASYNC110
-                await asyncio.sleep(0.01)
+        await soon(lambda: seen.hung_up)
         await model.close()
 
 

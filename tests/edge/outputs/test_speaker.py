@@ -17,6 +17,7 @@ from edge.outputs.speaker import Speaker
 from edge.sensors.mic import Microphone
 from tests.edge.outputs.test_outputs import tone
 from tests.edge.sensors.sound_server import sound_server
+from tests.sim.wait import until
 
 
 def test_without_portaudio_the_error_names_the_package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -110,15 +111,11 @@ def test_it_is_open_before_the_sound_comes(server: None, monkeypatch: pytest.Mon
     monkeypatch.setattr("edge.outputs.speaker._IDLE_S", 30.0)
     try:
         speaker.warm()
-        until_s = time.monotonic() + 10
-        while not opened and time.monotonic() < until_s:
-            time.sleep(0.01)
+        until(lambda: opened)
         speaker.play(tone(0.3, 22_050), 22_050)
-        while speaker.waiting_s and time.monotonic() < until_s:
-            time.sleep(0.01)
+        until(lambda: not speaker.waiting_s)
         speaker.play(tone(0.1, 22_050), 22_050)  # a chunk that comes alone does not close the device either
-        while speaker.waiting_s and time.monotonic() < until_s:
-            time.sleep(0.01)
+        until(lambda: not speaker.waiting_s)
         assert opened == [22_050]
     finally:
         speaker.close()

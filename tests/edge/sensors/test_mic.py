@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import subprocess
 import time
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -19,6 +18,7 @@ from edge.sensors.supervise import Supervised
 from edge.slots import Slot
 from edge.types import AudioFrame
 from tests.edge.sensors.sound_server import sound_server
+from tests.sim.wait import until
 
 
 def heard(microphone: Sensor, blocks: int) -> list[AudioFrame]:
@@ -94,23 +94,16 @@ def test_a_microphone_that_comes_later_is_found(tmp_path: Path, monkeypatch: pyt
     supervised = Supervised(lambda: from_text("mic://default"), audio=slot, pause_s=0.1, longest_pause_s=0.2)
     supervised.start()
     try:
-        until(lambda: supervised.state == "failing" and supervised.reopened > 0)
+        until(lambda: supervised.state == "failing" and supervised.reopened > 0, 60)
         with sound_server(monkeypatch):
-            until(lambda: supervised.state == "running")
+            until(lambda: supervised.state == "running", 60)
             assert supervised.mute()
             assert portaudio._open_streams == 0
             assert supervised.unmute()
-            until(lambda: supervised.state == "running")
+            until(lambda: supervised.state == "running", 60)
             supervised.stop()
     finally:
         supervised.stop()
-
-
-def until(condition: Callable[[], bool]) -> None:
-    end = time.monotonic() + 60
-    while not condition():
-        assert time.monotonic() < end, "did not come true"
-        time.sleep(0.02)
 
 
 def test_without_portaudio(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import os
 import sys
-import time
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +15,7 @@ from edge.sensors.supervise import Supervised
 from edge.slots import Slot
 from edge.types import VideoFrame
 from tests.edge.sensors import rpicam
+from tests.sim.wait import until
 
 
 @pytest.fixture
@@ -104,16 +103,9 @@ def test_it_comes_back_after_the_program_died(program: str, monkeypatch: pytest.
     uri = f"libcamera://0?width=64&height=64&program={program}"
     supervised = Supervised(lambda: from_text(uri), video=slot, pause_s=0.05, longest_pause_s=0.1)
     supervised.start()
-    wait(lambda: supervised.reopened >= 2 and supervised.frames >= 6)
+    until(lambda: supervised.reopened >= 2 and supervised.frames >= 6, 60)
     supervised.stop()
     assert not supervised.capturing
-
-
-def wait(condition: Callable[[], bool]) -> None:
-    end = time.monotonic() + 60
-    while not condition():
-        assert time.monotonic() < end, "did not come true"
-        time.sleep(0.02)
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -19,13 +19,7 @@ from edge.sensors.supervise import Supervised
 from edge.slots import Slot
 from edge.types import AudioFrame, Frame, VideoFrame
 from tests.edge.sensors.fake_device import FakeDevice
-
-
-def until(condition: Callable[[], object], seconds: float = 20.0) -> None:
-    end = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < end, "did not come true"
-        time.sleep(0.01)
+from tests.sim.wait import until
 
 
 @pytest.fixture

@@ -30,6 +30,7 @@ from tests.edge.test_uplink import Device, until
 from tests.sim.bridge import App, say
 from tests.sim.chaos import Chaos
 from tests.sim.mosquitto import Mosquitto, free_port, open_config
+from tests.sim.wait import soon
 
 
 class MqttBridge:
@@ -211,9 +212,7 @@ async def test_hostile_packets_reach_nobody(broker: Mosquitto, bridge: MqttBridg
     rng = random.Random(4)
     mallory = Mqtt("127.0.0.1", broker.port, "mallory")
     await mallory.connect()
-    until_joined = time.monotonic() + 10
-    while not bridge.server.joined.is_set() and time.monotonic() < until_joined:  # noqa: ASYNC110
-        await asyncio.sleep(0.01)
+    await soon(bridge.server.joined.is_set)
     for _ in range(50):
         body = rng.choice(["hello", "env", "x"])
         await mallory.publish(topics.up("default", "mallory", body), rng.randbytes(rng.randrange(4_000)), qos=1)
