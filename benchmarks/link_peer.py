@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import random
 import sqlite3
+import subprocess
 import sys
 import threading
 import time
@@ -67,10 +68,9 @@ async def bridge(store: str, grpc_port: str, broker_port: str) -> None:
 
 
 def both(store: str, outbox: str, *words: str) -> None:
-    """`bridge` and `device` in one process, where starting two would take long. `jumps` times on the way the machine's
-    wall clock is set a year ahead, a year back or right; says `jumped` then. `words`: count, pause_s, seed, jumps, and
-    the `synchronous` that every store gets in place of FULL."""
-    count, pause_s, seed, jumps, synchronous = words
+    """`bridge` and `device` in one process, in a machine of their own. `words`: count, pause_s, seed, the `synchronous`
+    that every store gets in place of FULL, and a fault of `_MISHAPS` with how often it comes; says `happened` then."""
+    count, pause_s, seed, synchronous, fault, times = words
 
     class Weakened(sqlite3.Connection):
         def execute(self, sql: str, *more: Any) -> sqlite3.Cursor:
@@ -82,16 +82,37 @@ def both(store: str, outbox: str, *words: str) -> None:
     rng = random.Random(int(seed))  # noqa: S311
     offset_s = time.time() - time.monotonic()
     spots = set[int]()
-    while len(spots) < int(jumps):
+    while len(spots) < int(times):
         spots.add(rng.randrange(int(count)))
 
-    def jump(left: int) -> None:
+    def happen(left: int) -> None:
         if left in spots:
-            year_s = rng.choice((365, -365, 0)) * 86_400
-            time.clock_settime(time.CLOCK_REALTIME, time.monotonic() + offset_s + year_s)
-            print("jumped", flush=True)
+            _MISHAPS[fault](rng, offset_s)
+            print("happened", flush=True)
 
-    device(outbox, f"grpc://127.0.0.1:{port}", count, pause_s, seed, at=jump)
+    device(outbox, f"grpc://127.0.0.1:{port}", count, pause_s, seed, at=happen)
+
+
+def _clock_jump(rng: random.Random, offset_s: float) -> None:
+    """The wall clock is set a year ahead, a year back or right."""
+    year_s = rng.choice((365, -365, 0)) * 86_400
+    time.clock_settime(time.CLOCK_REALTIME, time.monotonic() + offset_s + year_s)
+
+
+def _lossy_net(rng: random.Random, offset_s: float) -> None:
+    """Not a packet comes through for up to six seconds; then they are lost and late as before."""
+    for loss_pct in (100, LOSS_PCT):
+        subprocess.run(["tc", "qdisc", "change", *netem(loss_pct)], check=True)
+        time.sleep(rng.random() * 6 if loss_pct == 100 else 0)
+
+
+def netem(loss_pct: int) -> list[str]:
+    """What `tc qdisc add` is told: every packet `DELAY_MS` later, so many per cent of them never."""
+    return f"dev lo root netem delay {DELAY_MS}ms loss {loss_pct}% limit 100000".split()
+
+
+_MISHAPS = {"clock_jump": _clock_jump, "lossy_net": _lossy_net}
+LOSS_PCT, DELAY_MS = 30, 300
 
 
 async def mqtt_echo(port: str) -> None:

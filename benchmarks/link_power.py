@@ -2,11 +2,13 @@
 
 Power cuts: the machine is killed at random moments. What the guest's kernel had not yet given to its disk is gone then,
 as with a real machine whose disk keeps what it confirmed. Both outbox and the bridge's record lie on that disk, and the
-next boot goes on with it. Clock jumps: the machine's wall clock is set a year ahead and back while both run.
+next boot goes on with it. Clock jumps: the machine's wall clock is set a year ahead and back while both run. Lossy net:
+its kernel (netem) drops 30 % of all packets and holds each back by 300 ms, both ways, and now and then drops all.
 """
 
 from __future__ import annotations
 
+import contextlib
 import os
 import random
 import re
@@ -21,39 +23,46 @@ from typing import Any
 
 from benchmarks.link_faults import ToolAbsent
 from benchmarks.link_ordeal import judge
+from benchmarks.link_peer import LOSS_PCT, netem
 
 _DISK_BYTES = 48 << 20
 _BOOT_S = 180.0
+_SILENT_S = {"lossy_net": 1_200.0}  # what waits in the outbox at the end goes slowly
 _KEPT = re.compile(r"([0-9a-f]{16}) (\d+) (\d)\s*")
+_NETEM = """\
+insmod /usr/lib/uml/modules/$(uname -r)/kernel/net/sched/sch_netem.ko
+tc qdisc add {rule}
+"""
 _INIT = """\
 #!/bin/sh
 export PATH=/usr/sbin:/usr/bin:/sbin:/bin PYTHONPATH={tree} PYTHONDONTWRITEBYTECODE=1 HOME=/run
+exec 2>>{folder}/errors
 mount -t proc proc /proc
 mount -t tmpfs tmpfs /run
 mkdir /run/disk
 mount -t ext4 /dev/ubda /run/disk
-ip link set lo up
+ip link set lo up mtu 1500
+{net}
 set -- $(cat {folder}/task)
-{python} -m benchmarks.link_peer both /run/disk/seen.sqlite /run/disk/outbox.sqlite "$@" </dev/null 2>{folder}/errors
-cp /run/disk/seen.sqlite* {folder}/
-echo finished
+{python} -m benchmarks.link_peer both /run/disk/seen.sqlite /run/disk/outbox.sqlite "$@" </dev/null \\
+  && cp /run/disk/seen.sqlite* {folder}/ && echo finished
 halt -f
 """
 
 
 @dataclass
 class Machine:
-    """`faults` power cuts, or clock jumps, while a device puts `envelopes`; needs Debian's user-mode-linux, no
-    privileges."""
+    """`faults` power cuts, clock jumps or outages of a lossy net, while a device puts `envelopes`; needs Debian's
+    user-mode-linux, iproute2 and kmod, no privileges."""
 
-    kind: str  # power_cut, clock_jump
+    kind: str  # power_cut, clock_jump, lossy_net
     folder: Path
     envelopes: int
     faults: int
     seed: int
     synchronous: str = "FULL"  # of every store; with less the test must find losses, or it could not fail
     acknowledged: list[tuple[str, int, int]] = field(default_factory=list)
-    _jumps: int = 0
+    _happened: int = 0
 
     def run(self) -> dict[str, Any]:
         """Play it, and count what was lost, doubled and out of order. Raises ToolAbsent."""
@@ -66,7 +75,8 @@ class Machine:
             file.truncate(_DISK_BYTES)
         subprocess.run([format_disk, "-q", "-F", disk], check=True)
         tree = Path(__file__).resolve().parents[1]
-        init.write_text(_INIT.format(tree=tree, folder=self.folder, python=sys.executable))
+        net = _NETEM.format(rule=" ".join(netem(LOSS_PCT))) if self.kind == "lossy_net" else ""
+        init.write_text(_INIT.format(tree=tree, folder=self.folder, python=sys.executable, net=net))
         init.chmod(0o755)
         rng = random.Random(self.seed)  # noqa: S311
         began = time.monotonic()
@@ -76,34 +86,38 @@ class Machine:
             self._live(kernel, disk, init, rng, max(share, len(self.acknowledged) + 1))
         self._live(kernel, disk, init, rng, None)
         found = judge(self.folder / "seen.sqlite", self.acknowledged)
-        return {**found, "faults_injected": cuts + self._jumps, "seconds": round(time.monotonic() - began, 1)}
+        return {**found, "faults_injected": cuts + self._happened, "seconds": round(time.monotonic() - began, 1)}
 
     def _live(self, kernel: str, disk: Path, init: Path, rng: random.Random, due: float | None) -> None:
         """One life of the machine: until so many envelopes are acknowledged and a moment more, or until all is done."""
         left = max(1, self.envelopes - len(self.acknowledged))
-        jumps = self.faults if self.kind == "clock_jump" else 0
-        (self.folder / "task").write_text(f"{left} 0.002 {rng.getrandbits(32)} {jumps} {self.synchronous}")
+        times = 0 if self.kind == "power_cut" else self.faults
+        task = (left, 0.002, rng.getrandbits(32), self.synchronous, self.kind, times)
+        (self.folder / "task").write_text(" ".join(map(str, task)))
         words = ["rootfstype=hostfs", "rootflags=/", "root=/dev/root", "rw", "mem=384M", "con=null", "con0=null,fd:1"]
         command = [kernel, *words, f"ubd0={disk}", f"init={init}", "quiet", f"uml_dir={self.folder}/"]
         machine = subprocess.Popen(
             command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, stdin=subprocess.DEVNULL, start_new_session=True
         )
         os.set_blocking(machine.stdout.fileno(), False)  # type: ignore[union-attr]
-        end, rest, finished, cut_s = time.monotonic() + _BOOT_S, b"", False, float("inf")
+        end, rest, finished, cut_s = time.monotonic() + _SILENT_S.get(self.kind, _BOOT_S), b"", False, float("inf")
         try:
-            while not finished and time.monotonic() < min(end, cut_s):
+            running = True
+            while not finished and running and time.monotonic() < min(end, cut_s):
                 time.sleep(0.002)
+                running = machine.poll() is None  # what it said before is read yet
                 *lines, rest = (rest + (machine.stdout.read() or b"")).split(b"\n")  # type: ignore[union-attr]
                 for line in lines:
-                    end = time.monotonic() + _BOOT_S
+                    end = time.monotonic() + _SILENT_S.get(self.kind, _BOOT_S)
                     if kept := _KEPT.fullmatch(line.decode(errors="replace")):
                         self.acknowledged.append((kept[1], int(kept[2]), int(kept[3])))
                     finished = finished or line.strip() == b"finished"
-                    self._jumps += line.strip() == b"jumped"
+                    self._happened += line.strip() == b"happened"
                 if due is not None and len(self.acknowledged) >= due and cut_s == float("inf"):
                     cut_s = time.monotonic() + rng.random() * 0.2
         finally:
-            os.killpg(machine.pid, signal.SIGKILL)  # the power is gone
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(machine.pid, signal.SIGKILL)  # the power is gone
             machine.wait()
         if finished == (due is not None):
             errors = (self.folder / "errors").read_text() if (self.folder / "errors").exists() else "no boot"

@@ -7,7 +7,7 @@ here=$(cd "$(dirname "$0")/../.." && pwd)
 
 case $purpose in
     demo) packages="python3-venv libportaudio2" ;;
-    dev) packages="python3-venv libportaudio2 gcc libc6-dev mosquitto espeak-ng pulseaudio pulseaudio-utils libasound2-plugins openssl user-mode-linux e2fsprogs iproute2 nats-server chromium chromium-driver redis-server" ;;
+    dev) packages="python3-venv libportaudio2 gcc libc6-dev mosquitto espeak-ng pulseaudio pulseaudio-utils libasound2-plugins openssl user-mode-linux e2fsprogs iproute2 kmod nats-server chromium chromium-driver redis-server" ;;
     *) echo "setup.sh: purpose is demo or dev, not '$purpose'" >&2; exit 2 ;;
 esac
 
