@@ -15,6 +15,9 @@ Samples = npt.NDArray[np.float32]
 # swresample mixes surround sound to two channels as L + C/√2 + Ls/√2 (ITU-R BS.775), which may exceed full scale.
 _SURROUND_GAIN = 1 / (1 + 2**0.5)
 
+# What needs no filter and no mixing, as (format, rate) of one channel: swresample would give the same numbers, slowly.
+_AS_WANTED = (("s16", SAMPLE_RATE), ("s16p", SAMPLE_RATE))
+
 _NOTHING: Samples = np.zeros(0, np.float32)
 
 
@@ -28,6 +31,9 @@ class Resampler:
 
     def feed(self, frame: av.AudioFrame) -> Samples:
         """Samples (m,) float32 in [-1, 1] that `frame` completes. The format may change between two frames."""
+        if frame.layout.nb_channels == 1 and (frame.format.name, frame.sample_rate) in _AS_WANTED:
+            mono = np.frombuffer(frame.planes[0], np.int16, frame.samples) * np.float32(1 / 32_768)
+            return mono if self._swr is None else np.concatenate([self.flush(), mono])
         shape = (frame.format.name, frame.layout.name, frame.sample_rate)
         rest = _NOTHING
         if shape != self._shape:

@@ -25,6 +25,7 @@ log = logging.getLogger(__name__)
 T = TypeVar("T")
 State = Literal["starting", "running", "failing", "stopped", "muted"]
 
+_LOOK_S = 0.2  # between two looks at a device that works; its end is noticed at once
 _CLOSE_S = 2.0  # how long closing may take before the device counts as hung
 _STABLE_S = 5.0  # a device that has given frames for so long has recovered: pauses start small again
 _MOST_HUNG = 4  # threads left behind that still hang: each holds memory, so no more are started
@@ -97,6 +98,9 @@ class Supervised:
         with self._wake:
             self._stopping = True
             self._wake.notify_all()
+        with self._lock:
+            if self._life is not None:
+                self._life.stop.set()  # a device that works ends its life now; only a hung one is waited for
         if self._thread.ident is not None:
             self._thread.join(timeout_s)
 
@@ -198,7 +202,7 @@ class Supervised:
 
     def _follow(self, life: Life) -> str | None:
         """Watch one life until it ends; why it did, or None when asked to."""
-        while not (life.done.wait(0.05) or self._stopping or self._muted):
+        while not (life.done.wait(_LOOK_S) or self._stopping or self._muted):
             if life.first_frame_s is not None and self.state != "running":
                 self._become("running", life.fault)
             if life.hung:
