@@ -25,6 +25,7 @@ _log = logging.getLogger(__name__)
 _ENDS = (".", "!", "?", "…")
 WORDS_S = 2.0  # after the turn's end, how long its words are waited for
 NEXT_SENTENCE_S = 6.0
+HELD_S = 6.0  # what was begun too early is kept so long: it holds a place at the model
 
 
 @dataclass(slots=True)
@@ -184,7 +185,8 @@ class Answer:
             asyncio.create_task(self._voice(sentences, sounds), name="voice"),
         ]
         try:
-            await self._released.wait()
+            if not await self._kept():
+                return
             if not self._imminent:  # an answer that is there already needs no opening
                 await self._open()
             await self._deliver(sounds)
@@ -196,6 +198,12 @@ class Answer:
             for worker in workers:
                 worker.cancel()
             await asyncio.gather(*workers, return_exceptions=True)
+
+    async def _kept(self) -> bool:
+        """Wait for the turn's end; whether it came while this answer is worth keeping."""
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self._released.wait(), HELD_S)
+        return self.released
 
     @property
     def _imminent(self) -> bool:

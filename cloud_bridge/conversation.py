@@ -87,9 +87,7 @@ class Conversation:
                 if session.answer is not None and session.answer.waits:  # for words: the person goes on
                     await self.cancelled(device, session.answer.plan.turn)
                 self._prime(session)
-            case mien_pb2.TURN_MAYBE if envelope.words_pending:
-                self._prime(session)
-            case mien_pb2.TURN_MAYBE if self._speculate:
+            case mien_pb2.TURN_MAYBE if self._speculate and not envelope.words_pending:
                 await self._guess(session, envelope)
             case mien_pb2.TURN_END:
                 await self._reply(session, envelope)
@@ -112,9 +110,8 @@ class Conversation:
 
     async def close(self) -> None:
         """Stop every answer."""
-        for task in self._priming:
-            task.cancel()
         await asyncio.gather(*(self._drop(session) for session in self._sessions.values()))
+        await self._stop_priming()
 
     async def say(self, device: Device, text: str) -> None:
         """Say `text` to the person, as soon as no answer is under way. Raises BridgeError."""
@@ -136,18 +133,25 @@ class Conversation:
 
     async def forget(self, tenant: str, device: str, person: int | None = None) -> dict[str, int]:
         """Erase what is held in memory of `device`, or of one person in front of it. What was found, by name."""
+        for session in self._here(tenant, device, person):
+            await self._drop(session)  # first: an answer that is stopped is remembered as far as it was said
+        await self._stop_priming()  # it holds what was said before
         found = {"exchanges": self._memories.forget(tenant, device, person), "sessions": 0}
-        for session in list(self._sessions.values()):  # others come and go while one is dropped
-            if (session.device.tenant, session.device.id) != (tenant, device):
-                continue
-            if person is not None and session.person not in (0, person):
-                continue
+        for session in self._here(tenant, device, person):
             found["sessions"] += 1
-            await self._drop(session)
             session.forget()
             session.memory = self._memories.of(session.device)
         self._record.erased(tenant, device)
         return found
+
+    def _here(self, tenant: str, device: str, person: int | None) -> list[Session]:
+        """The sessions of `device`; only those that may be with `person`, if given."""
+        return [
+            session
+            for session in self._sessions.values()
+            if (session.device.tenant, session.device.id) == (tenant, device)
+            and (person is None or session.person in (0, person))
+        ]
 
     # ------------------------------------------------------------ answers
 
@@ -155,13 +159,18 @@ class Conversation:
         """The turn may be over: begin an answer that is sent only if it is."""
         if envelope.turn <= session.cancelled_turn or (session.answer is not None and session.answer.released):
             return
-        if not session.may_ask(time.monotonic(), GUESSES_PER_MIN):
+        now_s = time.monotonic()
+        session.guesses.paused(envelope.turn, _plain(envelope.words))
+        pays = session.may_ask(now_s, GUESSES_PER_MIN) and session.guesses.pay(now_s)
+        if not pays and session.answer is None:
             return
         plan = self._plan(session, envelope)
         if session.answer is not None:
             if _same(session.answer.plan, plan):
                 return
             await self._drop_guess(session)
+            if not pays:
+                return
         self.counts.guesses += 1
         self._begin(session, plan, speculative=True)
 
@@ -181,6 +190,8 @@ class Conversation:
         if 0 < envelope.turn <= session.ended_turn:  # it was answered without its words, which come too late
             return
         session.last, session.ended_turn = envelope, envelope.turn
+        if not pending:
+            session.guesses.ended(envelope.turn, _plain(envelope.words))
         if held is not None and not held.released and held.plan.turn == envelope.turn:
             if not pending and _same(held.plan, self._plan(session, envelope)):
                 session.memory.openings.append(held.plan.opening)
@@ -221,6 +232,12 @@ class Conversation:
         self._priming.add(task)
         task.add_done_callback(self._priming.discard)
 
+    async def _stop_priming(self) -> None:
+        tasks = list(self._priming)
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
     def _plan(self, session: Session, envelope: mien_pb2.Envelope, *, first: str | None = None) -> Plan:
         """`first`: the opening that was said already."""
         words = prompt.clean(f"{session.left_over(envelope.turn)} {envelope.words}", prompt.WORDS_LIMIT)
@@ -256,6 +273,9 @@ class Conversation:
         if session.answer is answer:
             session.answer = None
         if not answer.released:
+            self.counts.guesses_wasted += 1
+            self.counts.pieces_wasted += answer.pieces
+            session.guesses.wasted(time.monotonic())
             return
         report = answer.report()
         self.counts.answers += 1
@@ -273,23 +293,16 @@ class Conversation:
         if self._handover is not None and answer.plan.question:
             self._handover.turn(session.device, session.person, report.turn, report.tone)
         self._told(session.device, report)
+        if answer.plan.messages and self._sessions.get(session.device) is session:
+            self._prime(session)  # what was just said is read now, not when the person waits
 
     async def _drop(self, session: Session) -> None:
-        if (answer := session.answer) is None:
-            return
-        if answer.released:
-            await answer.drop()
-        else:
-            await self._drop_guess(session)
+        if session.answer is not None:
+            await session.answer.drop()
 
     async def _drop_guess(self, session: Session) -> None:
-        answer = session.answer
-        if answer is None or answer.released:
-            return
-        self.counts.guesses_wasted += 1
-        await answer.drop()
-        self.counts.pieces_wasted += answer.pieces
-        session.answer = None
+        if session.answer is not None and not session.answer.released:
+            await session.answer.drop()
 
 
 def _same(held: Plan, now: Plan) -> bool:

@@ -7,6 +7,7 @@ from collections import OrderedDict, deque
 from dataclasses import dataclass, field
 
 from cloud_bridge.answer import Answer
+from cloud_bridge.guesses import Guesses
 from cloud_bridge.ingest.base import Device, Link
 from edge.wire import mien_pb2
 
@@ -58,6 +59,7 @@ class Session:
     cancelled_turn: int = 0
     unanswered: list[tuple[float, int, str]] = field(default_factory=list)  # (arrival, turn, words)
     asked: deque[float] = field(default_factory=lambda: deque(maxlen=64))  # when a model was asked
+    guesses: Guesses = field(default_factory=Guesses)
     proactive_s: float = float("-inf")  # when an alert was last spoken to
 
     @property
@@ -77,6 +79,7 @@ class Session:
         """Erase what is known of the person now."""
         self.state = self.description = self.last = None
         self.events.clear()
+        self.guesses.forget()
         self.unanswered = []
 
     def leave_over(self, turn: int, words: str) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from typing import Any
 
 import pytest
@@ -12,6 +12,7 @@ from benchmarks.simulated_cloud import SimulatedModel, SimulatedVoice
 from cloud_bridge.answer import Report, Tools
 from cloud_bridge.conversation import Conversation
 from cloud_bridge.ingest.base import Device
+from cloud_bridge.providers.base import Message
 from cloud_bridge.speech import Speech
 from cloud_bridge.tone import TONES
 from edge.wire import mien_pb2 as pb
@@ -152,6 +153,37 @@ async def test_speech_after_a_guess_drops_it(stage: Stage) -> None:
     assert stage.talk.counts.guesses_wasted == 1
 
 
+async def test_a_guess_is_not_held_for_ever(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An end that never comes frees the model's place; where it comes late after all, the turn is answered anew."""
+    monkeypatch.setattr("cloud_bridge.answer.HELD_S", 0.05)
+    stage.model.first_s = 5.0
+    await stage.say(pb.TURN_MAYBE, words="So")
+    async with asyncio.timeout(5):
+        while not stage.talk.counts.guesses_wasted:  # noqa: ASYNC110
+            await asyncio.sleep(0.01)
+    assert stage.model.stopped == 1
+    stage.model.first_s = 0.01
+    await stage.say(pb.TURN_END, words="So")
+    await stage.finished()
+    assert len(stage.model.asked) == 2
+    assert stage.link.texts()[-1] == "And here is the second one."
+    assert stage.talk.counts.guesses_wasted == 1
+
+
+async def test_who_pauses_often_is_not_guessed_at(stage: Stage) -> None:
+    """Where most pauses were no ends the model is asked at the end alone; where they are again, early again."""
+    stage.model.first_s = 5.0
+    for pause in range(12):
+        await stage.say(pb.TURN_MAYBE, words="well " * (pause + 1))
+    assert (stage.talk.counts.guesses, stage.talk.counts.guesses_wasted) == (6, 6)
+    stage.model.first_s = 0.01
+    for turn in range(2, 13):
+        await stage.say(pb.TURN_MAYBE, turn=turn, words="Are you there?")
+        await stage.say(pb.TURN_END, turn=turn, words="Are you there?")
+        await stage.finished()
+    assert [report.speculative for report in stage.told] == [False] * 8 + [True] * 3
+
+
 async def test_cancel_stops_everything_at_once(stage: Stage) -> None:
     """After `cancelled` returns, not one more chunk leaves, and the model's stream is closed."""
     stage.model.each_s = 0.05
@@ -256,6 +288,47 @@ async def test_it_remembers_what_was_said_and_forgets_on_order(stage: Stage) -> 
     await stage.say(pb.TURN_END, turn=3, words="Who am I?")
     await stage.finished()
     assert not any("Anna" in message.text for message in stage.model.asked[-1])
+
+
+async def test_what_is_just_being_answered_is_forgotten_too(stage: Stage) -> None:
+    """An order to forget one person stops the answer to that person, and nothing of it stays."""
+    anna = pb.State(person=1)
+    stage.model.each_s = 0.05
+    await stage.say(pb.TURN_END, turn=1, words="I am called Anna.", state=anna)
+    async with asyncio.timeout(5):
+        while len(stage.link.texts()) < 2:  # noqa: ASYNC110
+            await asyncio.sleep(0.001)
+    assert (await stage.talk.forget(DEVICE.tenant, DEVICE.id, 1))["exchanges"] == 1
+    await stage.say(pb.TURN_END, turn=2, words="Who am I?", state=anna)
+    await stage.finished()
+    assert not any("Anna" in message.text for message in stage.model.asked[-1])
+
+
+async def test_a_local_model_reads_what_was_said_while_nobody_waits(stage: Stage) -> None:
+    """After an answer, and when the person begins to speak, the chat so far is computed; nothing of it survives an
+    order to forget or the end."""
+    primed: list[str] = []
+
+    async def prime(messages: Sequence[Message], *, lasting: bool = False) -> None:
+        primed.append("".join(one.text for one in messages))
+        await asyncio.sleep(5)
+
+    stage.model.continues = True
+    stage.model.prime = prime  # type: ignore[method-assign]
+    await stage.say(pb.TURN_END, words="I am called Anna.")
+    await stage.finished()
+    await asyncio.sleep(0)
+    assert "Anna" in primed[0]
+    assert "This is a simulated first sentence." in primed[0]
+    await stage.say(pb.SPEECH_START)
+    assert len(primed) == 1, "it is being computed"
+    await stage.talk.forget(DEVICE.tenant, DEVICE.id)
+    assert not [task for task in asyncio.all_tasks() if task.get_name() == "prime"]
+    await stage.say(pb.SPEECH_START)
+    await asyncio.sleep(0)
+    assert "Anna" not in primed[-1]
+    await stage.talk.close()
+    assert not [task for task in asyncio.all_tasks() if task.get_name() == "prime"]
 
 
 async def test_one_person_is_not_told_what_another_said(stage: Stage) -> None:
