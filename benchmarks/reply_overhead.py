@@ -48,6 +48,7 @@ class _Line:
     """A connection that notes when what it waits for is sent."""
 
     batch_bytes = 0
+    alive = True
 
     def __init__(self) -> None:
         self.opening_s = self.answer_s = 0.0
@@ -66,6 +67,9 @@ class _Line:
                 self.answer_s = self.answer_s or now_s
         if reply.final:
             self.final.set()
+
+    def post(self, downlink: mien_pb2.Downlink) -> None:
+        """Acknowledgements are nothing to wait for."""
 
     def close(self, reason: str) -> None:
         """Nothing to let go."""

@@ -14,6 +14,7 @@ from importlib import import_module
 from typing import Any
 
 from cloud_bridge import choose
+from cloud_bridge.engine import event_loop
 from cloud_bridge.errors import BridgeError, SettingError
 from cloud_bridge.settings import Settings, read
 
@@ -72,7 +73,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         settings = read(flags, options.config)
         if options.pull:  # out here, where Ctrl-C ends a long download at once; what came is kept
             choose.fetch(settings.llm, settings.tts, choose.show_progress)
-        return asyncio.run(_run(settings, as_json=options.json))
+        with asyncio.Runner(loop_factory=event_loop()) as runner:
+            return runner.run(_run(settings, as_json=options.json))
     except BridgeError as error:
         print(f"mien bridge: {error}", file=sys.stderr)
         return 2 if isinstance(error, SettingError) else 1

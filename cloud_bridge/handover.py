@@ -123,7 +123,7 @@ async def _post(url: str, body: str, token: str | None) -> None:
 
 async def _run(program: str, body: str) -> None:
     process = await asyncio.create_subprocess_exec(
-        program, stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.DEVNULL, process_group=0
+        program, stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.DEVNULL, start_new_session=True
     )
     try:
         await process.communicate(body.encode())

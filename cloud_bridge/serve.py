@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-from cloud_bridge import choose, opening, prompt, surfaces
+from cloud_bridge import choose, engine, opening, prompt, surfaces
 from cloud_bridge.answer import Report, Tools
 from cloud_bridge.conversation import Conversation
 from cloud_bridge.cost import Price
@@ -52,6 +52,7 @@ _FIRST_LINES = 12  # prepared before the bridge says that it is ready; the other
 async def serve(settings: Settings, tell: Tell, stop: asyncio.Event) -> None:
     """Serve until `stop` is set. Raises BridgeError when it cannot begin."""
     began_s = time.monotonic()
+    engine.allow_files()
     tls = _tls(settings)
     tokens = _tokens(settings.token_file) if settings.token_file else None
     async with AsyncExitStack() as stack:
@@ -137,6 +138,7 @@ async def serve(settings: Settings, tell: Tell, stop: asyncio.Event) -> None:
         loading = asyncio.create_task(_load(model, speech))
         if not await _unless(stop, loading):
             return
+        engine.settle()
         tell(
             "ready",
             listen=f"{host}:{server.port}",

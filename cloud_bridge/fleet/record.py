@@ -1,13 +1,11 @@
 """The record of what was taken (`cloud_bridge.ingest.dedupe`), in the shared store: any bridge knows what another took.
 
 One string of intervals per boot ("1-500,502-503"), joined by a script in the store, so that two bridges that write at
-once lose nothing. A writer thread sends what gathers while the writes before are under way.
+once lose nothing.
 """
 
 from __future__ import annotations
 
-import logging
-import threading
 from collections import OrderedDict
 from collections.abc import Callable
 
@@ -16,30 +14,31 @@ import redis
 from cloud_bridge.fleet.store import Store, raw, seen_key
 from cloud_bridge.ingest.base import Effect
 from cloud_bridge.ingest.dedupe import KEEP_DAYS, Intervals
-
-log = logging.getLogger(__name__)
+from cloud_bridge.ingest.writer import Writer
 
 _MOST = 100_000  # boots held in memory; the rest is in the store
-_RETRY_S = 1.0
 _JOIN = """
-local all = {}
-for lo, hi in string.gmatch(redis.call('GET', KEYS[1]) or '', '(%d+)-(%d+)') do
-  all[#all+1] = {tonumber(lo), tonumber(hi)}
+local at = 2
+for _, key in ipairs(KEYS) do
+  local all = {}
+  for lo, hi in string.gmatch(redis.call('GET', key) or '', '(%d+)-(%d+)') do
+    all[#all+1] = {tonumber(lo), tonumber(hi)}
+  end
+  for i = at + 1, at + ARGV[at] do local n = tonumber(ARGV[i]); all[#all+1] = {n, n} end
+  at = at + 1 + ARGV[at]
+  table.sort(all, function(a, b) return a[1] < b[1] end)
+  local out, lo, hi = {}, nil, nil
+  for _, one in ipairs(all) do
+    if lo == nil then lo, hi = one[1], one[2]
+    elseif one[1] <= hi + 1 then if one[2] > hi then hi = one[2] end
+    else out[#out+1] = string.format('%d-%d', lo, hi); lo, hi = one[1], one[2] end
+  end
+  out[#out+1] = string.format('%d-%d', lo, hi)
+  redis.call('SET', key, table.concat(out, ','), 'EX', ARGV[1])
 end
-for i = 2, #ARGV do local n = tonumber(ARGV[i]); all[#all+1] = {n, n} end
-table.sort(all, function(a, b) return a[1] < b[1] end)
-local out, lo, hi = {}, nil, nil
-for _, one in ipairs(all) do
-  if lo == nil then lo, hi = one[1], one[2]
-  elseif one[1] <= hi + 1 then if one[2] > hi then hi = one[2] end
-  else out[#out+1] = string.format('%d-%d', lo, hi); lo, hi = one[1], one[2] end
-end
-out[#out+1] = string.format('%d-%d', lo, hi)
-redis.call('SET', KEYS[1], table.concat(out, ','), 'EX', ARGV[1])
-return #out
-"""
+"""  # ARGV: for how many seconds, then for each key how many numbers, and the numbers
 
-_Item = tuple[str, int, int, Callable[[], None]]
+_Item = tuple[str, int, int]
 
 
 class SharedRecord:
@@ -49,16 +48,15 @@ class SharedRecord:
     effects_failed = 0
 
     def __init__(self, store: Store) -> None:
-        self.failed: str | None = None
         self._store = store
         self._join = store.now.register_script(_JOIN)
         self._seen: OrderedDict[tuple[str, int], Intervals] = OrderedDict()
-        self._batch: list[_Item] = []
-        self._writing: list[_Item] = []  # what the writer thread has, in the store or not yet
-        self._wake = threading.Condition()
-        self._closing = False
-        self._thread = threading.Thread(target=self._write, name="shared record", daemon=True)
-        self._thread.start()
+        self._writer: Writer[_Item] = Writer("shared record", self._commit, outage=(redis.RedisError, OSError))
+
+    @property
+    def failed(self) -> str | None:
+        """See `Dedupe`."""
+        return self._writer.failed
 
     def load(self, of: str, boot: int) -> None:
         """Read what is known of `of` (tenant/device) anew: another bridge may have served it meanwhile."""
@@ -76,16 +74,11 @@ class SharedRecord:
         if effect is not None:
             raise TypeError("a shared record runs no effects: do it before `received` returns")
         self._of(device, boot).add(seq)
-        with self._wake:
-            self._batch.append((device, boot, seq, done))
-            self._wake.notify()
+        self._writer.put((device, boot, seq), done)
 
     def close(self) -> None:
         """Write what is waiting, and end. Idempotent."""
-        with self._wake:
-            self._closing = True
-            self._wake.notify()
-        self._thread.join()
+        self._writer.close()
 
     def _of(self, of: str, boot: int) -> Intervals:
         found = self._seen.get((of, boot))
@@ -96,8 +89,8 @@ class SharedRecord:
         return found
 
     def _read(self, of: str, boot: int) -> Intervals:
-        with self._wake:  # before the store is asked, or what is written in between would be in neither
-            waiting = [seq for whose, when, seq, _ in (*self._writing, *self._batch) if (whose, when) == (of, boot)]
+        # Before the store is asked, or what is written in between would be in neither.
+        waiting = [seq for whose, when, seq in self._writer.open() if (whose, when) == (of, boot)]
         text = raw(self._store.now.get(seen_key(of, boot))).decode()
         pairs = (one.partition("-") for one in text.split(",") if one)
         found = Intervals([(int(lo), int(hi)) for lo, _, hi in pairs])
@@ -105,34 +98,11 @@ class SharedRecord:
             found.add(seq)
         return found
 
-    def _write(self) -> None:
-        while True:
-            with self._wake:
-                self._wake.wait_for(lambda: self._batch or self._closing)
-                batch = self._writing = self._batch
-                self._batch = []
-                if not batch:
-                    return
-            while not self._commit(batch):
-                with self._wake:
-                    if self._wake.wait_for(lambda: self._closing, timeout=_RETRY_S):
-                        return
-            for *_, done in batch:
-                done()
-
-    def _commit(self, batch: list[_Item]) -> bool:
+    def _commit(self, batch: list[_Item]) -> None:
         numbers: dict[str, list[int]] = {}
-        for of, boot, seq, _ in batch:
+        for of, boot, seq in batch:
             numbers.setdefault(seen_key(of, boot), []).append(seq)
-        try:
-            with self._store.now.pipeline(transaction=False) as pipe:
-                for key, seqs in numbers.items():
-                    self._join(keys=[key], args=[KEEP_DAYS * 86_400, *seqs], client=pipe)
-                pipe.execute()
-        except (redis.RedisError, OSError) as error:
-            if self.failed is None:
-                log.error("envelopes are not recorded, so not acknowledged: %s; retrying every second", error)
-            self.failed = str(error)
-            return False
-        self.failed = None
-        return True
+        args: list[int] = [KEEP_DAYS * 86_400]
+        for seqs in numbers.values():
+            args += [len(seqs), *seqs]
+        self._join(keys=list(numbers), args=args)

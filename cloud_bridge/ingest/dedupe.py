@@ -14,10 +14,12 @@ import threading
 import time
 from bisect import bisect_right
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from cloud_bridge.errors import SettingError
 from cloud_bridge.ingest.base import Effect
+from cloud_bridge.ingest.writer import Writer
 
 log = logging.getLogger(__name__)
 
@@ -62,8 +64,16 @@ class Intervals:
             self._hi.insert(at, number)
 
 
-_Entry = tuple[str, int, int, "Effect | None", Callable[[], None]]
+_Entry = tuple[str, int, int, "Effect | None"]  # device, boot, seq
 _WRONG = (sqlite3.SQLITE_ERROR, sqlite3.SQLITE_CONSTRAINT, sqlite3.SQLITE_MISMATCH, sqlite3.SQLITE_MISUSE)
+
+_AT = "device = :device AND boot = :boot"
+# The usual case in one statement: the run goes on where an interval ends, and nothing stands behind it.
+_EXTEND = f"""
+UPDATE seen SET hi = max(hi, :hi), day = :day
+WHERE {_AT} AND lo = (SELECT max(lo) FROM seen WHERE {_AT} AND lo <= :lo) AND hi >= :lo - 1
+AND NOT EXISTS (SELECT 1 FROM seen WHERE {_AT} AND lo > :lo AND lo <= :hi + 1)
+"""  # noqa: S608  # made of the constant above
 
 
 class Dedupe:
@@ -75,11 +85,7 @@ class Dedupe:
 
     def __init__(self, path: Path | None) -> None:
         self._seen: dict[tuple[str, int], Intervals] = {}
-        self._batch: list[_Entry] = []
-        self._wake = threading.Condition()
-        self._closing = False
         self.effects_failed = 0
-        self._failed: str | None = None
         try:
             self._db = sqlite3.connect(path or ":memory:", check_same_thread=False, isolation_level=None)
             self._db.execute("PRAGMA journal_mode=WAL")
@@ -92,8 +98,7 @@ class Dedupe:
                 "one away and accept that envelopes sent again are taken twice"
             ) from error
         self._lock = threading.Lock()  # one user of the connection at a time
-        self._thread = threading.Thread(target=self._write, name="dedupe", daemon=True)
-        self._thread.start()
+        self._writer: Writer[_Entry] = Writer("dedupe", self._commit, outage=(sqlite3.Error,))
 
     def seen(self, device: str, boot: int, seq: int) -> bool:
         """Whether this envelope was recorded, be it on disk yet or not."""
@@ -105,21 +110,16 @@ class Dedupe:
         A number that is already recorded changes nothing, but its `done` comes only when it is on disk, too.
         """
         self._of(device, boot).add(seq)
-        with self._wake:
-            self._batch.append((device, boot, seq, effect, done))
-            self._wake.notify()
+        self._writer.put((device, boot, seq, effect), done)
 
     @property
     def failed(self) -> str | None:
         """Why nothing is recorded (and so nothing acknowledged) now, or None."""
-        return self._failed
+        return self._writer.failed
 
     def close(self) -> None:
         """Write what is waiting, and end. Idempotent."""
-        with self._wake:
-            self._closing = True
-            self._wake.notify()
-        self._thread.join()
+        self._writer.close()
         self._db.close()
 
     def _of(self, device: str, boot: int) -> Intervals:
@@ -127,61 +127,35 @@ class Dedupe:
         if found is None:
             if len(self._seen) >= 100_000:  # boots held in memory; the rest is on disk
                 self._seen.pop(next(iter(self._seen)))
+            waiting = self._writer.open()  # before the disk is asked, or what is written in between would be in neither
             with self._lock:
                 query = "SELECT lo, hi FROM seen WHERE device = ? AND boot = ? ORDER BY lo"
                 rows = self._db.execute(query, (device, _signed(boot))).fetchall()
             found = Intervals(rows)
+            for whose, when, seq, _ in waiting:
+                if (whose, when) == (device, boot):
+                    found.add(seq)
         self._seen[device, boot] = found  # last: the one used longest ago is forgotten first
         return found
 
-    def _write(self) -> None:
-        while True:
-            with self._wake:
-                self._wake.wait_for(lambda: self._batch or self._closing)
-                batch, self._batch = self._batch, []
-                if not batch:
-                    return
-            while not self._commit(batch):
-                with self._wake:
-                    if self._wake.wait_for(lambda: self._closing, timeout=1.0):
-                        return
-            for *_, done in batch:
-                done()
-
-    def _commit(self, batch: list[_Entry]) -> bool:
-        try:
-            with self._lock:
-                self._db.execute("BEGIN IMMEDIATE")
-                try:
-                    known = self._insert(batch)
-                    for device, boot, seq, effect, _ in batch:
-                        if effect is not None and seq not in known[device, boot]:
-                            self._run(effect)
-                            known[device, boot].add(seq)
-                except BaseException:
-                    self._db.execute("ROLLBACK")
-                    raise
-                self._db.execute("COMMIT")
-        except sqlite3.Error as error:
-            if self._failed is None:
-                log.error("envelopes are not recorded, so not acknowledged: %s; retrying every second", error)
-            self._failed = str(error)
-            return False
-        self._failed = None
-        return True
-
-    def _insert(self, batch: list[_Entry]) -> dict[tuple[str, int], Intervals]:
-        """Record every number of `batch`; what of them was on disk already."""
+    def _commit(self, batch: list[_Entry]) -> None:
         new: dict[tuple[str, int], Intervals] = {}
-        for device, boot, seq, *_ in batch:
+        for device, boot, seq, _ in batch:
             new.setdefault((device, boot), Intervals()).add(seq)
-        known = {}
-        for (device, boot), numbers in new.items():
-            at = (device, _signed(boot))
-            known[device, boot] = Intervals(sorted({row for run in numbers for row in self._touching(*at, *run)}))
-            for run in numbers:
-                self._merge(*at, *run)
-        return known
+        with self._lock, transaction(self._db):
+            known = {key: self._known(*key, new[key]) for key in {(d, b) for d, b, _, effect in batch if effect}}
+            for (device, boot), numbers in new.items():
+                for lo, hi in numbers:
+                    self._merge(device, _signed(boot), lo, hi)
+            for device, boot, seq, effect in batch:
+                if effect is not None and seq not in known[device, boot]:
+                    self._run(effect)
+                    known[device, boot].add(seq)
+
+    def _known(self, device: str, boot: int, numbers: Intervals) -> Intervals:
+        """What of `numbers`, and beside them, is on disk already."""
+        at = (device, _signed(boot))
+        return Intervals(sorted({row for run in numbers for row in self._touching(*at, *run)}))
 
     def _touching(self, device: str, boot: int, lo: int, hi: int) -> list[tuple[int, int]]:
         """The intervals on disk that lo … hi overlaps or joins."""
@@ -195,11 +169,12 @@ class Dedupe:
 
     def _merge(self, device: str, boot: int, lo: int, hi: int) -> None:
         """Put lo … hi in, joined with what it touches."""
+        at = {"device": device, "boot": boot, "lo": lo, "hi": hi, "day": _today()}
+        if self._db.execute(_EXTEND, at).rowcount:
+            return
         found = self._touching(device, boot, lo, hi)
         ends = [(lo, hi), *found]
         row = (min(end[0] for end in ends), max(end[1] for end in ends))
-        if found == [row]:
-            return
         for old, _ in found:
             self._db.execute("DELETE FROM seen WHERE device = ? AND boot = ? AND lo = ?", (device, boot, old))
         self._db.execute("INSERT INTO seen VALUES (?, ?, ?, ?, ?)", (device, boot, *row, _today()))
@@ -216,6 +191,19 @@ class Dedupe:
             self.effects_failed += 1
             log.error("an effect of the application failed: %s", type(error).__name__)
         self._db.execute("RELEASE effect")
+
+
+@contextmanager
+def transaction(db: sqlite3.Connection) -> Iterator[None]:
+    """The block's writes together or not at all."""
+    db.execute("BEGIN IMMEDIATE")
+    try:
+        yield
+        db.execute("COMMIT")
+    except BaseException:
+        if db.in_transaction:  # a full disk has undone it already
+            db.execute("ROLLBACK")
+        raise
 
 
 def _signed(boot: int) -> int:

@@ -3,51 +3,113 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping, Sequence
-from pathlib import Path
+import logging
+import ssl
+import time
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import grpc
-from grpc_health.v1 import health, health_pb2, health_pb2_grpc
-from grpc_reflection.v1alpha import reflection
 
 from cloud_bridge.errors import ListenError, SettingError
 from cloud_bridge.ingest.base import Tls, loopback
+from cloud_bridge.ingest.http2 import STUCK_S, Call, Failed, Handler, Http2
 from cloud_bridge.ingest.identity import Guard, Rejected, admit
-from cloud_bridge.ingest.session import ApplicationFailed, Session, Sessions
+from cloud_bridge.ingest.session import ApplicationFailed, Sessions
+from cloud_bridge.ingest.standard import standard
 from edge.wire import WireError, mien_pb2
-from edge.wire.check import parse_uplink
-from edge.wire.limits import MAX_BATCH, MAX_DOWNLINK
+from edge.wire.check import CONVERSE, parse_uplink
+from edge.wire.limits import MAX_BATCH
 
-_SERVICE = "mien.v1.Mien"
+log = logging.getLogger(__name__)
+
 _HELLO_S = 10.0  # a stream that says no hello in this time is closed
-_STUCK_S = 20.0  # a device that does not read for so long is cut off
-_GUARD_S = 5.0  # a revoked device is cut off after at most this long
-
-_OPTIONS = [
-    ("grpc.max_receive_message_length", MAX_BATCH),
-    ("grpc.max_send_message_length", MAX_DOWNLINK),
-    ("grpc.keepalive_time_ms", 20_000),
-    ("grpc.keepalive_timeout_ms", 10_000),
-    ("grpc.http2.min_ping_interval_without_data_ms", 5_000),
-    ("grpc.keepalive_permit_without_calls", 1),
-    ("grpc.max_concurrent_streams", 16),  # of one connection
-    ("grpc.so_reuseport", 0),  # a second bridge on the same port is an error, not a silent half of the devices
-]
+_GUARD_S = 5.0  # connections are looked at so often: a revoked device is cut off after at most this long
+_HANDSHAKE_S = 10.0
+_BACKLOG = 1_024  # a fleet comes back at once
+MOST = 16_384  # connections; one more is closed at once
+MOST_STRANGERS = 2_048  # connections of which nobody was admitted yet; one more, and the oldest is closed
 
 
 class Server:
-    """A listening ingest; it ends when nobody refers to it. `port` is the one it got, where 0 was asked for."""
+    """A listening ingest. `port` is the one it got, where 0 was asked for. `counts` go to those of the sessions."""
 
-    def __init__(self, server: grpc.aio.Server, port: int, status: health.aio.HealthServicer) -> None:
-        self.port = port
-        self._server = server
-        self._status = status
+    def __init__(self, sessions: Sessions, handlers: Mapping[str, Handler], look: Callable[[], None]) -> None:
+        self.port = 0
+        self._sessions, self._handlers, self._check = sessions, handlers, look
+        self._connections: set[Http2] = set()
+        self._strangers: dict[Http2, None] = {}  # oldest first
+        self._listening: asyncio.Server | None = None
+        self._looking: asyncio.Task[None] | None = None
+
+    async def listen(self, address: str, tls: ssl.SSLContext | None) -> None:
+        """Begin. Raises ListenError."""
+        loop = asyncio.get_running_loop()
+        more: dict[str, Any] = {"ssl": tls, "backlog": _BACKLOG}
+        if tls is not None:
+            more["ssl_handshake_timeout"] = _HANDSHAKE_S
+        host, _, port = address.rpartition(":")
+        host = host.strip("[]")
+        try:
+            if address.startswith("unix:"):
+                path = address.removeprefix("unix:").removeprefix("//")
+                self._listening = await loop.create_unix_server(self._connection, path, **more)
+            else:
+                where = None if host in ("", "::") else "127.0.0.1" if (host, port) == ("localhost", "0") else host
+                self._listening = await loop.create_server(self._connection, where, int(port), **more)
+                self.port = self._listening.sockets[0].getsockname()[1]
+        except (OSError, ValueError, OverflowError) as error:
+            raise ListenError(f"cannot listen on {address}: the port is taken or the address is not ours") from error
+        self._looking = asyncio.create_task(self._look(), name="grpc connections")
 
     async def stop(self, grace_s: float = 1.0) -> None:
-        """Say "not serving", cut the streams after `grace_s`, and end. The sessions wait for their devices."""
-        await self._status.enter_graceful_shutdown()
-        await self._server.stop(grace_s)
+        """Hang up on everyone, `grace_s` for calls to end well. The sessions wait for their devices."""
+        if self._listening is not None:
+            self._listening.close()
+        if self._looking is not None:
+            self._looking.cancel()
+        why = Failed(grpc.StatusCode.UNAVAILABLE, "the bridge ends")
+        for connection in self._connections:
+            connection.stop(why)
+        await asyncio.gather(*(one.finished(max(grace_s, 0.1)) for one in list(self._connections)))
+
+    def _connection(self) -> Http2:
+        return Http2(self._serve, self._opened, self._closed)
+
+    def _opened(self, connection: Http2) -> None:
+        self._connections.add(connection)
+        self._strangers[connection] = None
+        if len(self._connections) > MOST:
+            self._sessions.counts["connections_refused"] += 1
+            connection.close()
+        elif len(self._strangers) > MOST_STRANGERS:
+            self._sessions.counts["strangers_closed"] += 1
+            oldest = next(iter(self._strangers))
+            del self._strangers[oldest]
+            oldest.close()
+
+    def _closed(self, connection: Http2) -> None:
+        self._connections.discard(connection)
+        self._strangers.pop(connection, None)
+
+    async def _serve(self, call: Call) -> None:
+        handler = self._handlers.get(call.path)
+        if handler is None:
+            raise Failed(grpc.StatusCode.UNIMPLEMENTED, f"there is no {call.path[:80]} here")
+        await handler(call)
+
+    async def _look(self) -> None:
+        while True:
+            await asyncio.sleep(_GUARD_S)
+            try:
+                self._check()
+            except Exception as error:  # a guard of any kind: it is asked again
+                log.error("the devices' certificates could not be checked: %s", type(error).__name__)
+            now_s = time.monotonic()
+            for connection in list(self._connections):
+                if not connection.stranger:
+                    self._strangers.pop(connection, None)
+                connection.look(now_s)
 
 
 async def serve(
@@ -69,24 +131,11 @@ async def serve(
     """
     if tls is None and not insecure and not _loopback(address):
         raise SettingError(f"{address} is not this machine alone, and no TLS is set: give a certificate and a key")
-    server = grpc.aio.server(options=_OPTIONS)
-    status = health.aio.HealthServicer()
-    handlers = {
-        "Converse": grpc.stream_stream_rpc_method_handler(
-            _Converse(sessions, tokens, tenant, guard).stream, response_serializer=mien_pb2.Downlink.SerializeToString
-        )
-    }
-    server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(_SERVICE, handlers),))
-    health_pb2_grpc.add_HealthServicer_to_server(status, server)
-    reflection.enable_server_reflection((_SERVICE, health.SERVICE_NAME, reflection.SERVICE_NAME), server)
-    try:
-        port = server.add_secure_port(address, _credentials(tls)) if tls else server.add_insecure_port(address)
-    except RuntimeError as error:
-        raise ListenError(f"cannot listen on {address}: the port is taken or the address is not ours") from error
-    await server.start()
-    for service in ("", _SERVICE):
-        await status.set(service, health_pb2.HealthCheckResponse.SERVING)
-    return Server(server, port, status)
+    service = CONVERSE.strip("/").partition("/")[0]
+    converse = _Converse(sessions, tokens, tenant, guard)
+    server = Server(sessions, {CONVERSE: converse.serve, **standard(service)}, converse.look)
+    await server.listen(address, _context(tls) if tls else None)
+    return server
 
 
 class _Connection:
@@ -94,94 +143,94 @@ class _Connection:
 
     batch_bytes = MAX_BATCH
 
-    def __init__(self, context: grpc.aio.ServicerContext[Any, Any]) -> None:
-        self._context = context
-        self._writing = asyncio.Lock()
-        self.closed = asyncio.Event()
-        self.reason = "the device does not read"
+    def __init__(self, call: Call) -> None:
+        self.alive = True
+        self._call = call
+
+    def post(self, downlink: mien_pb2.Downlink) -> None:
+        """See `session.Connection`."""
+        self._call.write(downlink.SerializeToString())
 
     async def send(self, downlink: mien_pb2.Downlink) -> None:
         """See `session.Connection`."""
-        try:
-            async with asyncio.timeout(_STUCK_S), self._writing:
-                await self._context.write(downlink)
-        except Exception as error:  # grpc raises classes of its own that it does not name
-            self.closed.set()
-            raise ConnectionError("the stream is gone or stuck") from error
+        self.post(downlink)
+        if self._call.out:
+            try:
+                async with asyncio.timeout(STUCK_S):
+                    await self._call.drain()
+            except TimeoutError as error:
+                self.close("the device does not read")
+                raise ConnectionError("the stream is stuck") from error
 
     def close(self, reason: str) -> None:
         """See `session.Connection`."""
-        self.reason = reason
-        self.closed.set()
+        self.alive = False
+        self._call.stop(Failed(grpc.StatusCode.ABORTED, reason))
 
 
 class _Converse:
-    """The handler of the one method; requests come as raw bytes, so that bad ones can be counted."""
+    """The handler of the one method."""
 
     def __init__(self, sessions: Sessions, tokens: Mapping[str, str] | None, tenant: str, guard: Guard | None) -> None:
         self._sessions = sessions
         self._tokens = tokens
         self._tenant = tenant
         self._guard = guard
+        self._watched: dict[Call, int] = {}  # and the serial of the certificate that it was admitted with
 
-    async def stream(
-        self, requests: AsyncIterator[bytes], context: grpc.aio.ServicerContext[bytes, mien_pb2.Downlink]
-    ) -> None:
+    async def serve(self, call: Call) -> None:
         """Serve one stream."""
-        code, why = grpc.StatusCode.OK, ""
+        counts = self._sessions.counts
         try:
-            why = await self._converse(requests, context)
-            code = grpc.StatusCode.ABORTED if why else code
+            await self._converse(call)
         except Rejected as error:
-            self._sessions.counts["rejected"] += 1
-            code, why = grpc.StatusCode.UNAUTHENTICATED, str(error)
+            counts["rejected"] += 1
+            raise Failed(grpc.StatusCode.UNAUTHENTICATED, str(error)) from error
         except WireError as error:
-            self._sessions.counts["malformed"] += 1
-            code, why = grpc.StatusCode.INVALID_ARGUMENT, str(error)
+            counts["malformed"] += 1
+            raise Failed(grpc.StatusCode.INVALID_ARGUMENT, str(error)) from error
         except ApplicationFailed as error:
-            code, why = grpc.StatusCode.INTERNAL, str(error)
-        except TimeoutError:
-            code, why = grpc.StatusCode.DEADLINE_EXCEEDED, f"no hello came in {_HELLO_S:.0f} s"
-        if code is not grpc.StatusCode.OK:
-            await context.abort(code, why)
+            raise Failed(grpc.StatusCode.INTERNAL, str(error)) from error
 
-    async def _converse(
-        self,
-        requests: AsyncIterator[bytes],
-        context: grpc.aio.ServicerContext[bytes, mien_pb2.Downlink],
-    ) -> str:
-        """Serve until the device hangs up (returns "") or this end does (returns why)."""
-        stream = aiter(requests)
-        async with asyncio.timeout(_HELLO_S):
-            first = parse_uplink(await anext(stream, b""))
+    async def _converse(self, call: Call) -> None:
+        try:
+            async with asyncio.timeout(_HELLO_S):
+                first = parse_uplink(await call.read() or b"")
+        except TimeoutError as error:
+            raise Failed(grpc.StatusCode.DEADLINE_EXCEEDED, f"no hello came in {_HELLO_S:.0f} s") from error
         if first.WhichOneof("body") != "hello":
             raise WireError("the first packet must be a hello")
-        shown = context.auth_context()
-        admit(first.hello, [name.decode() for name in shown.get("x509_common_name", ())], self._tokens)
-        tenant, serial = self._guarded(shown.get("x509_pem_cert", ()))
-        connection = _Connection(context)
-        session = await self._sessions.open(first.hello, tenant, connection)
-        reading = asyncio.create_task(_read(stream, session), name=f"read {first.hello.device}")
-        closing = asyncio.create_task(connection.closed.wait(), name="closed")
+        names, pem = _shown(call.tls)
+        tenant, serial = self._guarded(pem)
+        admit(first.hello, names, self._tokens, tenant)
+        call.admit()
+        connection = _Connection(call)
+        if serial:
+            self._watched[call] = serial
+        session = None
         try:
-            while not (reading.done() or closing.done()):
-                self._refuse(serial)
-                await asyncio.wait((reading, closing), timeout=_GUARD_S, return_when=asyncio.FIRST_COMPLETED)
-            if reading.done():
-                reading.result()
-                return ""
-            return connection.reason
+            session = await self._sessions.open(first.hello, tenant, connection)
+            while (packet := await call.read()) is not None:
+                await session.take(parse_uplink(packet))
         finally:
-            session.cut(connection)
-            for task in (reading, closing):
-                task.cancel()
-            await asyncio.gather(reading, closing, return_exceptions=True)
+            connection.alive = False
+            if session is not None:
+                session.cut(connection)
+            self._watched.pop(call, None)
 
-    def _guarded(self, certificates: Sequence[bytes]) -> tuple[str, int]:
-        """(tenant, serial) of who shows these certificates; serial 0: none. Raises Rejected."""
-        if self._guard is None or not certificates:
+    def look(self) -> None:
+        """Cut the calls of those that were revoked meanwhile."""
+        for call, serial in self._watched.items():
+            try:
+                self._refuse(serial)
+            except Rejected as error:
+                call.stop(error)
+
+    def _guarded(self, pem: bytes | None) -> tuple[str, int]:
+        """(tenant, serial) of who shows this certificate; serial 0: none. Raises Rejected."""
+        if self._guard is None or pem is None:
             return self._tenant, 0
-        tenant, serial = self._guard.who(certificates[0])
+        tenant, serial = self._guard.who(pem)
         self._refuse(serial)
         return tenant or self._tenant, serial
 
@@ -190,18 +239,27 @@ class _Converse:
             raise Rejected(reason)
 
 
-async def _read(stream: AsyncIterator[bytes], session: Session) -> None:
-    async for packet in stream:
-        await session.take(parse_uplink(packet))
+def _shown(tls: ssl.SSLObject | None) -> tuple[list[str], bytes | None]:
+    """The common names in the caller's certificate, and the certificate (PEM)."""
+    if tls is None or not (der := tls.getpeercert(binary_form=True)):
+        return [], None
+    subject: Any = (tls.getpeercert() or {}).get("subject", ())
+    names = [str(value) for part in subject for name, value in part if name == "commonName"]
+    return names, ssl.DER_cert_to_PEM_cert(der).encode()
 
 
-def _credentials(tls: Tls) -> grpc.ServerCredentials:
+def _context(tls: Tls) -> ssl.SSLContext:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    context.set_alpn_protocols(["h2"])
     try:
-        pair = (Path(tls.key).read_bytes(), Path(tls.certificate).read_bytes())
-        authority = Path(tls.client_ca).read_bytes() if tls.client_ca else None
-    except OSError as error:
+        context.load_cert_chain(tls.certificate, tls.key)
+        if tls.client_ca:
+            context.load_verify_locations(tls.client_ca)
+            context.verify_mode = ssl.CERT_REQUIRED
+    except OSError as error:  # SSLError is one
         raise SettingError(f"a TLS file cannot be read: {error}") from error
-    return grpc.ssl_server_credentials([pair], authority, require_client_auth=authority is not None)
+    return context
 
 
 def _loopback(address: str) -> bool:

@@ -1,4 +1,4 @@
-"""Who may speak: a token per device, or a client certificate whose common name is the device's id."""
+"""Who may speak: a token per device, or a client certificate whose common name is DEVICE or TENANT/DEVICE."""
 
 from __future__ import annotations
 
@@ -27,11 +27,13 @@ class Rejected(Exception):  # noqa: N818
     """This device may not speak. The message may be shown to it."""
 
 
-def admit(hello: mien_pb2.Hello, certificate_names: Sequence[str], tokens: Mapping[str, str] | None) -> None:
+def admit(
+    hello: mien_pb2.Hello, certificate_names: Sequence[str], tokens: Mapping[str, str] | None, tenant: str
+) -> None:
     """Raise Rejected unless `hello` may speak.
 
     With `tokens` (device → token; the key `*` stands for every device) its token must match. With a client
-    certificate, one of its names must be the device's id.
+    certificate, one of its names must be the device's id, alone or with the `tenant` that it is to belong to.
     """
     if hello.v != VERSION:
         raise Rejected(f"contract version {hello.v} is not spoken here: use {VERSION}")
@@ -41,7 +43,7 @@ def admit(hello: mien_pb2.Hello, certificate_names: Sequence[str], tokens: Mappi
         raise Rejected(str(error)) from error
     if not hello.boot:
         raise Rejected("the hello lacks a boot number: draw a random one per start")
-    if certificate_names and hello.device not in certificate_names:
+    if certificate_names and not {hello.device, f"{tenant}/{hello.device}"}.intersection(certificate_names):
         raise Rejected("the device's name is not the name in its certificate")
     if tokens is not None:
         expected = tokens.get(hello.device, tokens.get("*", ""))

@@ -9,6 +9,7 @@ import asyncio
 import contextlib
 import logging
 import ssl
+from collections import deque
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -59,6 +60,8 @@ class Server:
         self._tokens = tokens
         self._guard = guard
         self._devices: dict[tuple[str, str], _Remote] = {}
+        self._posted: deque[tuple[_Remote, mien_pb2.Downlink]] = deque()
+        self._posting: asyncio.Task[None] | None = None
         self._task = asyncio.create_task(self._run(), name="mqtt ingest")
 
     async def stop(self) -> None:
@@ -67,6 +70,9 @@ class Server:
         await asyncio.gather(self._task, return_exceptions=True)
         for remote in list(self._devices.values()):
             remote.close("the bridge ends")
+        if self._posting is not None:
+            self._posting.cancel()
+            await asyncio.gather(self._posting, return_exceptions=True)
 
     async def _run(self) -> None:
         backoff = Backoff()
@@ -140,7 +146,7 @@ class Server:
         """Admit a device and open its session. Raises Rejected."""
         if hello.device != remote.device:
             raise Rejected("the hello names another device than its topic")
-        admit(hello, (), self._tokens)
+        admit(hello, (), self._tokens, remote.tenant)
         self.check(remote)
         return await self._sessions.open(hello, remote.tenant, remote)
 
@@ -148,6 +154,19 @@ class Server:
         """Raises Rejected once the device was revoked, even where the broker still lets it in."""
         if self._guard and (reason := self._guard.refuses_device(remote.tenant, remote.device)) is not None:
             raise Rejected(reason)
+
+    def post(self, remote: _Remote, downlink: mien_pb2.Downlink) -> None:
+        """Have `downlink` sent; one task does so for all devices."""
+        self._posted.append((remote, downlink))
+        if self._posting is None or self._posting.done():
+            self._posting = asyncio.create_task(self._post(), name="mqtt post")
+
+    async def _post(self) -> None:
+        while self._posted:
+            remote, downlink = self._posted.popleft()
+            if remote.alive:
+                with contextlib.suppress(ConnectionError):  # the device sends again what is not acknowledged
+                    await remote.send(downlink)
 
     def forget(self, remote: _Remote) -> None:
         """Called by a conversation that ended."""
@@ -172,7 +191,8 @@ class _Remote:
         self._by_link = by_link  # the device speaks MQTT 3.1.1, or this bridge does
         self._server = server
         self._down = topics.down(tenant, device)
-        self._queue: asyncio.Queue[mien_pb2.Uplink] = asyncio.Queue(_QUEUED)
+        self.alive = True
+        self._queue: asyncio.Queue[mien_pb2.Uplink | None] = asyncio.Queue(_QUEUED)  # None: look whether we are alive
         self._task: asyncio.Task[None] | None = None
 
     async def begin(self, hello: mien_pb2.Hello) -> None:
@@ -200,6 +220,10 @@ class _Remote:
                     await asyncio.wait_for(self._server.joined.wait(), _REJOIN_S)
         raise ConnectionError("the broker is gone")
 
+    def post(self, downlink: mien_pb2.Downlink) -> None:
+        """See `session.Connection`."""
+        self._server.post(self, downlink)
+
     async def say_hello_again(self) -> None:
         """Ask the device to begin anew: this bridge has no session of it, or failed on what it sent."""
         with contextlib.suppress(ConnectionError):
@@ -208,24 +232,30 @@ class _Remote:
     def close(self, reason: str) -> None:
         """See `session.Connection`."""
         self._server.forget(self)
-        if self._task is not None:
-            self._task.cancel()
+        self.alive = False
+        if not self._queue.full():
+            self._queue.put_nowait(None)
 
     async def _work(self, hello: mien_pb2.Hello) -> None:
         session: Session | None = None
         try:
             session = await self._server.open(self, hello)
-            while True:
-                uplink = await self._queue.get()
-                self._server.check(self)
-                await session.take(uplink)
+            while self.alive:
+                if (uplink := await self._queue.get()) is not None and self.alive:
+                    self._server.check(self)
+                    await session.take(uplink)
         except ApplicationFailed:
             await self.say_hello_again()
         except Rejected as error:
             self._server.count("rejected")
             with contextlib.suppress(ConnectionError):
                 await self.send(mien_pb2.Downlink(refused=mien_pb2.Refused(reason=str(error))))
+        except Exception as error:  # the application is not ours; its message may hold words
+            self._server.count("handler_failed")
+            log.error("a packet of %s failed: %s", self.device, type(error).__name__)
+            await self.say_hello_again()
         finally:
+            self.alive = False
             self._server.forget(self)
             if session is not None:
                 session.cut(self)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import Counter
-from collections.abc import Awaitable, Iterable
+from collections.abc import Awaitable
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
@@ -34,9 +34,14 @@ class Connection(Protocol):
 
     batch_bytes: int
     """How large a batch of envelopes it takes; 0: none."""
+    alive: bool
+    """False once it ended."""
 
     async def send(self, downlink: mien_pb2.Downlink) -> None:
         """Send, or raise ConnectionError when the connection is gone or does not move."""
+
+    def post(self, downlink: mien_pb2.Downlink) -> None:
+        """Send something small without waiting, or raise ConnectionError."""
 
     def close(self, reason: str) -> None:
         """End it; called when a newer connection of the device takes over."""
@@ -63,6 +68,7 @@ class Sessions:
         self.grace_s = grace_s
         self.dedupe = record or Dedupe(store)
         self.counts: Counter[str] = Counter()
+        self.acks = Acks()
         self._sessions: dict[tuple[str, str], Session] = {}
 
     async def open(self, hello: mien_pb2.Hello, tenant: str, connection: Connection) -> Session:
@@ -79,9 +85,18 @@ class Sessions:
             await session.end()
             session = None
         if session is None or session.ended:
+            self.acks.expect()
             session = self._sessions[tenant, device.id] = Session(self, device)
-            await session.begin()
-        await session.attach(hello, connection)
+            beginning = asyncio.ensure_future(session.begin())
+        else:
+            beginning = None
+        try:
+            if beginning is not None:  # what the application began it finishes, even if the connection ends meanwhile
+                await asyncio.shield(beginning)
+            await session.attach(hello, connection)
+        except BaseException:
+            session.cut(connection)
+            raise
         self.counts["connected"] += 1
         return session
 
@@ -117,7 +132,6 @@ class Session:
         self._replies = 0
         self._cancelled = 0
         self._held = Held()
-        self._acks = Acks(self._acknowledge)
         self._failures: Counter[tuple[int, int]] = Counter()
         self._grace: asyncio.Task[None] | None = None
 
@@ -144,14 +158,23 @@ class Session:
     # ------------------------------------------------------------ the ingest's side
 
     async def begin(self) -> None:
-        """Tell the application."""
+        """Tell the application. Raises ApplicationFailed where it cannot take the device: there is no session then."""
         async with self._taking:
-            await self._tell(self._all.handler.connected(self.device, self))
+            try:
+                await self._all.handler.connected(self.device, self)
+            except Exception as error:  # the application is not ours; its message may hold words
+                self.ended = True
+                self._all.forget(self)
+                self._all.counts["handler_failed"] += 1
+                log.error("the application could not take %s: %s", self._who, type(error).__name__)
+                await self._tell(self._all.handler.disconnected(self.device))  # what it did of it is undone
+                raise ApplicationFailed(f"the application failed ({type(error).__name__}): come again") from None
 
     async def attach(self, hello: mien_pb2.Hello, connection: Connection) -> None:
         """Go on over `connection`; an older one is closed."""
-        async with self._taking:
-            pass  # a second connection may come while the application still takes note of the first
+        async with self._taking:  # a second connection may come while the application still takes note of the first
+            if self.ended:
+                raise ApplicationFailed("the session ended meanwhile: come again")
         if self._grace is not None:
             self._grace.cancel()
             self._grace = None
@@ -161,6 +184,8 @@ class Session:
             await self.cancel(hello.cancelled_turn)
         resumed = hello.resume_session == self.id
         async with self._sending:
+            if not connection.alive:  # it ended while it waited here
+                return
             self._connection = connection
             await self._push(
                 mien_pb2.Downlink(
@@ -180,12 +205,16 @@ class Session:
                 await self._push(mien_pb2.Downlink(reply=reply))
 
     async def take(self, uplink: mien_pb2.Uplink) -> None:
-        """Handle one packet after the hello."""
+        """Handle one packet after the hello. Not to be cancelled: what the application began has to be recorded."""
         body = uplink.WhichOneof("body")
-        if body in {"envelope", "batch"}:
-            packets = uplink.batch.packet if body == "batch" else (uplink,)
-            # What the application began it finishes and has recorded, even if the connection ends meanwhile.
-            await asyncio.shield(asyncio.ensure_future(self._take_envelopes(packets)))
+        if body == "envelope":
+            await self._take_envelope(uplink)
+        elif body == "batch":
+            for packet in uplink.batch.packet:
+                if packet.WhichOneof("body") == "envelope":
+                    await self._take_envelope(packet)
+                else:
+                    self._all.counts["malformed"] += 1
         elif body == "cancel":
             await self.cancel(uplink.cancel.turn)
         elif body == "received":
@@ -200,10 +229,21 @@ class Session:
         async with self._taking:
             await self._tell(self._all.handler.cancelled(self.device, turn))
 
+    def acknowledge(self, boot: int, seqs: list[int]) -> None:
+        """These envelopes are on disk."""
+        self._all.counts["acked"] += len(seqs)
+        if (connection := self._connection) is not None:
+            try:
+                connection.post(mien_pb2.Downlink(ack=mien_pb2.Ack(boot=self._short(boot), seq=seqs)))
+            except ConnectionError:
+                self.cut(connection)
+
     def cut(self, connection: Connection) -> None:
         """`connection` is gone; the session ends unless the device comes back in time."""
-        if self._connection is connection and not self.ended:
-            self._connection = None
+        if self.ended or self._connection not in (connection, None):
+            return
+        self._connection = None
+        if self._grace is None:
             self._grace = asyncio.create_task(self._expire(), name=f"grace {self.device.id}")
 
     async def end(self) -> None:
@@ -233,13 +273,6 @@ class Session:
     async def _expire(self) -> None:
         await asyncio.sleep(0 if self._leaving else self._all.grace_s)
         await self.end()
-
-    async def _take_envelopes(self, packets: Iterable[mien_pb2.Uplink]) -> None:
-        for packet in packets:
-            if packet.WhichOneof("body") == "envelope":
-                await self._take_envelope(packet)
-            else:
-                self._all.counts["malformed"] += 1
 
     async def _take_envelope(self, uplink: mien_pb2.Uplink) -> None:
         envelope, counts = uplink.envelope, self._all.counts
@@ -274,7 +307,8 @@ class Session:
                     await self._refuse(boot, seq, "poison")
                 else:
                     counts["taken"] += 1
-        self._all.dedupe.record(self._who, boot, seq, effect, partial(self._acks.kept, boot, seq))
+                    self._failures.pop((boot, seq), None)
+        self._all.dedupe.record(self._who, boot, seq, effect, partial(self._all.acks.kept, self, boot, seq))
         if envelope.kind == mien_pb2.GOODBYE and boot == self.device.boot:
             self._leaving = True  # the device hangs up once it has the acknowledgement
 
@@ -285,10 +319,6 @@ class Session:
 
     def _short(self, boot: int) -> int:
         return 0 if boot == self.device.boot else boot
-
-    async def _acknowledge(self, boot: int, seqs: list[int]) -> None:
-        self._all.counts["acked"] += len(seqs)
-        await self._push(mien_pb2.Downlink(ack=mien_pb2.Ack(boot=self._short(boot), seq=seqs)))
 
     async def _push(self, downlink: mien_pb2.Downlink) -> None:
         connection = self._connection

@@ -63,7 +63,7 @@ class Llama:
                 stdout=asyncio.subprocess.PIPE,
                 stderr=asyncio.subprocess.PIPE,
                 env={**os.environ, **_QUIET, "MIEN_LLAMA_KEY": key},
-                process_group=0,  # Ctrl-C is for the bridge, which then ends its workers in order
+                start_new_session=True,  # Ctrl-C is for the bridge, which then ends its workers in order
             )
             assert worker.stdout is not None
             assert worker.stderr is not None

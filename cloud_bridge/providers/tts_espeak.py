@@ -68,7 +68,7 @@ async def _run(*command: str, text: str) -> bytes:
         stdin=asyncio.subprocess.PIPE,
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.DEVNULL,
-        process_group=0,
+        start_new_session=True,
     )
     try:
         out, _ = await asyncio.wait_for(process.communicate(text.encode()), _SENTENCE_S)

@@ -48,7 +48,7 @@ class Piper:
                 stdout=asyncio.subprocess.PIPE,
                 stderr=asyncio.subprocess.PIPE,
                 env={**os.environ, "OMP_NUM_THREADS": "1"},
-                process_group=0,  # Ctrl-C is for the bridge, which then ends its workers in order
+                start_new_session=True,  # Ctrl-C is for the bridge, which then ends its workers in order
             )
             assert worker.stdout is not None
             self._worker, self._complaint = worker, ""
@@ -108,11 +108,12 @@ class Piper:
                     part["pcm"] = await worker.stdout.readexactly(size)
                 if (parts := self._waiting.get(part["id"])) is not None:
                     parts.put_nowait(part)
-        except (asyncio.IncompleteReadError, json.JSONDecodeError):
-            pass  # it died in the middle of a part
-        self._alive = False
-        for parts in self._waiting.values():
-            parts.put_nowait(None)
+        except (asyncio.IncompleteReadError, ValueError, KeyError):
+            pass  # it died in the middle of a part, or what it says cannot be followed any more
+        finally:
+            self._alive = False  # the next sentence starts another
+            for parts in self._waiting.values():
+                parts.put_nowait(None)
 
     async def _complaints(self, worker: asyncio.subprocess.Process) -> None:
         assert worker.stderr is not None

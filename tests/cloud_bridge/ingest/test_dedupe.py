@@ -104,7 +104,7 @@ def test_batches_on_disk_are_a_set(batches: list[list[int]]) -> None:
     """However the numbers are spread over commits: the fewest rows, and one effect for each number."""
     dedupe = Dedupe(None)
     for batch in batches:
-        dedupe._commit([("a/b", 1, number, keep(str(number)), lambda: None) for number in batch])
+        dedupe._commit([("a/b", 1, number, keep(str(number))) for number in batch])
     numbers = {number for batch in batches for number in batch}
     rows = dedupe._db.execute("SELECT lo, hi FROM seen ORDER BY lo").fetchall()
     assert {n for lo, hi in rows for n in range(lo, hi + 1)} == numbers

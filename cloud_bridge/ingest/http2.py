@@ -1,0 +1,451 @@
+"""gRPC's wire for a server: calls over HTTP/2, on the event loop's own sockets.
+
+The library h2 says and reads everything but the DATA frames of running calls, which are nearly all that a device sends:
+those go past it. A server of grpcio's costs 0.25–0.5 ms of processor time per message and answer, this one a third
+(docs/fleet.md).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import ssl
+import struct
+import time
+from collections import deque
+from collections.abc import Awaitable, Callable
+from typing import cast
+from urllib.parse import quote
+
+import grpc
+from h2.config import H2Configuration
+from h2.connection import H2Connection
+from h2.errors import ErrorCodes
+from h2.events import (
+    ConnectionTerminated,
+    DataReceived,
+    Event,
+    RemoteSettingsChanged,
+    RequestReceived,
+    StreamEnded,
+    StreamReset,
+    WindowUpdated,
+)
+from h2.exceptions import ProtocolError
+from h2.settings import SettingCodes, Settings
+from h2.stream import H2Stream
+
+log = logging.getLogger(__name__)
+
+KEEPALIVE_S = 20.0  # a connection that was silent so long is asked whether it is there
+STRANGER_S = 30.0  # a connection of which nobody was admitted is closed after so long
+STUCK_S = 20.0  # what a caller does not read in this time is given up, with its call
+_ANSWER_S = 10.0  # to answer a ping
+_CALLS = 16  # at once, of one connection
+_WINDOW = 131_072  # bytes of a call that wait unread
+_FRAME = 16_384  # bytes of a frame that is taken
+_PENDING = 1 << 20  # bytes of a call that wait for the caller to read
+_NOISE = 2_000  # frames that carry no message, between two looks
+_PREFACE = 24  # bytes that a client begins with
+_HEAD = struct.Struct(">BHBBI")  # of a frame: size (3 bytes), kind, flags, stream
+_RENEW = struct.Struct(">BHBBII")  # a whole WINDOW_UPDATE
+_MESSAGE = struct.Struct(">BI")  # before a message: compressed, size
+_DATA, _WINDOW_UPDATE = 0, 8
+_SETTINGS = {
+    SettingCodes.MAX_CONCURRENT_STREAMS: _CALLS,
+    SettingCodes.INITIAL_WINDOW_SIZE: _WINDOW,
+    SettingCodes.MAX_FRAME_SIZE: _FRAME,
+    SettingCodes.MAX_HEADER_LIST_SIZE: 16_384,
+}
+_CONFIG = H2Configuration(client_side=False, header_encoding=None)
+
+
+class Failed(Exception):  # noqa: N818
+    """Ends a call with `code`; the message is shown to the caller."""
+
+    def __init__(self, code: grpc.StatusCode, why: str) -> None:
+        super().__init__(why)
+        self.code = code
+
+
+class Call:
+    """One call. `read` and `drain` are for one task; nothing here is for other threads."""
+
+    def __init__(self, connection: Http2, number: int, path: str, stream: H2Stream) -> None:
+        self.path = path
+        self.number = number
+        self.begun = False  # our headers are out
+        self.half_closed = False  # the caller said its last
+        self.out: deque[bytes | memoryview] = deque()
+        self.pending = 0  # bytes in `out`
+        self.stream = stream
+        self._connection = connection
+        self._messages: deque[bytes] = deque()
+        self._partial = b""
+        self._unread = 0
+        self._credit = 0  # bytes that were read, and that the caller was not told of yet
+        self._waiting: asyncio.Future[None] | None = None
+        self._draining: asyncio.Future[None] | None = None
+        self._over: Exception | None = None
+
+    @property
+    def tls(self) -> ssl.SSLObject | None:
+        """The caller's TLS, if any."""
+        found: ssl.SSLObject | None = self._connection.transport.get_extra_info("ssl_object")
+        return found
+
+    def admit(self) -> None:
+        """The caller is known: its connection may stay."""
+        self._connection.known()
+
+    async def read(self) -> bytes | None:
+        """The next message; None when the caller said its last, or is gone. Raises what `stop` was called with."""
+        while not self._messages:
+            if self._over is not None:
+                raise self._over
+            if self.half_closed:
+                return None
+            self._waiting = asyncio.get_running_loop().create_future()
+            await self._waiting
+        if self._over is not None and not isinstance(self._over, ConnectionError):
+            raise self._over
+        message = self._messages.popleft()
+        size = len(message) + _MESSAGE.size
+        self._unread -= size
+        self._credit += size
+        if self._credit >= _WINDOW // 4:
+            self._connection.renew(self, self._credit)
+            self._credit = 0
+        return message
+
+    def write(self, message: bytes) -> None:
+        """Send `message` as soon as the caller reads. Raises ConnectionError once the call is over, or stuck."""
+        if self._over is not None:
+            raise ConnectionError("the call is over")
+        if self.pending > _PENDING:
+            self.stop(Failed(grpc.StatusCode.RESOURCE_EXHAUSTED, "the device does not read"))
+            raise ConnectionError("the caller does not read")
+        self.out.append(_MESSAGE.pack(0, len(message)) + message)
+        self.pending += len(message) + _MESSAGE.size
+        self._connection.pump(self)
+
+    async def drain(self) -> None:
+        """Wait until everything is with the caller's machine or in the socket. Raises ConnectionError."""
+        while self.out:
+            if self._over is not None:
+                raise ConnectionError("the call is over")
+            self._draining = asyncio.get_running_loop().create_future()
+            await self._draining
+
+    def stop(self, why: Exception) -> None:
+        """`read` raises `why` from now on. Idempotent: the first cause stays."""
+        if self._over is None:
+            self._over = why
+            self.wake()
+            self.drained()
+
+    # ------------------------------------------------------------ the connection's side
+
+    def feed(self, data: bytes, *, credited: bool = False) -> None:
+        """Bytes of messages came. `credited`: the caller was told already that it may send as many again."""
+        self._unread += len(data)
+        if credited:
+            self._credit -= len(data)
+        if self._partial:
+            data = self._partial + data
+        at, end = 0, len(data)
+        while end - at >= _MESSAGE.size:
+            packed, size = _MESSAGE.unpack_from(data, at)
+            if packed:
+                self.stop(Failed(grpc.StatusCode.UNIMPLEMENTED, "compressed messages are not taken"))
+                return
+            if size > _WINDOW // 2:
+                self.stop(Failed(grpc.StatusCode.RESOURCE_EXHAUSTED, f"a message of {size} bytes is too large"))
+                return
+            till = at + _MESSAGE.size + size
+            if till > end:
+                break
+            self._messages.append(data[at + _MESSAGE.size : till])
+            at = till
+        self._partial = data[at:]
+        if self._unread > _WINDOW:
+            self.stop(Failed(grpc.StatusCode.RESOURCE_EXHAUSTED, "more was sent than the window allows"))
+        self.wake()
+
+    def wake(self) -> None:
+        """Let `read` look again."""
+        if (waiting := self._waiting) is not None:
+            self._waiting = None
+            if not waiting.done():
+                waiting.set_result(None)
+
+    def drained(self) -> None:
+        """Let `drain` look again."""
+        if (draining := self._draining) is not None:
+            self._draining = None
+            if not draining.done():
+                draining.set_result(None)
+
+
+Handler = Callable[[Call], Awaitable[None]]
+"""Serves one call; raises Failed to end it otherwise than well."""
+
+
+class Http2(asyncio.Protocol):
+    """One connection; `closed` is called with it at its end, `admitted` when it is known."""
+
+    def __init__(self, handler: Handler, opened: Callable[[Http2], None], closed: Callable[[Http2], None]) -> None:
+        self.stranger = True
+        self.began_s = time.monotonic()
+        self.transport: asyncio.Transport
+        self._handler, self._opened, self._closed = handler, opened, closed
+        self._h2 = H2Connection(_CONFIG)
+        self._calls: dict[int, Call] = {}
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._rest = b""
+        self._begins = True
+        self._ended = self._paused = False
+        self._ended_s = self.began_s
+        self._heard_s = self.began_s
+        self._asked_s: float | None = None
+        self._noise = 0
+
+    def known(self) -> None:
+        """A caller was admitted."""
+        self.stranger = False
+
+    # ------------------------------------------------------------ the event loop's calls
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """See `asyncio.Protocol`."""
+        self.transport = cast(asyncio.Transport, transport)
+        self._h2.local_settings = Settings(client=False, initial_values=_SETTINGS)
+        self._h2.initiate_connection()
+        self._h2.increment_flow_control_window(_WINDOW * 2)
+        self._flush()
+        self._opened(self)
+
+    def data_received(self, data: bytes) -> None:
+        """See `asyncio.Protocol`."""
+        self._heard_s = time.monotonic()
+        if self._rest:
+            data = self._rest + data
+        at = cold = 0
+        end = len(data)
+        if self._begins:
+            if end < _PREFACE:
+                self._rest = data
+                return
+            self._begins, at = False, _PREFACE
+        while end - at >= _HEAD.size:
+            high, low, kind, flags, number = _HEAD.unpack_from(data, at)
+            till = at + _HEAD.size + (high << 16 | low)
+            if till - at > _FRAME + _HEAD.size:
+                at = end  # h2 says what is wrong with it
+                break
+            if till > end:
+                break
+            if kind == _DATA and not flags and (call := self._calls.get(number)) is not None:
+                if cold < at:
+                    self._receive(data[cold:at])
+                if till - at == _HEAD.size:
+                    self._noise += 1
+                else:
+                    call.feed(data[at + _HEAD.size : till])
+                cold = till
+            at = till
+        if cold < at:
+            self._receive(data[cold:at])
+        self._rest = data[at:]
+
+    def eof_received(self) -> bool:
+        """See `asyncio.Protocol`."""
+        return False
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """See `asyncio.Protocol`. What came before is still read."""
+        self._ended = True
+        for call in self._calls.values():
+            call.stop(ConnectionError("the device is gone"))
+        self._calls.clear()
+        self._closed(self)
+
+    def pause_writing(self) -> None:
+        """See `asyncio.Protocol`."""
+        self._paused = True
+
+    def resume_writing(self) -> None:
+        """See `asyncio.Protocol`."""
+        self._paused = False
+        self._pump_all()
+
+    # ------------------------------------------------------------ the server's calls
+
+    def look(self, now_s: float) -> None:
+        """Called every few seconds: is it still there, and still worth its place?"""
+        noise, self._noise = self._noise, 0
+        if self._ended:
+            if now_s - self._ended_s > _ANSWER_S:  # it does not even read our goodbye
+                self.transport.abort()
+        elif noise > _NOISE:
+            self.close(ErrorCodes.ENHANCE_YOUR_CALM)
+        elif self.stranger and now_s - self.began_s > STRANGER_S:
+            self.close()
+        elif self._asked_s is not None and self._heard_s < self._asked_s:
+            if now_s - self._asked_s > _ANSWER_S:
+                self.transport.abort()
+        elif now_s - self._heard_s > KEEPALIVE_S:
+            self._asked_s = now_s
+            self._h2.ping(b"are you?")
+            self._flush()
+
+    def stop(self, why: Exception) -> None:
+        """End all calls with `why`."""
+        for call in list(self._calls.values()):
+            call.stop(why)
+
+    async def finished(self, within_s: float) -> None:
+        """Wait for the handlers, cancel those that stay, and hang up."""
+        if self._tasks:
+            await asyncio.wait(self._tasks, timeout=within_s)
+            for task in self._tasks:
+                task.cancel()
+            await asyncio.gather(*self._tasks, return_exceptions=True)
+        self.close()
+
+    def close(self, code: ErrorCodes = ErrorCodes.NO_ERROR) -> None:
+        """Say goodbye and hang up."""
+        if not self._ended:
+            self._h2.close_connection(code)
+            self._hang_up()
+
+    # ------------------------------------------------------------ the calls' side
+
+    def pump(self, call: Call) -> None:
+        """Write as much of what `call` has as the caller and the socket take."""
+        if self._ended or call.number not in self._calls:
+            return
+        if not call.begun:
+            call.begun = True
+            self._h2.send_headers(call.number, [(b":status", b"200"), (b"content-type", b"application/grpc")])
+            self._flush()
+        h2, stream = self._h2, call.stream
+        while call.out and not self._paused:
+            data = call.out[0]
+            room = min(h2.outbound_flow_control_window, stream.outbound_flow_control_window, h2.max_outbound_frame_size)
+            if room <= 0:
+                return
+            size = len(data)
+            if size <= room:
+                call.out.popleft()
+            else:
+                view = memoryview(data)
+                data, size = view[:room], room
+                call.out[0] = view[room:]
+            h2.outbound_flow_control_window -= size
+            stream.outbound_flow_control_window -= size
+            call.pending -= size
+            self.transport.write(b"".join((_HEAD.pack(size >> 16, size & 0xFFFF, _DATA, 0, call.number), data)))
+        if not call.out:
+            call.drained()
+
+    def renew(self, call: Call, size: int) -> None:
+        """The caller may send `size` bytes more."""
+        if not self._ended and call.number in self._calls:
+            self.transport.write(
+                _RENEW.pack(0, 4, _WINDOW_UPDATE, 0, call.number, size) + _RENEW.pack(0, 4, _WINDOW_UPDATE, 0, 0, size)
+            )
+
+    # ------------------------------------------------------------ inside
+
+    def _flush(self) -> None:
+        if data := self._h2.data_to_send():
+            self.transport.write(data)
+
+    def _pump_all(self) -> None:
+        for call in list(self._calls.values()):
+            if call.out:
+                self.pump(call)
+
+    def _receive(self, data: bytes) -> None:
+        """What is not a running call's DATA."""
+        if self._ended:
+            return
+        try:
+            for event in self._h2.receive_data(data):
+                self._noise += 1
+                self._handle(event)
+        except ProtocolError:  # h2 says why
+            self._hang_up()
+        if not self._ended:
+            self._flush()
+
+    def _hang_up(self) -> None:
+        self._ended, self._ended_s = True, time.monotonic()
+        self._flush()
+        self.transport.close()
+
+    def _handle(self, event: Event) -> None:
+        if isinstance(event, RequestReceived):
+            self._begin(event)
+        elif isinstance(event, DataReceived):
+            self._h2.acknowledge_received_data(event.flow_controlled_length, event.stream_id)
+            if (call := self._calls.get(event.stream_id)) is not None:
+                call.feed(event.data, credited=True)
+        elif isinstance(event, StreamEnded):
+            if (call := self._calls.get(event.stream_id)) is not None:
+                call.half_closed = True
+                call.wake()
+        elif isinstance(event, StreamReset):
+            if (call := self._calls.pop(event.stream_id, None)) is not None:
+                call.stop(ConnectionError("the device hung up"))
+        elif isinstance(event, WindowUpdated | RemoteSettingsChanged):
+            self._pump_all()
+        elif isinstance(event, ConnectionTerminated):
+            self.close()
+
+    def _begin(self, event: RequestReceived) -> None:
+        stream = self._h2.streams.get(event.stream_id)
+        if stream is None:  # it was reset at once
+            return
+        path = dict(event.headers).get(b":path", b"")
+        call = Call(self, event.stream_id, bytes(path).decode("ascii", "replace"), stream)
+        self._calls[event.stream_id] = call
+        task = asyncio.create_task(self._run(call), name=f"call {call.path}")
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _run(self, call: Call) -> None:
+        code, why = grpc.StatusCode.OK, ""
+        try:
+            await self._handler(call)
+            async with asyncio.timeout(STUCK_S):
+                await call.drain()
+        except Failed as error:
+            code, why = error.code, str(error)
+        except (ConnectionError, TimeoutError):
+            code, why = grpc.StatusCode.UNAVAILABLE, "the call was cut"
+        except asyncio.CancelledError:
+            code, why = grpc.StatusCode.UNAVAILABLE, "the bridge ends"
+            raise
+        except Exception as error:  # its message may hold words
+            log.error("a call of %s failed: %s", call.path, type(error).__name__)
+            code, why = grpc.StatusCode.INTERNAL, type(error).__name__
+        finally:
+            call.stop(ConnectionError("the call is over"))
+            self._end(call, code, why)
+
+    def _end(self, call: Call, code: grpc.StatusCode, why: str) -> None:
+        if self._calls.pop(call.number, None) is None or self._ended:
+            return
+        headers = [] if call.begun else [(b":status", b"200"), (b"content-type", b"application/grpc")]
+        headers.append((b"grpc-status", b"%d" % code.value[0]))
+        if why:
+            headers.append((b"grpc-message", quote(why, safe=" !#$&'()*+,/:;=?@[]").encode()))
+        try:
+            self._h2.send_headers(call.number, headers, end_stream=True)
+            if not call.half_closed:
+                self._h2.reset_stream(call.number)
+        except ProtocolError:  # the caller's end of it was quicker
+            pass
+        self._flush()
