@@ -68,7 +68,7 @@ async def show(
             from cloud_bridge.console.app import app
             from cloud_bridge.web.listen import listen
 
-            page = await listen(app(presence, history, say, clients), settings.console, tls=tls, secure=True)
+            page = await listen(app(presence, history, clients), settings.console, tls=tls, secure=True)
             stack.push_async_callback(page.stop)
             console_at = page.address
         yield Shown(mcp_at, grpc_at, console_at, token)

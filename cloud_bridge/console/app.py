@@ -44,7 +44,6 @@ _HEADERS = {
     "cache-control": "no-store",
 }
 
-Say = Callable[[str, str, str], Awaitable[None]]
 _Handler = Callable[["Console", Request, Client], Awaitable[Response]]
 
 
@@ -74,8 +73,8 @@ def _known(right: Right) -> Callable[[_Handler], Callable[[Console, Request], Aw
 class Console:
     """The handlers. `history` None: nothing is kept, so there is no replay."""
 
-    def __init__(self, presence: Presence, history: History | None, say: Say, clients: Clients) -> None:
-        self._presence, self._history, self._say, self._clients = presence, history, say, clients
+    def __init__(self, presence: Presence, history: History | None, clients: Clients) -> None:
+        self._presence, self._history, self._clients = presence, history, clients
 
     @_known("read")
     async def me(self, request: Request, client: Client) -> Response:
@@ -126,15 +125,6 @@ class Console:
         done = await self._presence.order(client.tenant, device, command, by=client.name)
         return JSONResponse({"done": done.done, "reason": done.reason})
 
-    @_known("control")
-    async def say(self, request: Request, client: Client) -> Response:
-        """Speak to the person: {"text": "…"}."""
-        text = (await _body(request)).get("text")
-        if not isinstance(text, str) or not 0 < len(text.strip()) <= 400:
-            return _refused(400, "give a text of at most 400 characters")
-        await self._say(client.tenant, request.path_params["device"], text.strip())
-        return JSONResponse({"done": True})
-
     async def _kept(self, request: Request, client: Client, kinds: tuple[str, ...]) -> Response:
         if self._history is None:
             return _refused(404, "this bridge keeps no history")
@@ -148,9 +138,9 @@ class Console:
         return JSONResponse(await asyncio.to_thread(read, limit=_MOST_ROWS, tenant=client.tenant))
 
 
-def app(presence: Presence, history: History | None, say: Say, clients: Clients) -> Starlette:
+def app(presence: Presence, history: History | None, clients: Clients) -> Starlette:
     """The ASGI application."""
-    console = Console(presence, history, say, clients)
+    console = Console(presence, history, clients)
     one = "/api/devices/{device}"
     routes = [
         Route("/", _page),
@@ -162,7 +152,6 @@ def app(presence: Presence, history: History | None, say: Say, clients: Clients)
         Route(f"{one}/history", console.history),
         Route(f"{one}/audit", console.audit),
         Route(f"{one}/mute", console.mute, methods=["POST"]),
-        Route(f"{one}/say", console.say, methods=["POST"]),
     ]
     return Starlette(routes=routes, middleware=[Middleware(_Strict)])
 

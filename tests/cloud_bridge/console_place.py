@@ -45,10 +45,7 @@ async def console() -> AsyncIterator[Shown]:
     clients.add(STRANGER, Client(name="mallory", tenant="others", may=("control",)))
     history, presence = History(None), Presence(App())
 
-    async def say(tenant: str, device: str, text: str) -> None:
-        raise AssertionError("nothing is said here")
-
-    listening = await listen(app(presence, history, say, clients), "127.0.0.1:0", tls=None, secure=True)
+    listening = await listen(app(presence, history, clients), "127.0.0.1:0", tls=None, secure=True)
     try:
         yield Shown(presence, listening, history, {})
     finally:
