@@ -231,9 +231,10 @@ print(base, peak())
 def _rss_mb(clip: Path) -> tuple[float, float]:
     """Peak memory (VmHWM) of a process that does nothing but see this clip, expressions included: above an interpreter
     that has numpy and the device's settings, which all of its parts share; and in all: interpreter, numpy, OpenCV,
-    LiteRT and the four networks. ONNX Runtime is not in it: without a voice, nothing of the face loads it."""
+    LiteRT and the four networks. ONNX Runtime is not in it: without a voice, nothing of the face loads it. Pages of
+    libraries that only importing and loading touched are given back by `Sight`, as on the device."""
     raw = b"".join(one.tobytes() for one in _pictures(clip, (640, 480)))
-    answer = subprocess.run([sys.executable, "-c", _ALONE], input=raw, capture_output=True, check=True)
+    answer = subprocess.run([sys.executable, "-c", _ALONE], input=raw, capture_output=True, check=True, timeout=300)
     base, peak = map(float, answer.stdout.split()[-2:])
     return peak - base, peak
 

@@ -52,16 +52,16 @@ class FaceTrack:
         self.eye_distance = math.dist(*face.points[[RIGHT_EYE_OUTER, LEFT_EYE_OUTER]].tolist())
         self.roi = roi_from_landmarks(face.points)
         self._patch = _patch(picture, self.roi)
+        self._contrast = float(cv2.meanStdDev(self._patch)[1][0, 0])
         self.upright = _set_upright(face.points, self.turns)
         self.pose = geometry.head_pose(self.upright)
 
     def moved(self, picture: Picture) -> bool:
         """Whether the face or its eyes look other than when the landmarks were last read: far cheaper than reading
         them again."""
-        change = np.abs(_patch(picture, self.roi) - self._patch)
-        contrast = float(self._patch.std())
-        face, eyes = float(change.mean()), float(change[_EYES].mean())
-        return face > max(_MOVED * contrast, _NOISE) or eyes > max(_EYES_MOVED * contrast, _NOISE)
+        change = cv2.absdiff(_patch(picture, self.roi), self._patch)
+        face, eyes = cv2.mean(change)[0], cv2.mean(change[_EYES])[0]
+        return face > max(_MOVED * self._contrast, _NOISE) or eyes > max(_EYES_MOVED * self._contrast, _NOISE)
 
     def partial(self, width: int, height: int) -> bool:
         """Whether half the face is out of the picture, or turned too far to read an expression."""
