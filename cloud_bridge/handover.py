@@ -1,6 +1,7 @@
 """Handing over to people: when somebody stays in distress, whoever the settings name is told. Never what was said.
 
-Targets: `https://…` (a POST), `exec:/path/to/program` (the message on its standard input), `mqtt(s)://HOST[:PORT]/TOPIC`.
+Targets: `https://…` (a POST), `exec:/path/to/program` (the message on its standard input),
+`mqtt(s)://[USER@]HOST[:PORT]/TOPIC`.
 """
 
 from __future__ import annotations
@@ -33,7 +34,8 @@ Told = Callable[[Device, int, Mapping[str, Any]], None]
 
 
 class Handover:
-    """Counts turns in distress; at `after` in a row it tells `target`. `token`: shown to a web target as a bearer.
+    """Counts turns in distress; at `after` in a row it tells `target`. `token`: shown to a web target as a bearer, to a
+    broker as the user's password.
 
     Raises SettingError for a target that it cannot reach by its form.
     """
@@ -42,6 +44,10 @@ class Handover:
         kind = urlsplit(target).scheme
         if kind not in ("http", "https", "exec", "mqtt", "mqtts"):
             raise SettingError(f"handover '{target}': give https://…, exec:/path or mqtt://HOST/TOPIC")
+        if urlsplit(target).password is not None:
+            raise SettingError(
+                "a password in --handover would be seen by everyone here: give MIEN_HANDOVER_TOKEN instead"
+            )
         if kind in ("mqtt", "mqtts") and not urlsplit(target).path.strip("/"):
             raise SettingError(f"handover '{target}' names no topic: write mqtt://HOST/TOPIC")
         self._target, self._kind = target, kind
@@ -106,7 +112,7 @@ class Handover:
         if self._kind == "exec":
             await _run(self._target.partition(":")[2], body)
         elif self._kind in ("mqtt", "mqtts"):
-            await asyncio.to_thread(_publish, self._target, body)
+            await asyncio.to_thread(_publish, self._target, body, self._token)
         else:
             await _post(self._target, body, self._token)
 
@@ -135,7 +141,7 @@ async def _run(program: str, body: str) -> None:
         raise BridgeError(f"{program} ended with {process.returncode}")
 
 
-def _publish(url: str, body: str) -> None:
+def _publish(url: str, body: str, password: str | None) -> None:
     from paho.mqtt import publish
 
     parts = urlsplit(url)
@@ -146,6 +152,6 @@ def _publish(url: str, body: str) -> None:
         qos=1,
         hostname=parts.hostname or "127.0.0.1",
         port=parts.port or (8883 if tls else 1883),
-        auth={"username": parts.username, "password": parts.password} if parts.username else None,
+        auth={"username": parts.username, "password": password} if parts.username else None,
         tls={} if tls else None,
     )

@@ -111,11 +111,12 @@ async def test_a_web_hook_is_tried_again_and_shown_its_token(
     await to_people.close()
 
 
-@pytest.mark.parametrize("target", ["ftp://x", "mqtt://broker", "nothing"])
+@pytest.mark.parametrize("target", ["ftp://x", "mqtt://broker", "nothing", "mqtts://bridge:secret@broker/help"])
 def test_a_target_of_no_known_form_is_refused(target: str) -> None:
     """At the start, not when somebody needs help."""
-    with pytest.raises(SettingError, match="handover"):
+    with pytest.raises(SettingError, match="handover") as refused:
         Handover(target, 3)
+    assert "secret" not in str(refused.value)
 
 
 async def test_a_program_that_takes_too_long_is_ended_with_what_it_began(
