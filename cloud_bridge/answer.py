@@ -12,7 +12,7 @@ from dataclasses import asdict, dataclass, field
 from cloud_bridge import guard, prompt
 from cloud_bridge.breaker import Breaker
 from cloud_bridge.cost import Price
-from cloud_bridge.errors import ModelAbsent, ProviderError
+from cloud_bridge.errors import ModelAbsent, ProviderError, without_content
 from cloud_bridge.ingest.base import Link
 from cloud_bridge.providers.base import LanguageModel, Message, Sound, Usage
 from cloud_bridge.sender import Sender
@@ -193,7 +193,7 @@ class Answer:
             self._mark("done")
         except Exception as error:
             self._outcome, self._failure = "broken", type(error).__name__
-            _log.exception("the answer to turn %d broke", self.plan.turn)
+            _log.error("the answer to turn %d broke: %s", self.plan.turn, without_content(error))
         finally:
             for worker in workers:
                 worker.cancel()
@@ -256,7 +256,7 @@ class Answer:
             await out.put(error)
         except Exception as error:
             breaker.bad()
-            _log.exception("%s broke", model.name)
+            _log.error("%s broke: %s", model.name, without_content(error))
             await out.put(ProviderError(f"{model.name} broke: {type(error).__name__}"))
         self._mark("model_done")
 
@@ -297,7 +297,7 @@ class Answer:
         except (ProviderError, ModelAbsent) as error:
             self._failure = str(error)
         except Exception as error:
-            _log.exception("the voice broke")
+            _log.error("the voice broke: %s", without_content(error))
             self._failure = f"the voice broke: {type(error).__name__}"
 
     async def _open(self) -> None:

@@ -11,6 +11,8 @@ BridgeError
 
 from __future__ import annotations
 
+import traceback
+
 
 class BridgeError(Exception):
     """Base of all errors of the bridge."""
@@ -38,3 +40,8 @@ class ProviderBusy(ProviderError):  # noqa: N818
 
 class ProviderRefused(ProviderError):  # noqa: N818
     """It will not answer this request: a wrong key, an unknown model, a spent quota."""
+
+
+def without_content(error: BaseException) -> str:
+    """What `error` is and where it came from, for a log: its message may hold what was said."""
+    return f"{type(error).__name__}\n{''.join(traceback.format_tb(error.__traceback__))}"

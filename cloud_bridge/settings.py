@@ -6,11 +6,24 @@ import os
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
 from cloud_bridge.errors import SettingError
+
+_LAST_PORT = 65535
+
+
+def _place(text: str) -> str:
+    """`HOST:PORT`; gRPC would take another port in silence where this one is too high."""
+    host, _, port = text.rpartition(":")
+    if not host or not port.isdecimal() or int(port) > _LAST_PORT:
+        raise ValueError(f"write HOST:PORT, the port a number from 0 to {_LAST_PORT}")
+    return text
+
+
+Place = Annotated[str, AfterValidator(_place)]
 
 
 class Settings(BaseModel):
@@ -18,7 +31,7 @@ class Settings(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    listen: str = Field("127.0.0.1:50051", pattern=r"^.+:\d+$")
+    listen: Place = "127.0.0.1:50051"
     broker: str | None = Field(None, pattern=r"^mqtts?://.+")
     broker_ca: str | None = None
     llm: str = "auto"
@@ -26,15 +39,15 @@ class Settings(BaseModel):
     tls_cert: str | None = None
     tls_key: str | None = None
     tls_client_ca: str | None = None
-    enroll: str | None = Field(None, pattern=r"^.+:\d+$")
+    enroll: Place | None = None
     names: str = ""
     token_file: str | None = None
     store: str | None = None
     history: str | None = None
     keep_days: float = Field(30.0, gt=0)
-    mcp: str | None = Field(None, pattern=r"^.+:\d+$")
-    mcp_grpc: str | None = Field(None, pattern=r"^.+:\d+$")
-    console: str | None = Field(None, pattern=r"^.+:\d+$")
+    mcp: Place | None = None
+    mcp_grpc: Place | None = None
+    console: Place | None = None
     client_file: str | None = None
     mcp_servers: str | None = None
     redis: str | None = Field(None, pattern=r"^rediss?://.+")
@@ -65,7 +78,8 @@ def read(flags: Mapping[str, Any], file: str | None = None) -> Settings:
         known = ", ".join(Settings.model_fields)
         if problem["type"] == "extra_forbidden":
             raise SettingError(f"no setting '{key}' in {file}: there is {known}") from error
-        raise SettingError(f"setting '{key}' = {problem['input']!r}: {problem['msg']}") from error
+        reason = problem["msg"].removeprefix("Value error, ")
+        raise SettingError(f"setting '{key}' = {problem['input']!r}: {reason}") from error
 
 
 def read_toml(file: str) -> dict[str, Any]:

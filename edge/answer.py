@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from importlib.metadata import version
@@ -53,7 +54,7 @@ class Answer:
         outputs = [one for one in config.outputs if config.link.bridges or one.startswith("led")]
         self._outputs = self._open_outputs([*outputs, *([f"wav:{out / 'reply.wav'}"] if out else [])])
         self._replies = Replies([*players, *self._outputs, _Teller(say)], self._other)
-        self._told_audio: set[int] = set()
+        self._told_audio: deque[int] = deque(maxlen=2 * _TURNS)  # whose first sound was told
         self._sealer = sealer
         self._staging = threading.Lock()
         self._stages: dict[int, dict[str, float]] = {}  # turn → stage → ms after its last speech
@@ -163,11 +164,12 @@ class Answer:
     def speaking(self) -> bool:
         """Whether a reply is being played."""
         found = self._replies.speaking
-        for turn, first_ms in list(self._replies.first_audio_ms.items()):
-            if turn not in self._told_audio:
-                self._told_audio.add(turn)
-                self._say("reply", {"turn": turn, "audio_start_ms": first_ms})
-                self._tell_stages(turn, first_ms)
+        with self._staging:  # several threads ask
+            new = [one for one in list(self._replies.first_audio_ms.items()) if one[0] not in self._told_audio]
+            self._told_audio.extend(turn for turn, _ in new)
+        for turn, first_ms in new:
+            self._say("reply", {"turn": turn, "audio_start_ms": first_ms})
+            self._tell_stages(turn, first_ms)
         return found
 
     def _tell_stages(self, turn: int, first_sound_ms: float) -> None:

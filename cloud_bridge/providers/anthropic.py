@@ -99,11 +99,11 @@ class Anthropic:
                         case "message_start":
                             _count(bill, (event.get("message") or {}).get("usage") or {})
                         case "message_delta":  # its count is cumulative
-                            bill.output_tokens += (event.get("usage") or {}).get("output_tokens") or 0
+                            bill.output_tokens = (event.get("usage") or {}).get("output_tokens") or bill.output_tokens
                         case "error":
-                            error = event.get("error") or {}
-                            kind = ProviderBusy if error.get("type") == "overloaded_error" else ProviderError
-                            raise kind(f"{self.name} broke off: {str(error.get('message', ''))[:200]}")
+                            reason = sse.reason(event)
+                            kind = ProviderBusy if reason == "overloaded_error" else ProviderError
+                            raise kind(f"{self.name} broke off: {reason}")
                         case "message_stop":
                             return
             raise ProviderBusy(f"{self.name} ended before its end")

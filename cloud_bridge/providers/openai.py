@@ -96,8 +96,8 @@ class OpenAI:
                         whole = True
                         break
                     chunk = sse.parsed(data, self.name)
-                    if error := chunk.get("error"):
-                        raise ProviderError(f"{self.name} broke off: {str(error)[:200]}")
+                    if "error" in chunk:
+                        raise ProviderError(f"{self.name} broke off: {sse.reason(chunk)}")
                     if usage := chunk.get("usage"):
                         _count(bill, usage)
                     for choice in chunk.get("choices") or []:

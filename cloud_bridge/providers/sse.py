@@ -16,7 +16,9 @@ from cloud_bridge.providers.base import Usage
 
 CONNECT_S = 3.0
 SILENCE_S = 10.0  # longest wait for the next bytes
+_REASON = 200  # characters
 _BUSY = frozenset({408, 409, 425, 429, 500, 502, 503, 504, 529})
+_QUOTES_NOBODY = _BUSY | {401, 404}  # about the key, the model or the load; others may be about what was asked
 
 
 def client(base_url: str, headers: Mapping[str, str], silence_s: float = SILENCE_S) -> httpx.AsyncClient:
@@ -119,14 +121,22 @@ def _retry_after_s(answer: httpx.Response) -> float:
 
 
 async def _reason(answer: httpx.Response) -> str:
-    """The provider's own words on what is wrong, shortened."""
+    """What is wrong. Not in the provider's own words where these may quote what was said."""
     try:
         body = json.loads(await answer.aread())
-        error = body.get("error", body) if isinstance(body, dict) else body
-        text = error.get("message", "") if isinstance(error, dict) else str(error)
     except (json.JSONDecodeError, UnicodeDecodeError):
-        text = ""
-    return " ".join(str(text or answer.reason_phrase).split())[:200]
+        return answer.reason_phrase
+    error = body.get("error", body) if isinstance(body, dict) else None
+    if answer.status_code in _QUOTES_NOBODY and isinstance(error, dict) and (text := error.get("message")):
+        return " ".join(str(text).split())[:_REASON]
+    return reason(body) or answer.reason_phrase
+
+
+def reason(body: Any) -> str:
+    """The kind of the error in `body`, as the provider names it."""
+    error = body.get("error", body) if isinstance(body, dict) else None
+    names = (error.get("type"), error.get("code")) if isinstance(error, dict) else ()
+    return " ".join(str(one) for one in names if one and one != "error")[:_REASON]
 
 
 def _why(error: httpx.HTTPError) -> str:

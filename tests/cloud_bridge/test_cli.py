@@ -225,6 +225,8 @@ def test_a_missing_model_is_named_with_its_size_and_ways_out(
         (["--llm", "openai:m@localhost"], "http://"),
         (["--llm", "openai:m@http://h/v1", "--tts", "sing"], "there is auto, piper"),
         (["--listen", "nowhere"], "listen"),
+        (["--listen", "127.0.0.1:99999"], "65535"),
+        (["--enroll", "127.0.0.1:99999"], "65535"),
         (["--tls-cert", "a.pem"], "--tls-key"),
         (["--broker", "localhost"], "broker"),
         (["--broker", "mqtt://me:secret@localhost", "--llm", "openai:m@http://h/v1", "--tts", "none"], "PASSWORD"),

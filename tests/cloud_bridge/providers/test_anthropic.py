@@ -68,11 +68,12 @@ async def test_overloaded_is_tried_once_more() -> None:
 
 @pytest.mark.parametrize(("kind", "error"), [("overloaded_error", ProviderBusy), ("api_error", ProviderError)])
 async def test_an_error_within_the_stream(kind: str, error: type[ProviderError]) -> None:
-    """A stream may end in an error after 200: half an answer is never taken for a whole one."""
-    data = json.dumps({"type": "error", "error": {"type": kind, "message": "Overloaded"}})
+    """A stream may end in an error after 200: half an answer is never taken for a whole one. What the vendor says of it
+    may quote the person, and is not told on."""
+    data = json.dumps({"type": "error", "error": {"type": kind, "message": "You said hello."}})
     parts = [*anthropic_events(WORDS)[:4], f"event: error\ndata: {data}\n\n".encode()]
     async with server(lambda _: (200, EVENTS, parts)) as seen:
-        with pytest.raises(error, match="Overloaded"):
+        with pytest.raises(error, match=f"broke off: {kind}$"):
             await collect(Anthropic("m", seen.url))
 
 
@@ -128,3 +129,16 @@ async def test_results_go_back_beside_their_calls() -> None:
     }
     assert seen.bodies[0]["tool_choice"] == {"type": "none"}
     assert seen.bodies[0]["tools"]
+
+
+async def test_a_refusal_does_not_quote_what_was_said() -> None:
+    """What is wrong with a request is told by its kind alone; and a count that is told twice counts once."""
+    body = {"type": "error", "error": {"type": "invalid_request_error", "message": "Blocked: 'I love Anna'"}}
+    async with server(lambda _: (400, JSON, [json.dumps(body).encode()])) as seen:
+        with pytest.raises(ProviderRefused, match="400: invalid_request_error$"):
+            await collect(Anthropic("m", seen.url))
+    events = anthropic_events(WORDS)
+    async with server(lambda _: (200, EVENTS, [*events[:-1], events[-2], events[-1]])) as seen:
+        model = Anthropic("m", seen.url)
+        await collect(model)
+    assert model.usage.output_tokens == len(WORDS)
