@@ -157,7 +157,7 @@ class Fuzz:
             hello.MergeFromString(data)
         except DecodeError as error:
             raise WireError("no hello") from error
-        admit(hello, [_DEVICE], {"*": "sesame"})
+        admit(hello, [_DEVICE], {"*": "sesame"}, "default")
 
     def publication(self, data: bytes) -> None:
         try:

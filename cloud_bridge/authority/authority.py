@@ -37,6 +37,7 @@ BRIDGE = "mien-bridge"  # the common name of a bridge, here and in a broker's ac
 DEVICE_DAYS = 90.0
 CLAIM_HOURS = 24.0
 _SERVER_DAYS = 730.0
+_COMMON_NAME = 64  # characters that X.509 gives it
 _STALE_S = 1.0  # another process may have revoked: looked at this often
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS claim (hash BLOB PRIMARY KEY, tenant TEXT NOT NULL, device TEXT NOT NULL,
@@ -126,6 +127,8 @@ class Authority:
                 check_device(name)
             except WireError as error:
                 raise SettingError(str(error)) from error
+        if len(device) + len(tenant) >= _COMMON_NAME:
+            raise SettingError(f"'{tenant}/{device}' is too long for a certificate: 63 letters and digits in all")
         if device == BRIDGE:
             raise SettingError(f"{BRIDGE} is the name of bridges, which a broker lets read everything: take another")
         secret = base64.b32encode(secrets.token_bytes(15)).decode()

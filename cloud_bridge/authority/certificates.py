@@ -75,8 +75,9 @@ def for_device(
     tenant: str,
     days: float,
 ) -> x509.Certificate:
-    """A client's certificate: common name = device, organization = tenant. It cannot play a server."""
-    builder = _begin(authority.subject, _name(device, tenant), request.public_key(), days)
+    """A client's certificate: common name = tenant/device, as a broker's access list needs it (deploy/mosquitto);
+    organization = tenant. It cannot play a server."""
+    builder = _begin(authority.subject, _name(f"{tenant}/{device}", tenant), request.public_key(), days)
     return _leaf(builder, key, [Use.CLIENT_AUTH]).sign(key, hashes.SHA256())
 
 
@@ -128,7 +129,7 @@ def holder(certificate: x509.Certificate) -> tuple[str, str]:
     for oid in (NameOID.ORGANIZATION_NAME, NameOID.COMMON_NAME):
         values = certificate.subject.get_attributes_for_oid(oid)
         found.append(str(values[0].value) if values else "")
-    return found[0], found[1]
+    return found[0], found[1].removeprefix(f"{found[0]}/")
 
 
 def _begin(issuer: x509.Name, subject: x509.Name, key: object, days: float) -> x509.CertificateBuilder:

@@ -99,7 +99,7 @@ class MqttTransport:
             await self._broker.publish(topics.online(self._tenant, self._device), b"1", qos=1, retain=True)
             if self._shows:
                 told = discovery(self._tenant, self._device, hello.software).encode()
-                await self._broker.publish(discovery_topic(self._device), told, qos=1, retain=True)
+                await self._broker.publish(discovery_topic(self._tenant, self._device), told, qos=1, retain=True)
             while True:
                 await self._hello(hello)
                 with contextlib.suppress(TimeoutError):

@@ -33,9 +33,9 @@ _TIRED = (
 _WORDS = "{% set d = value_json.description | default({}) %}{{ d.joint or d.audio or d.visual or '' }}"
 
 
-def discovery_topic(device: str) -> str:
+def discovery_topic(tenant: str, device: str) -> str:
     """Where Home Assistant looks, with its usual prefix; it takes no dots."""
-    return f"homeassistant/device/{device.replace('.', '_')}/config"
+    return f"homeassistant/device/{tenant}/{device}/config".replace(".", "_")
 
 
 def discovery(tenant: str, device: str, software: str) -> str:

@@ -8,6 +8,7 @@ import errno
 import getpass
 import json
 import shutil
+import signal
 import ssl
 import time
 from collections.abc import Iterator
@@ -246,9 +247,19 @@ def test_a_device_cannot_play_the_bridge(site: Site, tmp_path: Path) -> None:
     rogue.close()
 
 
+def turned_away(broker: Mosquitto, identity: Identity, uri: str, folder: Path, name: str) -> None:
+    """The broker, once it has read its list again, ends the handshake of the device `name`."""
+    broker._process.send_signal(signal.SIGHUP)
+    time.sleep(0.5)
+    device = Linked(identity, uri, folder, name)
+    assert device.until("waiting")
+    device.close()
+    assert not device.uplink.counts["connects"]
+
+
 def test_the_shipped_broker_and_the_bridge_refuse_who_was_revoked(site: Site, tmp_path: Path) -> None:
-    """Enrolled: served by MQTT. Revoked: the bridge takes nothing more, though the broker knows nothing of it yet; with
-    the new list the broker does not let it in at all."""
+    """Enrolled: served by MQTT. Revoked: the bridge takes nothing more, though the broker knows nothing of it yet; told
+    to read the list again (SIGHUP) the broker does not let it in at all, nor the next one, and goes on with others."""
     identity, other = enrolled(site, tmp_path / "one"), enrolled(site, tmp_path / "two", "car-8")
     certificate, key = site.authority.server(["localhost"], "broker")
     port = free_port()
@@ -258,8 +269,9 @@ def test_the_shipped_broker_and_the_bridge_refuse_who_was_revoked(site: Site, tm
         "/etc/mosquitto/certs/ca.pem": str(site.authority.ca),
         "/etc/mosquitto/certs/broker.pem": str(certificate),
         "/etc/mosquitto/certs/broker.key": str(key),
-        "# crlfile /etc/mosquitto/certs/revoked.pem     # certificates that were revoked": f"crlfile "
-        f"{site.authority.revocation_list}",
+        "# crlfile /etc/mosquitto/certs/revoked.pem     # certificates that were revoked; read again on SIGHUP": (
+            f"crlfile {site.authority.revocation_list}"
+        ),
         "listener 8883": f"listener {port} 127.0.0.1",
     }.items():
         assert shipped in config
@@ -278,17 +290,12 @@ def test_the_shipped_broker_and_the_bridge_refuse_who_was_revoked(site: Site, tm
         assert not device.delivered(1.0)
         assert device.until("revoked")
         device.close()
-        broker.close()
-        broker.start()
-        context = ssl.create_default_context(cafile=site.authority.ca)
-        context.load_cert_chain(identity.path)
-        again = Linked(identity, uri, tmp_path)
-        assert again.until("waiting")
-        assert not again.uplink.counts["connects"]
-        again.close()
+        turned_away(broker, identity, uri, tmp_path, "car-7")
         neighbour.send()
         assert neighbour.delivered()
         neighbour.close()
+        site.authority.revoke("car-8")
+        turned_away(broker, other, uri, tmp_path, "car-8")
     finally:
         site.run(joined.stop())
         broker.close()

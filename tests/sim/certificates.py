@@ -47,7 +47,8 @@ class Authority:
             .add_extension(x509.SubjectAlternativeName(hosts), critical=False)
             .sign(self._key, hashes.SHA256())
         )
-        leaf = Leaf(self._folder / f"{name}.pem", self._folder / f"{name}.key")
+        file = self._folder / name.replace("/", "+")
+        leaf = Leaf(file.with_name(f"{file.name}.pem"), file.with_name(f"{file.name}.key"))
         leaf.certificate.write_bytes(made.public_bytes(serialization.Encoding.PEM))
         leaf.key.write_bytes(
             key.private_bytes(

@@ -283,7 +283,7 @@ async def test_home_assistant_shows_the_device_only_when_asked(broker: Mosquitto
     async with asyncio.timeout(10):
         message = await late.receive()
     assert message.retained
-    assert message.topic == "homeassistant/device/car-7/config"
+    assert message.topic == "homeassistant/device/default/car-7/config"
     config = json.loads(message.payload)
     await late.subscribe(config["state_topic"], config["availability"][0]["topic"])
     found: dict[str, bytes] = {}

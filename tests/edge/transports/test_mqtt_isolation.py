@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import getpass
 import ssl
 from collections.abc import AsyncIterator
@@ -58,26 +59,32 @@ async def nothing(client: Mqtt) -> None:
             await client.receive()
 
 
-async def test_a_device_neither_reads_nor_writes_anothers_topics(broker: Mosquitto, authority: Authority) -> None:
-    """dev-2 subscribes to dev-1's topics and to everything, and writes in its name: nothing of it is delivered."""
-    one = joined(broker, authority, authority.leaf("dev-1"), "dev-1")
-    leaf = authority.leaf("dev-2")
+@pytest.mark.parametrize("tenant", ["default", "acme"])
+async def test_a_device_neither_reads_nor_writes_anothers_topics(
+    broker: Mosquitto, authority: Authority, tenant: str
+) -> None:
+    """Whatever its tenant: dev-2 subscribes to dev-1's topics and to everything, and writes in its name, and in its own
+    name in another tenant: nothing of it is delivered. Nor does dev-1 of another tenant get what is for this one."""
+    one = joined(broker, authority, authority.leaf(f"{tenant}/dev-1"), "dev-1")
+    leaf = authority.leaf(f"{tenant}/dev-2")
     two = joined(broker, authority, leaf, "dev-2")
+    namesake = joined(broker, authority, authority.leaf("elsewhere/dev-1"), "dev-1")
     bridge = joined(broker, authority, authority.leaf("mien-bridge"), "mien-bridge")
-    for client in (one, two, bridge):
+    for client in (one, two, namesake, bridge):
         await client.connect()
     await bridge.subscribe(*topics.UPLINKS)
-    await one.subscribe(topics.down("default", "dev-1"))
-    for pattern in (topics.down("default", "dev-1"), "#", "mien/v1/+/+/down", "$SYS/#"):
-        try:
-            await two.subscribe(pattern)
-        except MqttError:  # refused outright is fine, too
-            continue
-    await bridge.publish(topics.down("default", "dev-1"), b"for dev-1", qos=1)
+    await one.subscribe(topics.down(tenant, "dev-1"))
+    for pattern in (topics.down(tenant, "dev-1"), "#", "mien/v1/+/+/down", "$SYS/#"):
+        for stranger in (two, namesake):
+            with contextlib.suppress(MqttError):  # refused outright is fine, too
+                await stranger.subscribe(pattern)
+    await bridge.publish(topics.down(tenant, "dev-1"), b"for dev-1", qos=1)
     assert (await one.receive()).payload == b"for dev-1"
     await nothing(two)
-    forged = [topic("default", "dev-1") for topic in (topics.down, topics.online, topics.state)]
-    forged += [topics.up("default", "dev-1", "env"), topics.up("other-tenant", "dev-2", "env")]
+    await nothing(namesake)
+    forged = [topic(tenant, "dev-1") for topic in (topics.down, topics.online, topics.state)]
+    forged += [topics.up(tenant, "dev-1", "env"), topics.up("other-tenant", "dev-2", "env")]
+    forged.append(topics.up("dev-2", "up", "env"))
     for topic in forged:
         await two.publish(topic, b"forged", qos=1)
         await asyncio.sleep(0.05)
@@ -86,32 +93,32 @@ async def test_a_device_neither_reads_nor_writes_anothers_topics(broker: Mosquit
         await two.connect()
     await nothing(bridge)
     await nothing(one)
-    await two.publish(topics.up("default", "dev-2", "env"), b"own", qos=1)
+    await two.publish(topics.up(tenant, "dev-2", "env"), b"own", qos=1)
     assert (await bridge.receive()).payload == b"own"
-    for client in (one, two, bridge):
+    for client in (one, two, namesake, bridge):
         await client.close()
 
 
 async def test_a_device_cannot_take_over_anothers_session(broker: Mosquitto, authority: Authority) -> None:
     """dev-2 connects with dev-1's client id and user name: dev-1 stays connected, and what was queued for it while it
     was away goes to it alone."""
-    leaf = authority.leaf("dev-1")
+    leaf = authority.leaf("acme/dev-1")
     one = joined(broker, authority, leaf, "dev-1")
     await one.connect()
-    await one.subscribe(topics.down("default", "dev-1"))
-    thief = joined(broker, authority, authority.leaf("dev-2"), "dev-1", username="dev-1")
+    await one.subscribe(topics.down("acme", "dev-1"))
+    thief = joined(broker, authority, authority.leaf("acme/dev-2"), "acme/dev-1", username="acme/dev-1")
     await thief.connect()
     bridge = joined(broker, authority, authority.leaf("mien-bridge"), "mien-bridge")
     await bridge.connect()
-    await bridge.publish(topics.down("default", "dev-1"), b"private", qos=1)
+    await bridge.publish(topics.down("acme", "dev-1"), b"private", qos=1)
     assert (await one.receive()).payload == b"private"
     await nothing(thief)
     one._end("gone without a word")
     await asyncio.sleep(0.1)
-    queued = await bridge.publish(topics.down("default", "dev-1"), b"queued", qos=1)
+    queued = await bridge.publish(topics.down("acme", "dev-1"), b"queued", qos=1)
     assert queued is not None
     await queued
-    thief_again = joined(broker, authority, authority.leaf("dev-2"), "dev-1", username="dev-1")
+    thief_again = joined(broker, authority, authority.leaf("acme/dev-2"), "acme/dev-1", username="acme/dev-1")
     await thief_again.connect()
     await nothing(thief_again)
     back = joined(broker, authority, leaf, "dev-1")
