@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import sys
 from collections.abc import Sequence
@@ -12,6 +13,9 @@ _ORDER = ("demo", "run", "replay", "describe", "analyze", "explain", "doctor", "
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command that the first word names; its exit status."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):  # a terminal that knows no “ or → gets a question mark, not a fault
+            stream.reconfigure(errors="replace")
     try:
         status = _main(list(sys.argv[1:] if argv is None else argv))
         sys.stdout.flush()

@@ -54,6 +54,14 @@ def test_what_cannot_work_is_said_in_one_line(words: tuple[str, ...], says: str)
     assert "Traceback" not in done.stderr
 
 
+@pytest.mark.parametrize("words", [("--help",), ("run", "--help"), ("consent", "show")])
+def test_a_terminal_of_another_character_set_is_no_fault(words: tuple[str, ...], tmp_path: Path) -> None:
+    """What it cannot show it shows as a question mark."""
+    done = mien(*words, PYTHONIOENCODING="ascii", MIEN_STATE=str(tmp_path / "zuständig"))
+    assert done.returncode == 0, done.stderr
+    assert "?" in done.stdout
+
+
 def test_a_reader_that_leaves_is_no_fault() -> None:
     """`mien --help | head -1` ends quietly, with the status of a closed pipe."""
     done = subprocess.run(
