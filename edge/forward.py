@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
 
 from edge import clock
@@ -14,6 +15,7 @@ from edge.wire.envelope import Sealer
 
 _CHANGE_S = 0.5  # a change of label or attention is told at once, but not more often than this
 _HEALTH_S = 30.0
+_PEOPLE = 16  # of whom it is known what was told
 _ORDER_TTL_S = 30.0  # who gave the order has long stopped waiting
 
 
@@ -37,8 +39,8 @@ class Forwarder:
         self._language = language
         self._keep_words = keep_words
         self._ended: tuple[float, int] | None = None  # when the turn ended whose words are still being read; its number
-        self._told: dict[int, tuple[float, object]] = {}
-        self._health_s = 0.0
+        self._told: OrderedDict[int, tuple[float, object]] = OrderedDict()  # person → when last, and what
+        self._health: tuple[float, tuple[str, ...]] = (0.0, ())  # when last, and what failed then
         self.refused = 0
         self.envelopes = 0
         self.bytes = 0
@@ -61,10 +63,10 @@ class Forwarder:
 
     def health(self, health: Health) -> None:
         """Tell how the device does, now and then and when a part fails or recovers."""
-        if health.t_s - self._health_s < _HEALTH_S and self._told.get(-1, (0.0, ()))[1] == tuple(health.failing):
+        told_s, failed = self._health
+        if health.t_s - told_s < _HEALTH_S and failed == tuple(health.failing):
             return
-        self._health_s = health.t_s
-        self._told[-1] = (health.t_s, tuple(health.failing))
+        self._health = (health.t_s, tuple(health.failing))
         envelope = self._sealer.health(
             level=health.level,
             rss_mb=health.rss_mb or 0.0,
@@ -118,6 +120,9 @@ class Forwarder:
         if now_s - told_s < (_CHANGE_S if gist != before else self._every_s):
             return
         self._told[state.person] = (now_s, gist)
+        self._told.move_to_end(state.person)
+        while len(self._told) > _PEOPLE:  # each face that comes has a new number: in a hall they never end
+            self._told.popitem(last=False)
         self._send(self._sealer.state(state))
 
     def _send(self, envelope: mien_pb2.Envelope) -> None:

@@ -87,3 +87,12 @@ def test_an_alert_is_an_envelope_of_its_own() -> None:
     forwarder.moment(moment(0.0, state(0.0), events=(event,)))
     assert sent[0].kind == mien_pb2.EVENT
     assert sent[0].priority == mien_pb2.ALERT
+
+
+def test_a_hall_full_of_people_is_not_remembered_for_ever() -> None:
+    """Each face that comes has a number of its own; what was told is known of the last ones alone."""
+    forwarder, sent = make()
+    for person in range(1, 200):
+        forwarder.moment(moment(person, replace(state(person), person=person)))
+    assert len(sent) == 199
+    assert len(forwarder._told) <= 16
