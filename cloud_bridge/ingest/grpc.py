@@ -13,10 +13,10 @@ import grpc
 
 from cloud_bridge.errors import ListenError, SettingError
 from cloud_bridge.ingest.base import Tls, loopback
-from cloud_bridge.ingest.http2 import STUCK_S, Call, Failed, Handler, Http2
+from cloud_bridge.ingest.http2 import STUCK_S, Call, Failed, Http2
 from cloud_bridge.ingest.identity import Guard, Rejected, admit
 from cloud_bridge.ingest.session import ApplicationFailed, Sessions
-from cloud_bridge.ingest.standard import standard
+from cloud_bridge.ingest.standard import Handler, standard
 from edge.wire import WireError, mien_pb2
 from edge.wire.check import CONVERSE, parse_uplink
 from edge.wire.limits import MAX_BATCH
@@ -74,9 +74,10 @@ class Server:
         await asyncio.gather(*(one.finished(max(grace_s, 0.1)) for one in list(self._connections)))
 
     def _connection(self) -> Http2:
-        return Http2(self._serve, self._opened, self._closed)
+        return Http2(self)
 
-    def _opened(self, connection: Http2) -> None:
+    def opened(self, connection: Http2) -> None:
+        """See `http2.Connections`."""
         self._connections.add(connection)
         self._strangers[connection] = None
         if len(self._connections) > MOST:
@@ -88,11 +89,17 @@ class Server:
             del self._strangers[oldest]
             oldest.close()
 
-    def _closed(self, connection: Http2) -> None:
+    def admitted(self, connection: Http2) -> None:
+        """See `http2.Connections`."""
+        self._strangers.pop(connection, None)
+
+    def closed(self, connection: Http2) -> None:
+        """See `http2.Connections`."""
         self._connections.discard(connection)
         self._strangers.pop(connection, None)
 
-    async def _serve(self, call: Call) -> None:
+    async def serve(self, call: Call) -> None:
+        """See `http2.Connections`."""
         handler = self._handlers.get(call.path)
         if handler is None:
             raise Failed(grpc.StatusCode.UNIMPLEMENTED, f"there is no {call.path[:80]} here")
@@ -107,8 +114,6 @@ class Server:
                 log.error("the devices' certificates could not be checked: %s", type(error).__name__)
             now_s = time.monotonic()
             for connection in list(self._connections):
-                if not connection.stranger:
-                    self._strangers.pop(connection, None)
                 connection.look(now_s)
 
 

@@ -13,8 +13,7 @@ import ssl
 import struct
 import time
 from collections import deque
-from collections.abc import Awaitable, Callable
-from typing import cast
+from typing import Protocol, cast
 from urllib.parse import quote
 
 import grpc
@@ -86,7 +85,7 @@ class Call:
         self._credit = 0  # bytes that were read, and that the caller was not told of yet
         self._waiting: asyncio.Future[None] | None = None
         self._draining: asyncio.Future[None] | None = None
-        self._over: Exception | None = None
+        self.over: Exception | None = None  # why it ended
 
     @property
     def tls(self) -> ssl.SSLObject | None:
@@ -96,19 +95,19 @@ class Call:
 
     def admit(self) -> None:
         """The caller is known: its connection may stay."""
-        self._connection.known()
+        self._connection.admit()
 
     async def read(self) -> bytes | None:
         """The next message; None when the caller said its last, or is gone. Raises what `stop` was called with."""
         while not self._messages:
-            if self._over is not None:
-                raise self._over
+            if self.over is not None:
+                raise self.over
             if self.half_closed:
                 return None
             self._waiting = asyncio.get_running_loop().create_future()
             await self._waiting
-        if self._over is not None and not isinstance(self._over, ConnectionError):
-            raise self._over
+        if self.over is not None and not isinstance(self.over, ConnectionError):
+            raise self.over
         message = self._messages.popleft()
         size = len(message) + _MESSAGE.size
         self._unread -= size
@@ -120,7 +119,7 @@ class Call:
 
     def write(self, message: bytes) -> None:
         """Send `message` as soon as the caller reads. Raises ConnectionError once the call is over, or stuck."""
-        if self._over is not None:
+        if self.over is not None:
             raise ConnectionError("the call is over")
         if self.pending > _PENDING:
             self.stop(Failed(grpc.StatusCode.RESOURCE_EXHAUSTED, "the device does not read"))
@@ -132,15 +131,15 @@ class Call:
     async def drain(self) -> None:
         """Wait until everything is with the caller's machine or in the socket. Raises ConnectionError."""
         while self.out:
-            if self._over is not None:
+            if self.over is not None:
                 raise ConnectionError("the call is over")
             self._draining = asyncio.get_running_loop().create_future()
             await self._draining
 
     def stop(self, why: Exception) -> None:
         """`read` raises `why` from now on. Idempotent: the first cause stays."""
-        if self._over is None:
-            self._over = why
+        if self.over is None:
+            self.over = why
             self.wake()
             self.drained()
 
@@ -187,18 +186,30 @@ class Call:
                 draining.set_result(None)
 
 
-Handler = Callable[[Call], Awaitable[None]]
-"""Serves one call; raises Failed to end it otherwise than well."""
+class Connections(Protocol):
+    """The server, as its connections see it."""
+
+    async def serve(self, call: Call) -> None:
+        """Serve one call. Raises Failed to end it otherwise than well."""
+
+    def opened(self, connection: Http2) -> None:
+        """It began."""
+
+    def admitted(self, connection: Http2) -> None:
+        """A caller on it is known."""
+
+    def closed(self, connection: Http2) -> None:
+        """It is gone."""
 
 
 class Http2(asyncio.Protocol):
-    """One connection; `closed` is called with it at its end, `admitted` when it is known."""
+    """One connection."""
 
-    def __init__(self, handler: Handler, opened: Callable[[Http2], None], closed: Callable[[Http2], None]) -> None:
+    def __init__(self, server: Connections) -> None:
         self.stranger = True
         self.began_s = time.monotonic()
         self.transport: asyncio.Transport
-        self._handler, self._opened, self._closed = handler, opened, closed
+        self._server = server
         self._h2 = H2Connection(_CONFIG)
         self._calls: dict[int, Call] = {}
         self._tasks: set[asyncio.Task[None]] = set()
@@ -210,9 +221,10 @@ class Http2(asyncio.Protocol):
         self._asked_s: float | None = None
         self._noise = 0
 
-    def known(self) -> None:
-        """A caller was admitted."""
+    def admit(self) -> None:
+        """A caller is known."""
         self.stranger = False
+        self._server.admitted(self)
 
     # ------------------------------------------------------------ the event loop's calls
 
@@ -223,7 +235,7 @@ class Http2(asyncio.Protocol):
         self._h2.initiate_connection()
         self._h2.increment_flow_control_window(_WINDOW * 2)
         self._flush()
-        self._opened(self)
+        self._server.opened(self)
 
     def data_received(self, data: bytes) -> None:
         """See `asyncio.Protocol`."""
@@ -240,9 +252,9 @@ class Http2(asyncio.Protocol):
         while end - at >= _HEAD.size:
             high, low, kind, flags, number = _HEAD.unpack_from(data, at)
             till = at + _HEAD.size + (high << 16 | low)
-            if till - at > _FRAME + _HEAD.size:
-                at = end  # h2 says what is wrong with it
-                break
+            if till - at > _FRAME + _HEAD.size:  # h2 would wait for the whole of it
+                self.close(ErrorCodes.FRAME_SIZE_ERROR)
+                return
             if till > end:
                 break
             if kind == _DATA and not flags and (call := self._calls.get(number)) is not None:
@@ -268,7 +280,7 @@ class Http2(asyncio.Protocol):
         for call in self._calls.values():
             call.stop(ConnectionError("the device is gone"))
         self._calls.clear()
-        self._closed(self)
+        self._server.closed(self)
 
     def pause_writing(self) -> None:
         """See `asyncio.Protocol`."""
@@ -418,13 +430,14 @@ class Http2(asyncio.Protocol):
     async def _run(self, call: Call) -> None:
         code, why = grpc.StatusCode.OK, ""
         try:
-            await self._handler(call)
+            await self._server.serve(call)
             async with asyncio.timeout(STUCK_S):
                 await call.drain()
         except Failed as error:
             code, why = error.code, str(error)
         except (ConnectionError, TimeoutError):
-            code, why = grpc.StatusCode.UNAVAILABLE, "the call was cut"
+            why_cut = call.over if isinstance(call.over, Failed) else Failed(grpc.StatusCode.UNAVAILABLE, "it was cut")
+            code, why = why_cut.code, str(why_cut)
         except asyncio.CancelledError:
             code, why = grpc.StatusCode.UNAVAILABLE, "the bridge ends"
             raise

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
 import grpc
@@ -10,7 +10,10 @@ from google.protobuf.message import DecodeError
 from grpc_health.v1 import health, health_pb2
 from grpc_reflection.v1alpha import reflection, reflection_pb2
 
-from cloud_bridge.ingest.http2 import Call, Failed, Handler
+from cloud_bridge.ingest.http2 import Call, Failed
+
+Handler = Callable[[Call], Awaitable[None]]
+"""Serves one call. Raises Failed to end it otherwise than well."""
 
 
 def standard(service: str) -> Mapping[str, Handler]:
