@@ -45,7 +45,8 @@ class Hearing:
     def finish(self) -> list[Observation]:
         """End of input: end the running turn."""
         left, self._left = self._left, []
-        return [*left, *self._turns.finish()]
+        held = [found for chunk in self._gate.flush() for found in self._hear(chunk)]
+        return [*left, *held, *self._turns.finish()]
 
     def device_speaking(self, active: bool) -> None:
         """Tell that the device itself is heard from now on, or no more.

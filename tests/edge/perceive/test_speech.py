@@ -90,3 +90,52 @@ def test_lost_sound_ends_the_utterance():
     assert after[0].t_s == 3.0  # the 100 samples that waited are not prefixed
     assert after[0].last_speech_s == before[-1].last_speech_s
     assert net.resets == 2
+
+
+def _room(seconds: float, level: float, seed: int) -> np.ndarray:
+    return level * np.random.default_rng(seed).standard_normal(round(seconds * SAMPLE_RATE)).astype(np.float32)
+
+
+def test_a_calm_room_is_judged_in_groups_and_a_louder_sound_brings_them_at_once():
+    """After two calm seconds quiet chunks wait for three others; what is louder never waits, and nothing is lost."""
+    sound = np.concatenate([_room(4.0, 1e-3, 0), _room(0.5, 0.5, 1), _room(0.5, 1e-3, 2)])
+    gate, came = SpeechGate(LoudIsSpeech()), []
+    for frame in frames(sound, block=CHUNK):
+        chunks = gate.feed(frame)
+        came += [(chunk, frame.end_s) for chunk in chunks]
+    late_s = np.array([now_s - chunk.end_s for chunk, now_s in came])
+    end_s = np.array([chunk.end_s for chunk, _ in came])
+    assert np.allclose(np.diff(end_s), CHUNK_S)  # each once, in order
+    assert late_s[end_s < 2.0].max() < 1e-6
+    assert late_s.max() == pytest.approx(3 * CHUNK_S)
+    assert np.mean(late_s[(end_s > 2.5) & (end_s < 4.0)] > 1e-6) == pytest.approx(0.75, abs=0.1)
+    assert late_s[end_s > 4.0 + CHUNK_S].max() < 1e-6
+    assert len(came) + len(gate.flush()) == sound.size // CHUNK
+
+
+def test_groups_change_nothing_of_what_is_heard(monkeypatch: pytest.MonkeyPatch):
+    """Chunk by chunk the same is said as if none had waited, over gaps of the clock, too."""
+
+    def heard() -> list[tuple[float, float, bool]]:
+        gate, found = SpeechGate(LoudIsSpeech()), []
+        for part, start_s in enumerate((0.0, 9.0, 17.5)):
+            sound = np.concatenate([_room(5.0, 1e-3, part), _room(1.0, 0.9, 9), _room(1.0, 0.02, part)])
+            found += [one for frame in frames(sound, block=700, start_s=start_s) for one in gate.feed(frame)]
+        return [(one.end_s, one.activity.probability, one.activity.speaking) for one in found + gate.flush()]
+
+    grouped = heard()
+    monkeypatch.setattr("edge.perceive.speech._TOGETHER", 1)
+    assert grouped == heard()
+    assert any(speaking for _, _, speaking in grouped)
+
+
+def test_a_sound_in_the_upper_range_is_louder_than_rumble():
+    """A voice that adds nothing to the level of a droning room still brings its chunks at once."""
+    time_s = np.arange(6 * SAMPLE_RATE) / SAMPLE_RATE
+    sound = (0.3 * np.sin(2 * np.pi * 31.25 * time_s)).astype(np.float32) + _room(6.0, 1e-4, 0)
+    sound[-CHUNK:] += 0.03 * np.sin(2 * np.pi * 1_000 * time_s[:CHUNK])
+    gate = SpeechGate(type("Never", (), {"probability": lambda *_: 0.0, "reset": lambda *_: None})())
+    groups = [len(gate.feed(frame)) for frame in frames(sound[: -(sound.size % CHUNK) or None], block=CHUNK)]
+    assert max(groups[-12:-1]) == 4
+    assert groups[-1] > 0
+    assert not gate.flush()
