@@ -84,12 +84,10 @@ class VoiceHead:
         windows = [window for window in windows if len(window) >= MIN_FRAMES]
         if not windows:
             return None
-        weights = [len(window) for window in windows]
+        frames = np.array([len(window) for window in windows], dtype=np.float32)
         heard = [self.logits(window) for window in windows]
-        fine, burst = (
-            np.average([one[i] for one in heard], axis=0, weights=weights).astype(np.float32) for i in range(2)
-        )
-        listened_s = sum(weights) * FRAME_S
+        fine, burst = (frames / frames.sum() @ np.stack([one[i] for one in heard]) for i in range(2))
+        listened_s = float(frames.sum()) * FRAME_S
         fine /= np.float32(np.interp(listened_s, self._w["temperature_at_s"], self._w["temperature"]))
         probs = _softmax(fine[: len(CORE)])
         valence, arousal = probs @ _PLACES
@@ -110,14 +108,17 @@ def pooled(frames: Array) -> Array:
     """Mean and standard deviation over time of (T, 1152) frames, joined: (2304,). Raises InputError."""
     if frames.ndim != 2 or frames.shape[1] != BLOCKS * WIDTH or not len(frames):
         raise InputError(f"the voice head takes frames of {BLOCKS * WIDTH} numbers, these are {frames.shape}")
-    mean = frames.mean(axis=0)
-    spread = np.sqrt(np.square(frames - mean).mean(axis=0) + np.float32(1e-4))
+    share = np.full(len(frames), 1.0 / len(frames), dtype=np.float32)
+    mean = share @ frames  # a product takes half the time of a mean over the first axis
+    squares = frames - mean
+    squares *= squares
+    spread = np.sqrt(share @ squares + np.float32(1e-4))
     joined: Array = np.concatenate([mean, spread])
     return joined
 
 
 def _named(labels: tuple[str, ...], values: Array, skip: int = 0) -> dict[str, float]:
-    return {label: float(value) for label, value in list(zip(labels, values, strict=True))[skip:]}
+    return dict(zip(labels[skip:], values[skip:].tolist(), strict=True))
 
 
 def _softmax(logits: Array) -> Array:
