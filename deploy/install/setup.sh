@@ -23,6 +23,10 @@ if command -v dpkg-query >/dev/null; then
         say "Installing Debian packages:$missing"
         root=
         [ "$(id -u)" = 0 ] || root=sudo
+        if [ -n "$root" ] && ! command -v sudo >/dev/null; then
+            say "There is no sudo here: have somebody run \`apt-get install$missing\` as root, then try again"
+            exit 1
+        fi
         export DEBIAN_FRONTEND=noninteractive
         $root apt-get update -qq
         # a broker for the tests must not start as a service of this machine
