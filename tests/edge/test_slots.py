@@ -55,3 +55,29 @@ def test_while_it_rests_nothing_is_kept_and_nothing_counts_as_lost() -> None:
     slot.rest(clock.now_s())
     slot.put(3)
     assert slot.take(0) == 3
+
+
+def test_many_threads_lose_and_double_nothing() -> None:
+    """However the waits fall, each item comes out once and every waiter ends."""
+    slot: Slot[int] = Slot(2)
+    taken: list[int] = []
+
+    def give(first: int) -> None:
+        for item in range(first, first + 500):
+            assert slot.put_wait(item, 20)
+
+    def get() -> None:
+        while (item := slot.take(20)) is not None:
+            taken.append(item)
+
+    givers = [threading.Thread(target=give, args=(500 * n,)) for n in range(4)]
+    getters = [threading.Thread(target=get) for _ in range(3)]
+    for thread in givers + getters:
+        thread.start()
+    for thread in givers:
+        thread.join(30)
+    slot.close()
+    for thread in getters:
+        thread.join(30)
+    assert sorted(taken) == list(range(2000))
+    assert not any(thread.is_alive() for thread in givers + getters)
