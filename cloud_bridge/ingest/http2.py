@@ -150,6 +150,8 @@ class Call:
         self._unread += len(data)
         if credited:
             self._credit -= len(data)
+        if self.over is not None:  # nobody will read it: it is counted, and not kept
+            return
         if self._partial:
             data = self._partial + data
         at, end = 0, len(data)
@@ -170,6 +172,11 @@ class Call:
         if self._unread > _WINDOW:
             self.stop(Failed(grpc.StatusCode.RESOURCE_EXHAUSTED, "more was sent than the window allows"))
         self.wake()
+
+    def settle(self) -> int:
+        """Bytes of this call that the caller's connection is still charged with; the call is over, so they are free."""
+        left, self._unread, self._credit = self._unread + self._credit, 0, 0
+        return left
 
     def wake(self) -> None:
         """Let `read` look again."""
@@ -411,6 +418,7 @@ class Http2(asyncio.Protocol):
         elif isinstance(event, StreamReset):
             if (call := self._calls.pop(event.stream_id, None)) is not None:
                 call.stop(ConnectionError("the device hung up"))
+                self._settle(call)
         elif isinstance(event, WindowUpdated | RemoteSettingsChanged):
             self._pump_all()
         elif isinstance(event, ConnectionTerminated):
@@ -451,6 +459,7 @@ class Http2(asyncio.Protocol):
     def _end(self, call: Call, code: grpc.StatusCode, why: str) -> None:
         if self._calls.pop(call.number, None) is None or self._ended:
             return
+        self._settle(call)
         headers = [] if call.begun else [(b":status", b"200"), (b"content-type", b"application/grpc")]
         headers.append((b"grpc-status", b"%d" % code.value[0]))
         if why:
@@ -462,3 +471,8 @@ class Http2(asyncio.Protocol):
         except ProtocolError:  # the caller's end of it was quicker
             pass
         self._flush()
+
+    def _settle(self, call: Call) -> None:
+        """The connection outlives its calls: what one of them did not read must not count against the next for ever."""
+        if left := call.settle():
+            self.transport.write(_RENEW.pack(0, 4, _WINDOW_UPDATE, 0, 0, left))

@@ -19,7 +19,7 @@ from cloud_bridge.ingest.http2 import Call, Failed
 from cloud_bridge.ingest.session import Sessions
 from tests.sim.bridge import App
 
-ECHO, LARGE, ENDLESS, DEAF = "/test/Echo", "/test/Large", "/test/Endless", "/test/Deaf"
+ECHO, LARGE, ENDLESS, DEAF, ONCE = "/test/Echo", "/test/Large", "/test/Endless", "/test/Deaf", "/test/Once"
 LARGE_BYTES = 700_000
 
 
@@ -42,6 +42,10 @@ async def endless(call: Call) -> None:
         await asyncio.sleep(0)
 
 
+async def once(call: Call) -> None:
+    call.write(await call.read() or b"")
+
+
 async def deaf(call: Call) -> None:
     while call.over is None:  # noqa: ASYNC110
         await asyncio.sleep(0.01)
@@ -51,7 +55,9 @@ async def deaf(call: Call) -> None:
 @pytest.fixture
 async def server() -> AsyncIterator[ingest.Server]:
     sessions = Sessions(App())
-    running = ingest.Server(sessions, {ECHO: echo, LARGE: large, ENDLESS: endless, DEAF: deaf}, lambda: None)
+    running = ingest.Server(
+        sessions, {ECHO: echo, LARGE: large, ENDLESS: endless, DEAF: deaf, ONCE: once}, lambda: None
+    )
     await running.listen("127.0.0.1:0", None)
     yield running
     await running.stop(0.1)
@@ -290,3 +296,32 @@ async def test_why_a_call_failed_is_told_in_any_language(server: ingest.Server) 
         with pytest.raises(grpc.aio.AioRpcError) as told:
             await channel.unary_unary(ECHO)(b"")
     assert told.value.details() == "später, 100 % sicher"
+
+
+async def test_a_connection_outlives_any_number_of_calls(server: ingest.Server) -> None:
+    """What a call read without saying so, and what it never read, does not count against the next one."""
+    async with grpc.aio.insecure_channel(f"127.0.0.1:{server.port}") as channel:
+        for _ in range(40):
+            call = channel.stream_stream(ONCE)(timeout=20)
+            await call.write(bytes(30_000))
+            assert len(await call.read()) == 30_000
+            assert await call.code() is grpc.StatusCode.OK
+    async with grpc.aio.insecure_channel(f"127.0.0.1:{server.port}") as channel:
+        for _ in range(10):
+            call = channel.stream_stream(DEAF)(timeout=20)
+            await call.write(bytes(60_000))
+            await asyncio.sleep(0.02)
+            call.cancel()
+        call = channel.stream_stream(ONCE)(timeout=20)
+        await call.write(bytes(60_000))
+        assert len(await call.read()) == 60_000
+
+
+def test_what_comes_after_the_end_is_not_kept() -> None:
+    """A handler may be busy for seconds yet: the sender must not fill the memory meanwhile."""
+    call = Call(None, 1, ECHO, None)  # type: ignore[arg-type]
+    call.stop(Failed(grpc.StatusCode.RESOURCE_EXHAUSTED, "too much"))
+    for _ in range(1_000):
+        call.feed(struct.pack(">BI", 0, 1_000) + bytes(1_000))
+    assert not call._messages
+    assert call.settle() == 1_005_000
