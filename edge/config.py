@@ -54,7 +54,7 @@ class Link(Record):
 class Config(Record):
     """All settings of a device."""
 
-    device: Annotated[str, Matches(r"^[A-Za-z0-9_.-]{1,64}\Z")] = "mien"
+    device: Annotated[str, Matches(r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}\Z")] = "mien"
     sensors: list[str] = field(default_factory=lambda: ["camera://0", "mic://default"])
     outputs: list[str] = field(default_factory=lambda: ["speaker"])
     rules: Path | None = None  # awareness rules; default: the shipped ones

@@ -53,7 +53,7 @@ class BuildSource(Record):
     """The file is made from other models by `module:function(inputs: Mapping[str, Path], out: Path) -> None`."""
 
     kind: Literal["build"]
-    function: Annotated[str, Matches(r"^[\w.]+:\w+$")]
+    function: Annotated[str, Matches(r"^[\w.]+:\w+\Z")]
     inputs: list[str]
 
 
@@ -64,12 +64,12 @@ Source = PackageSource | UrlSource | CommittedSource | BuildSource
 class Card(Record):
     """One model file: what it does, whose it is, how to get it and what was measured."""
 
-    name: Annotated[str, Matches(r"^[a-z0-9_]+$")]
+    name: Annotated[str, Matches(r"^[a-z0-9_]+\Z")]
     file: str
     task: str
     licence: str
     origin: str
-    sha256: Annotated[str, Matches("^[0-9a-f]{64}$")]
+    sha256: Annotated[str, Matches(r"^[0-9a-f]{64}\Z")]
     bytes: Annotated[int, Within(1)]
     sets: list[Set] = field(default_factory=list)
     labels: list[str] = field(default_factory=list)

@@ -126,21 +126,23 @@ def give_back_pages() -> None:
     with contextlib.suppress(OSError, AttributeError):  # Linux alone tells its mappings like this
         smaps = Path("/proc/self/smaps").read_text(encoding="utf-8", errors="replace")
         libc = ctypes.CDLL(None)
-        for begin, end in as_in_their_file(smaps):
+        for begin, end in as_in_their_file(smaps, Path(np.__file__).parents[1]):
             libc.madvise(ctypes.c_void_p(begin), ctypes.c_size_t(end - begin), _MADV_DONTNEED)
 
 
-def as_in_their_file(smaps: str) -> Iterator[tuple[int, int]]:
+def as_in_their_file(smaps: str, packages: Path) -> Iterator[tuple[int, int]]:
     """Begin and end of each mapping in `smaps` (proc(5)) whose pages may go: they can come back as they were.
 
-    Those of libraries, which are never unmapped, that nobody may write and of which the process holds no page of its
-    own. One of which nothing is in memory is left out: an emulator that cannot tell writes zeros.
+    Those that nobody may write and of which the process holds no page of its own, of libraries under the folder
+    `packages`: Python unloads none, while the system's (a sound driver's) may go at any time, and others take their
+    place. A mapping of which nothing is in memory is left out: an emulator that cannot tell writes zeros.
     """
     begin = end = 0
     for line in smaps.splitlines():
         name, *rest = line.split()
         if not name.endswith(":"):  # the head of a mapping: ADDRESSES rights offset device inode path
-            library = len(rest) >= 5 and ".so" in Path(rest[4]).suffixes
+            file = Path(rest[4] if len(rest) >= 5 else "")
+            library = ".so" in file.suffixes and file.is_relative_to(packages)
             begin, end = (int(one, 16) for one in name.split("-")) if library and "w" not in rest[0] else (0, 0)
         elif (name == "Rss:" and rest[0] == "0") or (name == "Anonymous:" and rest[0] != "0"):
             end = 0

@@ -30,6 +30,7 @@ def test_a_file_changes_only_what_it_names(tmp_path: Path) -> None:
         ("[perceive]\nmax_peple = 2", "unknown setting 'perceive.max_peple': there is .*max_people"),
         ("[perceive]\nmax_people = 0", "perceive.max_people.*at least 1.*it is 0"),
         ('device = "a b"', "device"),
+        ('device = ".a"', "device"),
         ("device = ", "no valid TOML"),
     ],
 )

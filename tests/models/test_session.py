@@ -4,29 +4,33 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from pathlib import Path
 
 from models.session import as_in_their_file
 
 _SMAPS = """\
-1000-2000 r-xp 00000000 fe:00 1 /lib/a.so.6.1
+1000-2000 r-xp 00000000 fe:00 1 /packages/a.so.6.1
 Rss:                  64 kB
 Anonymous:             0 kB
-2000-3000 r--p 00001000 fe:00 1 /lib/a.so.6.1
+2000-3000 r--p 00001000 fe:00 1 /packages/a.so.6.1
 Rss:                  16 kB
 Anonymous:            16 kB
-3000-4000 rw-p 00002000 fe:00 1 /lib/a.so.6.1
+3000-4000 rw-p 00002000 fe:00 1 /packages/a.so.6.1
 Rss:                   4 kB
 Anonymous:             0 kB
-4000-5000 r-xp 00000000 fe:00 2 /lib/b.so
+4000-5000 r-xp 00000000 fe:00 2 /packages/b.so
 Rss:                   0 kB
 Anonymous:             0 kB
 5000-6000 r--p 00000000 fe:00 3 /data/net.tflite
 Rss:                  64 kB
 Anonymous:             0 kB
+9000-a000 r-xp 00000000 fe:00 1 /usr/lib/driver.so
+Rss:                  64 kB
+Anonymous:             0 kB
 6000-7000 rw-p 00000000 00:00 0
 Rss:                  64 kB
 Anonymous:             0 kB
-7000-8000 r--p 00000000 fe:00 4 /lib/with a space.so
+7000-8000 r--p 00000000 fe:00 4 /packages/with a space.so
 Rss:                   4 kB
 Anonymous:             0 kB
 VmFlags: rd mr mw me
@@ -37,8 +41,10 @@ Anonymous:             0 kB
 
 
 def test_only_pages_that_can_come_back_as_they_were_may_go() -> None:
-    """Not what may be written, was relocated, is not of a library, or what an emulator tells nothing of."""
-    assert [(hex(begin), hex(end)) for begin, end in as_in_their_file(_SMAPS)] == [("0x1000", "0x2000")]
+    """Not what may be written, was relocated, is of no library of ours, or what an emulator tells nothing of."""
+    assert [(hex(begin), hex(end)) for begin, end in as_in_their_file(_SMAPS, Path("/packages"))] == [
+        ("0x1000", "0x2000")
+    ]
 
 
 _USE = """
