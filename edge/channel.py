@@ -6,8 +6,8 @@ import math
 
 from edge.fuse import UNCLEAR_BELOW, fade, unit, valence_arousal
 from edge.incongruence import leaning
-from edge.mood import Mood
 from edge.types import EMOTIONS, Affect, FaceAffect, VoiceAffect
+from models.mood import Mood
 
 _LEAD = 0.08  # a new label must lead by this much …
 _LEAD_S = 0.4  # … or lead for this long
@@ -20,7 +20,7 @@ class AffectChannel:
 
     `tau_s`: time constant. Up to `fresh_s` after the newest observation the channel counts fully, then fades to
     nothing at `horizon_s`. Where an observation tells what the last second alone sounded like, that counts the more
-    the more it differs from the whole, and edge.mood gives the label.
+    the more it differs from the whole, and models.mood gives the label.
 
     Confidence is a weighted mean of the observations' own, so it never exceeds the best of
     them; age only lowers it.
@@ -74,7 +74,7 @@ class AffectChannel:
         self.t_s = seen.t_s
         if isinstance(seen, VoiceAffect) and seen.recent:
             self._mood = self._mood or Mood()
-            self._mood.hear(seen.t_s, seen.recent)
+            self._mood.hear(seen.t_s, seen.probs, seen.recent)
         self._relabel(seen.t_s)
         return True
 

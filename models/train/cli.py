@@ -7,7 +7,7 @@ import importlib
 import sys
 from collections.abc import Sequence
 
-RECIPES = ("voice", "face", "fusion", "sentiment")
+RECIPES = ("voice", "face", "fusion", "sentiment", "mood")
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import math
+from pathlib import Path
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edge.mood import CLASSES, Mood
+from models import card, store
+from models.errors import ModelCorrupt
+from models.mood import Mood, load
+from models.voice_head import CORE
 
 SHARE = st.floats(0, 1)
 
 
 def heard(label: str, p: float = 0.7) -> dict[str, float]:
-    return {name: p if name == label else (1 - p) / 3 for name in CLASSES}
+    return {name: p if name == label else (1 - p) / 3 for name in CORE}
 
 
 def play(mood: Mood, start_s: float, *labels: str, p: float = 0.7) -> list[str | None]:
@@ -32,11 +37,31 @@ def test_nothing_is_said_before_it_is_sure() -> None:
     assert not mood.sure
 
 
-def test_a_change_is_taken_within_a_second() -> None:
+def test_a_change_is_taken_within_a_second_and_a_half() -> None:
     """From calm to anger, four observations a second."""
     found = play(Mood(), 0.0, *["neutral"] * 12, *["angry"] * 8)
     assert found[11] == "neutral"
-    assert found.index("angry") - 12 <= 4
+    assert found.index("angry") - 12 < 6
+
+
+def test_what_goes_on_is_named_in_the_end() -> None:
+    """Faint, but always the same, from the first word on: the habit does not hide it, nor that people are calm."""
+    assert play(Mood(), 0.0, *["sad"] * 20, p=0.6)[-1] == "sad"
+
+
+def test_windows_are_heard_together() -> None:
+    """A last second that differs is believed less where the whole does not differ yet."""
+    alone, both = Mood(), Mood()
+    for i in range(12):
+        alone.hear(0.25 * i, heard("neutral"))
+        both.hear(0.25 * i, heard("neutral"), heard("neutral"))
+    steps = {}
+    for name, mood, whole in (("alone", alone, ()), ("both", both, (heard("neutral"),))):
+        steps[name] = 0
+        while mood.label != "angry" and steps[name] < 40:
+            mood.hear(3.0 + 0.25 * steps[name], *whole, heard("angry"))
+            steps[name] += 1
+    assert steps["alone"] < steps["both"]
 
 
 def test_one_stray_observation_changes_nothing() -> None:
@@ -47,13 +72,13 @@ def test_one_stray_observation_changes_nothing() -> None:
 
 def test_a_voice_is_heard_against_its_own_habit() -> None:
     """Whoever always sounds a little angry is called angry later than whoever never does."""
-    doubt = {"neutral": 0.42, "happy": 0.09, "sad": 0.09, "angry": 0.4}
+    doubt = {"neutral": 0.6, "happy": 0.08, "sad": 0.08, "angry": 0.24}
     rough, plain = Mood(), Mood()
     for i in range(20):
         rough.hear(0.25 * i, doubt)
         plain.hear(0.25 * i, heard("neutral"))
     assert rough.label == plain.label == "neutral"
-    turned = {"neutral": 0.3, "happy": 0.1, "sad": 0.1, "angry": 0.5}
+    turned = {"neutral": 0.25, "happy": 0.1, "sad": 0.1, "angry": 0.55}
     steps = {}
     for name, mood in (("rough", rough), ("plain", plain)):
         steps[name] = 0
@@ -79,7 +104,26 @@ def test_any_evidence_keeps_it_a_distribution(session: list[tuple[float, float, 
     mood, t_s = Mood(), 0.0
     for gap_s, *shares in session:
         t_s += gap_s
-        mood.hear(t_s, dict(zip(CLASSES, shares, strict=True)))
-        assert math.isclose(sum(mood._belief.values()), 1, abs_tol=1e-9)
-        assert all(0 < value < 1 for value in mood._belief.values())
-        assert mood.label in (None, *CLASSES)
+        mood.hear(t_s, dict(zip(CORE, shares, strict=True)))
+        assert math.isclose(sum(mood._belief), 1, abs_tol=1e-9)
+        assert all(0 < value < 1 for value in mood._belief)
+        assert mood.label in (None, *CORE)
+
+
+def test_the_card_fits_the_settings() -> None:
+    """The committed file is the card's, and holds shares, weights and seconds that make sense."""
+    assert store.state(card.read("mood")) == "present"
+    shipped = load()
+    assert 0.25 <= shipped.calm < 1
+    assert 0.5 < shipped.sure < 1
+    assert min(shipped.changes_per_s, shipped.trust, shipped.habit_weight, shipped.habit_full_s) > 0
+
+
+@pytest.mark.parametrize("text", ["", "[]", '{"calm": 0.5}'])
+def test_a_broken_file_names_the_mend(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, text: str) -> None:
+    """Not a guess at what it might have held."""
+    file = tmp_path / "mood.json"
+    file.write_text(text)
+    monkeypatch.setattr(store, "path", lambda _name: file)
+    with pytest.raises(ModelCorrupt, match="mien train mood"):
+        load.__wrapped__()

@@ -1,0 +1,78 @@
+"""Choosing how a mood follows a voice: counted as the benchmark counts, and steady."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from models.train import mood as recipe
+from models.train.mood import _START, Splice, Told, choose, follow, main
+from models.voice_head import CORE
+
+
+def told(label: str, steps: int = 16, *, p: float = 0.8, seed: int = 0, noise: float = 0.0) -> Told:
+    """`steps` calm estimates, then as many of `label`, four a second, both windows alike."""
+    rng = np.random.default_rng(seed)
+    names = ["neutral"] * steps + [label] * steps
+    rows = np.array([[p if name == core else (1 - p) / 3 for core in CORE] for name in names])
+    rows = rows * np.exp(rng.normal(0, noise, rows.shape))
+    rows /= rows.sum(axis=1, keepdims=True)
+    t_s = 0.25 * (1 + np.arange(2 * steps))
+    splice = Splice("one", label, 0.25 * steps, t_s, np.zeros((0, 2, 2304), dtype=np.float16))
+    return Told(splice, np.stack([rows, rows], axis=1).astype(np.float32))
+
+
+def test_a_clear_change_is_counted_once() -> None:
+    """Named soon, nothing false, the calm before named."""
+    found = follow([told(label) for label in CORE[1:]], _START)
+    assert found.false_per_min == found.never == 0
+    assert found.calm_named == 1
+    assert 0 < found.median_s < 2
+
+
+def test_a_change_never_named_is_endless() -> None:
+    """And the change to another label than the true one is false."""
+    heard = told("happy")
+    wrong = Told(Splice("one", "sad", heard.splice.turns_s, heard.splice.t_s, heard.splice.x), heard.probs)
+    found = follow([wrong], _START)
+    assert found.never == 1
+    assert np.isinf(found.median_s)
+    assert found.delay_s == 5.0
+    assert found.false_per_min == pytest.approx(60 / heard.splice.t_s[-1])
+
+
+def test_choosing_never_makes_it_worse() -> None:
+    """On noisy readings, whatever is chosen costs no more than the start; twice, it is the same."""
+    rows = [told(label, p=0.5, seed=i, noise=0.8) for i, label in enumerate(CORE[1:] * 4)]
+    chosen = choose(rows)
+    assert follow(rows, chosen).cost <= follow(rows, _START).cost
+    assert choose(rows) == chosen
+
+
+def test_splices_are_heard_as_a_stream(data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Estimates every quarter of a second from half a second on, each of two windows; then from the cache."""
+    monkeypatch.setenv("MIEN_DATA", str(data))
+    speakers = {"emodb03"}
+    clips = [clip for clip in recipe.sample("emodb") if clip.speaker in speakers]
+    monkeypatch.setattr(recipe, "sample", lambda _corpus: clips)
+    found = recipe.splices(tmp_path, 1)
+    assert [one.label for one in found] == list(CORE[1:])
+    for one in found:
+        assert one.t_s[0] == 0.5
+        assert np.allclose(np.diff(one.t_s), 0.25)
+        assert one.t_s[0] < one.turns_s < one.t_s[-1]
+        assert one.x.shape == (len(one.t_s), 2, 2304)
+        assert np.isfinite(one.x.astype(np.float32)).all()
+    monkeypatch.setattr(recipe, "_hear", None)
+    assert len(recipe.splices(tmp_path, 1)) == len(found)
+
+
+def test_it_asks_for_its_data(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    """One clear line, no traceback."""
+    monkeypatch.delenv("MIEN_DATA", raising=False)
+    assert main(["--cache", str(tmp_path)]) == 1
+    assert "MIEN_DATA" in capsys.readouterr().err
