@@ -7,20 +7,19 @@ import json
 import logging
 import os
 import socket
-import sqlite3
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Callable, Mapping
 from contextlib import AsyncExitStack, suppress
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-from cloud_bridge import choose, engine, opening, prompt, surfaces
+from cloud_bridge import choose, engine, housekeeping, opening, prompt, surfaces
 from cloud_bridge.answer import Report, Tools
 from cloud_bridge.conversation import Conversation
 from cloud_bridge.cost import Price
-from cloud_bridge.erasure import LOOK_S, Erasures, Wish
+from cloud_bridge.erasure import Wish
 from cloud_bridge.errors import BridgeError, SettingError
 from cloud_bridge.fleet.fair import FairModel, Gate
 from cloud_bridge.handover import Handover
@@ -45,7 +44,6 @@ log = logging.getLogger(__name__)
 Tell = Callable[..., None]
 """Called with an event's name and its facts; the facts never hold what was said."""
 
-_SWEEP_S = 3600.0
 _FIRST_LINES = 12  # prepared before the bridge says that it is ready; the others follow in the background
 
 
@@ -124,7 +122,9 @@ async def serve(settings: Settings, tell: Tell, stop: asyncio.Event) -> None:
         server = await grpc.serve(sessions, settings.listen, tls=tls, tokens=tokens, guard=authority)
         stack.push_async_callback(server.stop, 0.5)
         if settings.broker is not None:
-            broker = await mqtt.serve(sessions, _broker(settings, authority), tokens=tokens, guard=authority)
+            claims, name = (member.claims, member.name) if member is not None else (None, "mien-bridge")
+            joined = _broker(settings, authority, name)
+            broker = await mqtt.serve(sessions, joined, tokens=tokens, guard=authority, claims=claims)
             stack.push_async_callback(broker.stop)
         if member is not None:
             shows = bool(settings.mcp or settings.mcp_grpc or settings.console)
@@ -149,10 +149,15 @@ async def serve(settings: Settings, tell: Tell, stop: asyncio.Event) -> None:
             pid=os.getpid(),
             start_s=round(time.monotonic() - began_s, 2),
         )
+        shared_wishes = member.erasures(settings.keep_days) if member is not None else None
         background = [asyncio.create_task(_prepare_rest(speech))] if speech is not None else []
         if history is not None:
-            background.append(asyncio.create_task(_sweep(history, settings.keep_days)))
-            background.append(asyncio.create_task(_erase(history, settings.keep_days, erase)))
+            background.append(asyncio.create_task(housekeeping.sweep(history, settings.keep_days)))
+            background.append(
+                asyncio.create_task(housekeeping.erase(history, settings.keep_days, erase, shared_wishes))
+            )
+        if shared_wishes is not None:
+            background.append(asyncio.create_task(housekeeping.erase_shared(history, erase, shared_wishes)))
         await stop.wait()
         for task in background:
             task.cancel()
@@ -193,43 +198,6 @@ async def _prepare_rest(speech: Speech) -> None:
         await asyncio.sleep(0)
 
 
-async def _sweep(history: History, keep_days: float) -> None:
-    while True:
-        try:
-            await asyncio.to_thread(history.sweep, keep_days=keep_days)
-        except (sqlite3.Error, BridgeError) as error:
-            log.error("the history was not swept, and will be in %.0f min: %s", _SWEEP_S / 60, error)
-        await asyncio.sleep(_SWEEP_S)
-
-
-async def _erase(history: History, keep_days: float, erase: Callable[[Wish], Awaitable[dict[str, int]]]) -> None:
-    """Fulfil the wishes of `mien bridge forget`."""
-    assert history.path is not None
-    erasures, name = Erasures(history.path), f"{socket.gethostname()}:{os.getpid()}"
-    try:
-        erasures.sweep(time.time() - keep_days * 86_400)
-        while True:
-            try:
-                for wish in await asyncio.to_thread(erasures.open, name):
-                    working = asyncio.ensure_future(erase(wish))
-                    try:
-                        while not (await asyncio.wait({working}, timeout=LOOK_S))[0]:
-                            await asyncio.to_thread(erasures.alive, name)
-                    finally:
-                        working.cancel()
-                    found = working.result()
-                    rows = await asyncio.to_thread(history.forget, wish.device, wish.person, tenant=wish.tenant)
-                    await asyncio.to_thread(erasures.fulfilled, wish, name, {**found, "rows": rows})
-            except Exception as error:  # a store or a model of any kind; it is not confirmed, so it is tried again
-                log.error(
-                    "a wish to erase waits: %s", error if isinstance(error, BridgeError) else type(error).__name__
-                )
-            await asyncio.sleep(LOOK_S)
-    finally:
-        erasures.ended(name)
-        erasures.close()
-
-
 def _handover(settings: Settings, record: Record) -> Handover | None:
     if settings.handover is None:
         return None
@@ -259,7 +227,7 @@ def _names(settings: Settings) -> list[str]:
     return list(dict.fromkeys([*given, socket.gethostname(), "localhost", "127.0.0.1"]))
 
 
-def _broker(settings: Settings, authority: Authority | None) -> mqtt.Broker:
+def _broker(settings: Settings, authority: Authority | None, name: str) -> mqtt.Broker:
     assert settings.broker is not None
     parts = urlsplit(settings.broker)
     if parts.password is not None:
@@ -269,11 +237,13 @@ def _broker(settings: Settings, authority: Authority | None) -> mqtt.Broker:
     except ValueError as error:
         raise SettingError(f"'{settings.broker}' has a port that is no number between 1 and 65535") from error
     tls = parts.scheme == "mqtts"
-    certificate, key = authority.server(_names(settings)) if tls and authority else (None, None)
+    own = (parts.username,) if parts.username else ()  # of several bridges each needs a name of its own there
+    certificate, key = authority.server(_names(settings), *own) if tls and authority else (None, None)
     ca = settings.broker_ca or (authority.ca if authority else None)
     return mqtt.Broker(
         host=parts.hostname or "127.0.0.1",
         port=port or (8883 if tls else 1883),
+        name=name,
         username=parts.username or "",
         password=secret("MIEN_BROKER_PASSWORD") or "",
         ca=Path(ca) if ca else None,

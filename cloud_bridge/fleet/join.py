@@ -10,6 +10,8 @@ from dataclasses import dataclass
 
 from cloud_bridge.conversation import Conversation
 from cloud_bridge.errors import ModelAbsent
+from cloud_bridge.fleet.claims import Claims
+from cloud_bridge.fleet.erasures import SharedErasures
 from cloud_bridge.fleet.record import SharedRecord
 from cloud_bridge.fleet.relay import Relay
 from cloud_bridge.fleet.store import Store
@@ -23,8 +25,13 @@ class Member:
 
     store: Store
     record: SharedRecord
+    claims: Claims
     worker: Worker
     name: str
+
+    def erasures(self, keep_days: float) -> SharedErasures:
+        """Wishes to erase, from and to the other bridges."""
+        return SharedErasures(self.store, self.name, keep_days)
 
     def present(self, stack: AsyncExitStack, presence: Presence, *, shows: bool) -> Relay:
         """Join `presence` with the other bridges', until `stack` ends."""
@@ -45,4 +52,4 @@ async def join(stack: AsyncExitStack, url: str, conversation: Conversation) -> M
     await store.check()
     record = SharedRecord(store)
     name = f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(3)}"
-    return Member(store, record, Worker(conversation, store, record, conversation.memory), name)
+    return Member(store, record, Claims(store), Worker(conversation, store, record, conversation.memory), name)

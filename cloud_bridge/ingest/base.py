@@ -45,6 +45,14 @@ class NotNow(Exception):  # noqa: N818
     """The application cannot take an envelope for now; the envelope is not to blame, and is never refused for it."""
 
 
+class Claims(Protocol):
+    """Who of several bridges at one broker serves a device; `cloud_bridge.fleet.claims` implements it."""
+
+    async def claim(self, device: str, hello: bytes) -> bool:
+        """Whether this bridge is the first to claim this hello (its correlation) of `device` (tenant/device). Raises
+        NotNow while that cannot be known."""
+
+
 class Link(Protocol):
     """The way back to one device. Valid from `connected` to `disconnected`; survives cuts in between."""
 

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from cloud_bridge.errors import SettingError
+from cloud_bridge.ingest.base import Claims, NotNow
 from cloud_bridge.ingest.identity import Guard, Rejected, admit
 from cloud_bridge.ingest.session import ApplicationFailed, Session, Sessions
 from edge.wire import WireError, mien_pb2, topics
@@ -50,7 +51,12 @@ class Server:
     """An ingest that keeps itself joined. `reason` tells why it is not, or None."""
 
     def __init__(
-        self, sessions: Sessions, broker: Broker, tokens: Mapping[str, str] | None, guard: Guard | None
+        self,
+        sessions: Sessions,
+        broker: Broker,
+        tokens: Mapping[str, str] | None,
+        guard: Guard | None,
+        claims: Claims | None,
     ) -> None:
         self.reason: str | None = "not joined yet"
         self.joined = asyncio.Event()
@@ -59,6 +65,7 @@ class Server:
         self._tls = _context(broker) if broker.tls else None
         self._tokens = tokens
         self._guard = guard
+        self._claims = claims
         self._devices: dict[tuple[str, str], _Remote] = {}
         self._posted: deque[tuple[_Remote, mien_pb2.Downlink]] = deque()
         self._posting: asyncio.Task[None] | None = None
@@ -94,15 +101,18 @@ class Server:
 
     async def _serve(self) -> bool:
         b = self._broker
+        session_s = 0 if self._claims else _SESSION_S  # who shares takes no devices along: others are there for them
         mqtt = Mqtt(
-            b.host, b.port, b.name, username=b.username, password=b.password, tls=self._tls, session_s=_SESSION_S
+            b.host, b.port, b.name, username=b.username, password=b.password, tls=self._tls, session_s=session_s
         )
         try:
             async with asyncio.timeout(_CONNECT_S):
                 await mqtt.connect()
-                await mqtt.subscribe(*topics.UPLINKS)
-            for remote in self._devices.values():
+                await mqtt.subscribe(*(topics.SHARED if self._claims else topics.UPLINKS))
+            for remote in list(self._devices.values()):
                 remote.mqtt = mqtt
+                if self._claims:
+                    remote.close("the broker was away")
             self.reason = None
             self.joined.set()
             while True:
@@ -115,8 +125,10 @@ class Server:
         try:
             tenant, device, leaf = topics.parse_up(message.topic)
             if leaf == "online":
-                if message.payload != b"1" and (gone := self._devices.get((tenant, device))) is not None:
-                    gone.close("the device is gone")
+                # In a fleet a device that is there anew says hello to whichever bridge: the one before lets go of it.
+                ends = not message.retained if self._claims else message.payload != b"1"
+                if ends and (gone := self._devices.get((tenant, device))) is not None:
+                    gone.close("the device is gone, or begins anew")
                 return
             if len(message.payload) > MAX_UPLINK:
                 raise WireError("a packet is larger than the contract allows")
@@ -136,7 +148,7 @@ class Server:
             await remote.begin(uplink.hello)
         elif remote is None or remote.correlation != correlation:
             counts["without_hello"] += 1
-            if remote is None:
+            if remote is None and not self._claims:
                 again = _Remote(self, mqtt, tenant, device, correlation, by_link=not message.correlation)
                 await again.say_hello_again()
         else:
@@ -148,7 +160,14 @@ class Server:
             raise Rejected("the hello names another device than its topic")
         admit(hello, (), self._tokens, remote.tenant)
         self.check(remote)
+        if self._claims is not None:
+            await remote.mqtt.subscribe(*topics.ups(remote.tenant, remote.device))
         return await self._sessions.open(hello, remote.tenant, remote)
+
+    async def may_serve(self, remote: _Remote) -> bool:
+        """Whether no other bridge serves this hello. Raises NotNow."""
+        who = f"{remote.tenant}/{remote.device}"
+        return self._claims is None or await self._claims.claim(who, remote.correlation)
 
     def check(self, remote: _Remote) -> None:
         """Raises Rejected once the device was revoked, even where the broker still lets it in."""
@@ -172,6 +191,8 @@ class Server:
         """Called by a conversation that ended."""
         if self._devices.get((remote.tenant, remote.device)) is remote:
             del self._devices[remote.tenant, remote.device]
+            if self._claims is not None:
+                remote.mqtt.unsubscribe(*topics.ups(remote.tenant, remote.device))
 
     def count(self, what: str) -> None:
         """Count something that happened."""
@@ -239,11 +260,15 @@ class _Remote:
     async def _work(self, hello: mien_pb2.Hello) -> None:
         session: Session | None = None
         try:
+            if not await self._server.may_serve(self):
+                return
             session = await self._server.open(self, hello)
             while self.alive:
                 if (uplink := await self._queue.get()) is not None and self.alive:
                     self._server.check(self)
                     await session.take(uplink)
+        except (NotNow, MqttError):  # the device says hello again, or sends again
+            self._server.count("put_off")
         except ApplicationFailed:
             await self.say_hello_again()
         except Rejected as error:
@@ -262,10 +287,20 @@ class _Remote:
 
 
 async def serve(
-    sessions: Sessions, broker: Broker, *, tokens: Mapping[str, str] | None = None, guard: Guard | None = None
+    sessions: Sessions,
+    broker: Broker,
+    *,
+    tokens: Mapping[str, str] | None = None,
+    guard: Guard | None = None,
+    claims: Claims | None = None,
 ) -> Server:
-    """Join `broker`, now or as soon as it can be reached, and stay. Raises SettingError for unusable TLS files."""
-    return Server(sessions, broker, tokens, guard)
+    """Join `broker`, now or as soon as it can be reached, and stay. Raises SettingError for unusable TLS files.
+
+    With `claims` other bridges may be at the same broker, which gives each hello to one of them (a shared
+    subscription); that one subscribes to the device's topics until the device says hello anew, here or there. Their
+    record must be shared, too.
+    """
+    return Server(sessions, broker, tokens, guard, claims)
 
 
 def _context(broker: Broker) -> ssl.SSLContext:

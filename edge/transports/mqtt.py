@@ -128,7 +128,9 @@ class MqttTransport:
                 self._alias_told = True
             expiry_s = -(-envelope.ttl_ms // 1_000) or None
             qos = 0 if envelope.priority == mien_pb2.LOW else 1
-            await self._publish(topic, uplink, qos=qos, expiry_s=expiry_s, alias=alias)
+            heard = await self._publish(topic, uplink, qos=qos, expiry_s=expiry_s, alias=alias)
+            if heard is not None:
+                heard.add_done_callback(self._look_whether_heard)
             if self._retain and envelope.kind == mien_pb2.STATE:
                 told = to_json(envelope).encode()
                 where = topics.state(self._tenant, self._device)
@@ -154,6 +156,11 @@ class MqttTransport:
         with contextlib.suppress(MqttError):
             await self._broker.publish(topics.online(self._tenant, self._device), b"0", qos=0, retain=True)
         await self._broker.close()
+
+    def _look_whether_heard(self, heard: asyncio.Future[int]) -> None:
+        """The bridge that we spoke to is gone: another one may be there."""
+        if not heard.cancelled() and unheard(heard.result()):
+            self._broker.give_up("says that no bridge listens any more")
 
     async def _hello(self, hello: mien_pb2.Hello) -> None:
         packet = mien_pb2.Uplink(hello=hello)

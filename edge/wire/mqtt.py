@@ -97,6 +97,7 @@ class Mqtt:
         if self.version == paho.MQTTv5:
             more = {"clean_start": self._session_s == 0, "properties": Properties(PacketTypes.CONNECT)}
             more["properties"].SessionExpiryInterval = self._session_s
+            more["properties"].MaximumPacketSize = publications.MOST
         try:
             await asyncio.to_thread(  # looks the name up, connects and shakes hands
                 self._client.connect,
@@ -143,6 +144,12 @@ class Mqtt:
         if any(code.is_failure for code in await self._or_ended(granted)):
             raise MqttError(f"the broker refuses to let us read {' or '.join(topics)}")
 
+    def unsubscribe(self, *topics: str) -> None:
+        """Ask for no more of these; does not wait for the broker."""
+        if not self._ended.done():
+            self._client.unsubscribe(list(topics))
+            self._flush()
+
     async def publish(
         self,
         topic: str,
@@ -181,6 +188,10 @@ class Mqtt:
             self._reader = self._loop.create_future()
             await self._reader
         return self._messages.popleft()
+
+    def give_up(self, reason: str) -> None:
+        """Hang up without a goodbye: the broker tells our will. Every method raises MqttError with `reason` then."""
+        self._end(reason)
 
     async def close(self) -> None:
         """Say goodbye and hang up. Idempotent; raises nothing."""

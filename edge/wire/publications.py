@@ -9,7 +9,11 @@ from __future__ import annotations
 import struct
 from typing import NamedTuple
 
+from edge.wire.limits import MAX_DOWNLINK
+
 PUBLISH, PUBACK, PUBREC, PUBREL, PUBCOMP = 0x30, 0x40, 0x50, 0x60, 0x70  # the upper half of a packet's first byte
+
+MOST = MAX_DOWNLINK + (1 << 14)  # bytes of a packet: topic and properties beside the payload
 
 _EXPIRY, _RESPONSE, _CORRELATION, _ALIAS = 0x02, 0x08, 0x09, 0x23
 _FIXED = {0x01: 1, _EXPIRY: 4, _ALIAS: 2}  # property of a PUBLISH → its length; the others carry theirs
@@ -87,13 +91,16 @@ def answered(body: bytes) -> tuple[int, int]:
 
 
 def split(data: bytes) -> tuple[list[tuple[int, bytes]], bytes]:
-    """The whole packets in `data` as (first byte, body), and the rest. Raises ValueError."""
+    """The whole packets in `data` as (first byte, body), and the rest. Raises ValueError, also for a packet that is to
+    be longer than `MOST`."""
     found, at = [], 0
     while len(data) - at >= 2:
         try:
             size, start = _number(data, at + 1)
         except IndexError:
             break
+        if size > MOST:
+            raise ValueError("a packet larger than the link uses")
         if start + size > len(data):
             break
         found.append((data[at], data[start : start + size]))

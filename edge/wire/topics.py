@@ -13,12 +13,19 @@ from edge.wire.check import check_device
 
 _ROOT = "mien/v1"
 
-UPLINKS = (f"{_ROOT}/+/+/up/#", f"{_ROOT}/+/+/online")  # what a bridge subscribes to
+_ONLINE = f"{_ROOT}/+/+/online"
+UPLINKS = (f"{_ROOT}/+/+/up/#", _ONLINE)  # what a bridge subscribes to
+SHARED = (f"$share/mien/{_ROOT}/+/+/up/hello", _ONLINE)  # what one of several does: each hello goes to one of them
 
 
 def up(tenant: str, device: str, body: str) -> str:
     """Topic of an Uplink packet whose oneof is `body`: hello, env(elope), cancel, received."""
     return f"{_ROOT}/{tenant}/{device}/up/{body}"
+
+
+def ups(tenant: str, device: str) -> tuple[str, ...]:
+    """Topics of all Uplink packets of one device but its hello."""
+    return tuple(up(tenant, device, body) for body in ("env", "cancel", "received"))
 
 
 def down(tenant: str, device: str) -> str:
