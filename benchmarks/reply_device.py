@@ -120,7 +120,7 @@ class Device:
         maybe = [at_s for final, at_s in self._ends if not final and at_s >= last_s]
         final = [at_s for final, at_s in self._ends if final]
         return Turn(
-            since(maybe[-1] if maybe else None),
+            since(maybe[0] if maybe else None),
             since(final[-1] if final else None),
             since(heard.first_s),
             since(heard.answer_s),

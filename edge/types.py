@@ -82,7 +82,7 @@ class SpeechActivity(Observation):
 class TurnEnd(Observation):
     """The person has finished the turn (`final`), or may have (speculative: reply early, be ready to cancel)."""
 
-    probability: float
+    probability: float | None  # that the turn is over; None: not judged yet
     by: Literal["model", "silence", "end_of_input"]
     final: bool
     speech_end_s: float  # time of the turn's last speech

@@ -8,7 +8,7 @@ from __future__ import annotations
 from concurrent.futures import Future
 from dataclasses import dataclass
 
-from edge.perceive.unfinished import unfinished
+from edge.perceive.unfinished import leaning, unfinished
 from edge.types import TurnEnd
 from models.asr import Transcript
 
@@ -17,7 +17,8 @@ _STANDS = 0.15  # the same, where the words are known and do not break off
 _SURE, _SURE_STANDS = 0.85, 0.6  # probability, at the first judgement, from which a likely end is final at once
 _FINAL_S = 0.38  # silence that makes any other likely end final
 _FINAL_WEAK_S = 0.5  # … and one that its words alone make likely
-_SILENCE_STANDS_S = 0.7  # silence that ends a turn whose words are a whole sentence, however it sounded
+_SILENCE_WHOLE_S = 0.5  # silence that ends a turn whose words are a whole sentence, however it sounded …
+_SILENCE_LEANS_S = 0.7  # … and where its last word seldom is one
 _SILENCE_S = 1.6  # silence that ends any turn
 
 Heard = list[Future[Transcript | None]]
@@ -38,28 +39,34 @@ class Pause:
     likely: float | None = None  # the probability of a likely end; None: unlikely, or not known yet
     sure: bool = False
     whole: bool = False  # its words are a whole sentence, as the recognizer punctuates
+    leans: bool = False  # its last word seldom ends one
 
     def judge(self) -> bool:
         """Take in what is known by now; whether anything of the end is."""
         if not self.ended.done():
             return False
-        probability = self.ended.result()
-        text = joined(self.heard) if done(self.heard) else None
-        open_ended = text is not None and unfinished(text)
-        stands = bool(text) and not open_ended
-        self.whole = stands and text is not None and text.endswith((".", "?", "!"))
-        if not open_ended and probability >= (_STANDS if stands else _FINISHED):
+        probability, stands = self.ended.result(), self.stands
+        text = joined(self.heard) if stands else ""
+        self.whole, self.leans = text.endswith((".", "?", "!")), leaning(text)
+        if stands is False:
+            self.likely, self.sure = None, False
+        elif probability >= (_STANDS if stands else _FINISHED):
             self.likely = max(probability, self.likely or 0.0)
             self.sure = self.judged == 1 and probability >= (_SURE_STANDS if stands else _SURE)
-        elif open_ended:
-            self.likely, self.sure = None, False
         return True
+
+    @property
+    def stands(self) -> bool | None:
+        """Whether its words do not break off; None: they are not known, or there are none."""
+        text = joined(self.heard) if done(self.heard) else ""
+        return not unfinished(text) if text else None
 
     @property
     def silence_s(self) -> float:
         """How much silence ends the turn here."""
         if self.likely is None:
-            return _SILENCE_STANDS_S if self.whole else _SILENCE_S
+            whole_s = _SILENCE_LEANS_S if self.leans else _SILENCE_WHOLE_S
+            return whole_s if self.whole else _SILENCE_S
         if self.sure:
             return 0.0
         return _FINAL_S if self.likely >= _FINISHED else _FINAL_WEAK_S

@@ -1,9 +1,9 @@
 """Turn taking: when has the person finished, and what did they say?
 
-In a pause an end-of-turn network tells how finished the turn sounds: at 0.2 s of silence, and where it does not sound
-finished, again as the silence grows, for silence tells, too. The recognizer, if any, begins a little earlier. A likely
-end is told at once as speculative, so that a reply can be begun; it becomes final at once where it is sure, else when
-the silence lasts a little longer; an unlikely one becomes final by long silence only. Words that are still being read
+At the first silence the recognizer, if any, reads the turn, and an end-of-turn network tells how finished it sounds;
+where it does not sound finished, again as the silence grows, for silence tells, too. Words that do not break off, or a
+likely end, are told at once as speculative, so that a reply can be begun; the end becomes final after 0.2 s where it is
+sure, else when the silence lasts a little longer; an unlikely one by long silence only. Words that are still being read
 follow the end that they belong to. Speech that resumes goes on with the turn.
 """
 
@@ -18,7 +18,7 @@ import numpy as np
 import numpy.typing as npt
 
 from edge.perceive.pause import Heard, Late, Pause, done, joined
-from edge.perceive.speech import BEGINS, GAP_S, Chunk
+from edge.perceive.speech import BEGINS, CHUNK, GAP_S, Chunk
 from edge.types import SAMPLE_RATE, TurnEnd, Words
 from models.asr import Transcript
 
@@ -28,7 +28,9 @@ T = TypeVar("T")
 
 _AGAIN_S = 0.1  # silence after which an end that is not likely is judged again …
 _JUDGED = 5  # … up to so often
-_EARLY_S = 0.12  # silence in which the recognizer begins; most gaps inside speech are shorter
+_EARLY_S = 0.06  # silence from which the turn is read and judged: two chunks
+_JUDGES_S = 0.2  # silence that the network was made to judge; a shorter one is drawn out
+_CUT_S = 0.2  # shorter gaps may lie within a word: no stretch is cut there
 _OVERDUE_S = 2.0  # how much longer a turn waits for an answer that is still being computed
 _BEFORE_S = 0.5  # sound heard from before the first speech: onsets come before the detector's
 _STRETCH_S = 8.0  # the recognizer reads longer turns in stretches, for time and memory, cut at a pause …
@@ -73,6 +75,7 @@ class TurnTaking:
         self._samples = 0  # in it
         self._sound_end_s = 0.0
         self._late: Late | None = None
+        self._reading: Heard = []  # what the recognizer was last asked
         self._end_turn()
 
     def _end_turn(self) -> None:
@@ -80,34 +83,33 @@ class TurnTaking:
         self._stretch_s = 0.0  # begin of what no settled stretch covers
         self._settled: Heard = []
         self._pause: Pause | None = None
-        self._early: tuple[float, float, Heard] | None = None  # speech end, how far it read, its words
 
     def feed(self, chunk: Chunk) -> list[Words | TurnEnd]:
         """Hear the next chunk. Words come before the end of their turn; where they were late, it is told again."""
         self._keep(chunk)
-        if chunk.utterance_start_s is not None:
-            self._speaks(chunk, chunk.utterance_start_s)
-            return []
-        out = self._late_words(chunk.end_s)
+        out = self._late_words(chunk.end_s) if chunk.utterance_start_s is None else []
         if chunk.last_speech_s is None:  # the clock jumped back: what began before is another stream's
             self._end_turn()
-        if self._start_s is None or chunk.last_speech_s is None:
-            self._forget_before(chunk.end_s - _IDLE_S)
-            return out
         try:
-            return out + self._silent(chunk.end_s, chunk.last_speech_s, resumes=chunk.activity.probability >= BEGINS)
+            if chunk.utterance_start_s is not None:
+                return self._speaks(chunk, chunk.utterance_start_s)
+            if self._start_s is not None and chunk.last_speech_s is not None:
+                resumes = chunk.activity.probability >= BEGINS
+                return out + self._silent(chunk.end_s, chunk.last_speech_s, resumes=resumes)
         except Exception:
             self._end_turn()  # a broken answer is raised once, not at every chunk to come
             raise
+        self._forget_before(chunk.end_s - _IDLE_S)
+        return out
 
     def _silent(self, now_s: float, speech_end_s: float, *, resumes: bool) -> list[Words | TurnEnd]:
         pause = self._pause = self._pause or self._ask(now_s, speech_end_s)
         silence_s = now_s - speech_end_s
         judged = pause.judge()
         if judged and pause.likely is None and pause.judged < _JUDGED and now_s - pause.judged_s >= _AGAIN_S:
-            pause.judged, pause.judged_s, pause.ended = pause.judged + 1, now_s, self._judged(now_s)
+            pause.judged, pause.judged_s, pause.ended = pause.judged + 1, now_s, self._judged(now_s, speech_end_s)
             pause.judge()
-        out = self._tell(pause) if judged else []
+        out = self._tell(pause)
         if resumes:  # it may be a click; if it is speech, the turn goes on
             return out
         if silence_s >= pause.silence_s + (0.0 if judged else _OVERDUE_S):
@@ -138,36 +140,38 @@ class TurnTaking:
 
     # ------------------------------------------------------------ the turn
 
-    def _speaks(self, chunk: Chunk, utterance_start_s: float) -> None:
+    def _speaks(self, chunk: Chunk, utterance_start_s: float) -> list[Words | TurnEnd]:
         if self._start_s is None:
             self._start_s = utterance_start_s
             self._stretch_s = utterance_start_s - _BEFORE_S
             if self._late is not None:  # the person goes on: what was not told yet is told with the rest
                 self._settled, self._late = self._late.heard, None
-        if (pause := self._pause) is not None:
-            self._pause = None  # the turn goes on: what was asked of its end is void
-            if pause.heard_s - self._stretch_s >= _STRETCH_S:
-                self._settled, self._stretch_s = pause.heard, pause.heard_s
-        if self._sound_end_s - self._stretch_s >= _LONGEST_STRETCH_S:
-            self._settled, self._stretch_s = self._hear(self._sound_end_s), self._sound_end_s
         speech_end_s = chunk.last_speech_s or chunk.end_s
-        if chunk.end_s - speech_end_s >= _EARLY_S:
-            before = self._early
-            if before is None or (before[0] != speech_end_s and done(before[2])):  # one at a time
-                self._early = speech_end_s, chunk.end_s, self._hear(chunk.end_s)
+        if (pause := self._pause) is not None and pause.speech_end_s != speech_end_s:
+            self._pause = None  # the turn goes on: what was asked of its end is void
+            lasted_s = chunk.t_s - pause.speech_end_s
+            if lasted_s >= _CUT_S and pause.heard_s - self._stretch_s >= _STRETCH_S:
+                self._settled, self._stretch_s = pause.heard, pause.heard_s
+        if self._pause is None and self._sound_end_s - self._stretch_s >= _LONGEST_STRETCH_S:
+            self._settled, self._stretch_s = self._hear(self._sound_end_s), self._sound_end_s
         self._forget_before(min(self._stretch_s, self._sound_end_s - _HEARD_S))
+        if chunk.end_s - speech_end_s < _EARLY_S or (self._pause is None and not done(self._reading)):
+            return []  # one reading at a time
+        pause = self._pause = self._pause or self._ask(chunk.end_s, speech_end_s)
+        return self._tell(pause) if pause.stands else []
 
     def _ask(self, now_s: float, speech_end_s: float) -> Pause:
-        early = self._early
-        if early is not None and early[0] == speech_end_s and early[1] > self._stretch_s:
-            _, heard_s, heard = early
-        else:
-            heard_s, heard = now_s, self._hear(now_s)
-        return Pause(speech_end_s, heard, heard_s, self._judged(now_s), now_s)
+        heard = self._reading = self._hear(now_s)
+        return Pause(speech_end_s, heard, now_s, self._judged(now_s, speech_end_s), now_s)
 
-    def _judged(self, now_s: float) -> Future[float]:
+    def _judged(self, now_s: float, speech_end_s: float) -> Future[float]:
         assert self._start_s is not None
-        turn = self._cut(max(self._start_s - _BEFORE_S, now_s - _HEARD_S), now_s)
+        silence_s = now_s - speech_end_s
+        lacks = max(0, round((_JUDGES_S - silence_s) * SAMPLE_RATE)) if silence_s > 0 else 0
+        turn = self._cut(max(self._start_s - _BEFORE_S, now_s - _HEARD_S + lacks / SAMPLE_RATE), now_s)
+        if lacks and turn.size:  # the network knows pauses of this length: the silence goes on as it began
+            last = turn[-CHUNK:]
+            turn = np.concatenate((turn, np.resize(np.concatenate((last[::-1], last)), lacks)))
         judge = self._judge
         return self._submit(lambda: judge(turn))
 
@@ -181,7 +185,7 @@ class TurnTaking:
     # ------------------------------------------------------------ what is told
 
     def _tell(self, pause: Pause) -> list[Words | TurnEnd]:
-        """The words so far, and the speculative end, each once it is known; the end again when its words are."""
+        """The words so far, and the speculative end: it sounds like one, or its words stand; again with its words."""
         known = done(pause.heard)
         maybe = self._end(pause, "model", pause.judged_s, known=known, final=False)
         out: list[Words | TurnEnd] = []
@@ -189,13 +193,13 @@ class TurnTaking:
             pause.words_told = True
             pause.maybe_told = False
             out += self._words(pause.heard, self._start_s, maybe)
-        if pause.likely is not None and not pause.maybe_told:
+        if (pause.likely is not None or pause.stands) and not pause.maybe_told:
             pause.maybe_told = True
             out.append(maybe)
         return out
 
     def _end(self, pause: Pause, by: By, t_s: float, *, known: bool, final: bool) -> TurnEnd:
-        probability = pause.likely or (pause.ended.result() if pause.ended.done() else 0.0)
+        probability = pause.likely or (pause.ended.result() if pause.ended.done() else None)
         words = joined(pause.heard) if known else None
         end_s = pause.speech_end_s
         return TurnEnd(

@@ -1,4 +1,4 @@
-"""Words that leave a sentence open: after them the person goes on, however finished it sounds."""
+"""Words that leave a sentence open: after them the person goes on, however finished it sounds, or mostly does."""
 
 from __future__ import annotations
 
@@ -12,6 +12,17 @@ _OPEN = re.compile(
     r"|\b(?:are|is|was|were|am|will|would|could|should|can)\s+(?:not|being|going))[\s.,…-]*$",
     re.IGNORECASE,
 )
+# The recognizer closes whatever it hears with a full stop. A sentence may end with these words, but few do.
+_SELDOM_LAST = re.compile(
+    r"\b(?:was|were|are|be|been|has|had|would|could|should|may|might|must|really|quite|just|even|also|every|each|some|any"
+    r"|no|such|these|those|with|without|through|under|which|who)[\s.,?!…-]*$",
+    re.IGNORECASE,
+)
+
+
+def leaning(text: str) -> bool:
+    """Whether `text`, as heard, ends with a word that seldom ends a sentence."""
+    return _SELDOM_LAST.search(text) is not None
 
 
 def unfinished(text: str) -> bool:

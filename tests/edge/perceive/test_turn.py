@@ -50,13 +50,13 @@ def heard(taking: TurnTaking, chunks: list[Chunk]) -> list[Words | TurnEnd]:
 
 
 def test_a_likely_end_is_told_early_and_becomes_final():
-    """0.2 s of silence after a likely sentence: speculative; 0.38 s: final; each with its words before it."""
+    """The first silence after a likely sentence: speculative; 0.38 s: final; each with its words before it."""
     ear = Ear(0.5)
     found = heard(turns(ear), scripted([*seconds(SILENCE, 1), *seconds(SPEECH, 1), *seconds(SILENCE, 3)]))
     assert [type(one) for one in found] == [Words, TurnEnd, Words, TurnEnd]
     early, end = found[1], found[3]
     assert (early.final, end.final, early.by, end.by) == (False, True, "model", "model")
-    assert 0.2 <= early.t_s - early.speech_end_s <= 0.264
+    assert 0.06 <= early.t_s - early.speech_end_s <= 0.1
     assert 0.38 <= end.t_s - end.speech_end_s <= 0.412
     assert (early.words, end.words, end.words_pending) == ("hello", "hello", False)
     assert (found[0].final, found[2].final, found[2].text, found[2].language) == (False, True, "hello", "en")
@@ -75,11 +75,11 @@ def test_a_sure_end_is_final_at_once():
 
 
 def test_an_unsure_end_is_judged_again_as_the_silence_grows():
-    """The same silence that a person hears counts: what sounded unfinished at 0.2 s may be over at 0.4 s."""
+    """The same silence that a person hears counts: what sounded unfinished at first may be over at 0.4 s."""
     ear = Ear(0.1, 0.1, 0.95)
     found = heard(turns(ear, words=False), scripted([*seconds(SPEECH, 1), *seconds(SILENCE, 3)]))
     assert [one.final for one in found] == [False, True]
-    assert 0.4 <= found[-1].t_s - found[-1].speech_end_s <= 0.5
+    assert 0.38 <= found[-1].t_s - found[-1].speech_end_s <= 0.42
     assert len(ear.judged[2]) > len(ear.judged[0])
 
 
@@ -95,19 +95,51 @@ def test_words_that_break_off_hold_the_turn_open():
 
 
 def test_a_whole_sentence_waits_less():
-    """However it sounded, a sentence that the recognizer closes with a full stop ends the turn after 0.7 s."""
-    for text, least_s in (("I miss the train.", 0.7), ("I miss the train", 1.6)):
+    """However it sounded, a sentence that the recognizer closes with a full stop ends the turn after 0.5 s; 0.7 s where
+    its last word seldom is one."""
+    for text, least_s in (("I miss the train.", 0.5), ("The food was really.", 0.7), ("I miss the train", 1.6)):
         found = heard(turns(Ear(0.01, texts=(text,))), scripted([*seconds(SPEECH, 1), *seconds(SILENCE, 3)]))
-        assert [one.by for one in found if isinstance(one, TurnEnd)] == ["silence"]
+        assert [(one.by, one.final) for one in found if isinstance(one, TurnEnd)] == [
+            ("model", False),
+            ("silence", True),
+        ]
         assert least_s <= found[-1].t_s - found[-1].speech_end_s <= least_s + 0.032
 
 
-def test_the_recognizer_begins_before_the_pause_is_judged():
-    """Its sound ends after 0.13 s of silence, not 0.2 s, and it is not asked again for the same pause."""
+def test_the_turn_is_read_and_judged_in_the_first_silence():
+    """Both begin after two chunks; the network is given the 0.2 s of silence that it knows, drawn out of what there is.
+    Neither is asked again for the same pause."""
     ear = Ear(0.9)
     heard(turns(ear), scripted([*seconds(SILENCE, 1), *seconds(SPEECH, 1), *seconds(SILENCE, 1)]))
-    assert len(ear.heard) == 1
-    assert len(ear.heard[0]) / 16_000 == pytest.approx(0.5 + 1 + 0.13, abs=0.05)
+    assert (len(ear.heard), len(ear.judged)) == (1, 1)
+    assert len(ear.heard[0]) / 16_000 == pytest.approx(0.5 + 1 + 0.064, abs=0.02)
+    assert len(ear.judged[0]) / 16_000 == pytest.approx(0.5 + 1 + 0.2, abs=0.02)
+    assert ear.judged[0][-1000:].max() == 0.0
+
+
+def test_words_that_stand_are_told_before_anything_is_judged():
+    """A reply can be begun while the network still listens; words that break off begin none. The probability is not
+    known yet, and the end is not final before 0.2 s."""
+    for text, maybes in (("Dogs are sitting by the door.", [(False, None)]), ("Dogs are sitting by the.", [])):
+        later, ear = Later(), Ear(0.9, texts=(text,))
+        taking = turns(ear, submit=later.submit)
+        chunks = scripted([*SPEECH * 31, *SILENCE * 6])
+        assert heard(taking, chunks[:33]) == []
+        read, answer = later.jobs.pop(0)
+        answer.set_result(read())
+        told = [one for one in taking.feed(chunks[33]) if isinstance(one, TurnEnd)]
+        assert [(one.final, one.probability) for one in told] == maybes
+        assert [one.words for one in told] == [text] * len(maybes)
+        later.work()
+        assert heard(taking, chunks[34:]) == []
+
+
+def test_a_short_gap_in_speech_asks_no_second_reading_while_one_runs():
+    """Words have gaps of their own: the recognizer is asked one thing at a time."""
+    later = Later()
+    taking = turns(Ear(0.9), submit=later.submit)
+    heard(taking, scripted([*seconds(SPEECH, 1), *(seconds(SILENCE, 0.1) + seconds(SPEECH, 0.3)) * 4]))
+    assert len(later.jobs) == 2  # one reading, one judgement
 
 
 def test_an_unlikely_end_waits_for_long_silence():
@@ -284,7 +316,7 @@ def test_overheard_speech_begins_the_turn():
     found = heard(taking, chunks[50:])
     assert found[-1].final
     assert next(one for one in found if isinstance(one, Words)).start_s == pytest.approx(1.0, abs=0.04)
-    assert len(ear.heard[0]) / 16_000 == pytest.approx(2.7, abs=0.1)
+    assert len(ear.heard[0]) / 16_000 == pytest.approx(2.56, abs=0.1)
 
 
 def test_a_trembling_clock_loses_no_sound():
@@ -296,7 +328,7 @@ def test_a_trembling_clock_loses_no_sound():
     trembling = [AudioFrame("test", n, one.t_s + late_s[n], one.samples) for n, one in enumerate(frames(sound))]
     found = heard(taking, [chunk for frame in trembling for chunk in gate.feed(frame)])
     assert [one.final for one in found if isinstance(one, TurnEnd)] == [False, True]
-    assert len(ear.heard[0]) / 16_000 == pytest.approx(3.7, abs=0.1)
+    assert len(ear.heard[0]) / 16_000 == pytest.approx(3.56, abs=0.1)
 
 
 def test_a_reply_ends_the_turn_that_it_answers():

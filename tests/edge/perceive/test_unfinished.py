@@ -2,7 +2,7 @@
 
 import pytest
 
-from edge.perceive.unfinished import unfinished
+from edge.perceive.unfinished import leaning, unfinished
 
 
 @pytest.mark.parametrize(
@@ -23,3 +23,12 @@ def test_what_breaks_off_is_told(text: str) -> None:
 def test_what_may_end_a_sentence_is_let_pass(text: str) -> None:
     """A word that often ends one does not hold the turn open."""
     assert not unfinished(text)
+
+
+def test_some_words_seldom_end_a_sentence() -> None:
+    """They may, so they do not hold a turn open; but the person is given a little more time after them."""
+    for text in ("The food was really.", "I will come back here every.", "Now the dish was."):
+        assert leaning(text)
+        assert not unfinished(text)
+    for text in ("How far is it?", "I think so.", "I said that.", "Kids are talking by the door.", ""):
+        assert not leaning(text)
