@@ -26,7 +26,8 @@ log = logging.getLogger(__name__)
 DEFAULT_PORT = 50_052
 _LINE = 16_384  # bytes
 _PATIENCE_S = 10.0
-_AT_ONCE = 32  # connections
+_AT_ONCE = 32  # devices that are answered
+_SOCKETS = 256  # connections, of which nobody knows yet who it is; one more is closed unheard
 
 
 def open_authority() -> Authority:
@@ -43,6 +44,7 @@ class Desk:
         self._authority = authority
         self._open = 0
         self._server: asyncio.Server | None = None
+        self._context: ssl.SSLContext | None = None
 
     async def start(self, address: str, hosts: Sequence[str]) -> None:
         """Listen on `host:port` (0: any) with a certificate for `hosts`. Raises ListenError."""
@@ -52,11 +54,11 @@ class Desk:
         context.load_cert_chain(certificate, key)
         context.load_verify_locations(self._authority.ca)
         context.verify_mode = ssl.CERT_OPTIONAL  # who enrolls has none yet; who renews must show its own
+        self._context = context
         host, _, port = address.rpartition(":")
         try:
-            self._server = await asyncio.start_server(
-                self._serve, host.strip("[]"), int(port), ssl=context, limit=_LINE, ssl_handshake_timeout=_PATIENCE_S
-            )
+            # TLS begins only once a connection is counted: unfinished handshakes are what a flood is made of.
+            self._server = await asyncio.start_server(self._serve, host.strip("[]"), int(port), limit=_LINE)
         except (OSError, OverflowError) as error:
             reason = getattr(error, "strerror", None) or error
             raise ListenError(f"cannot enroll devices on {address}: {reason}") from error
@@ -69,9 +71,15 @@ class Desk:
             await self._server.wait_closed()
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        if self._open >= _SOCKETS:
+            self.counts["busy"] += 1
+            writer.transport.abort()
+            return
         self._open += 1
         try:
             async with asyncio.timeout(_PATIENCE_S):
+                assert self._context is not None
+                await writer.start_tls(self._context, ssl_handshake_timeout=_PATIENCE_S)
                 if self._open > _AT_ONCE:
                     self.counts["busy"] += 1
                     answer = {"error": "too many devices enroll at once: try again"}

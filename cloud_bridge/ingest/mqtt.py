@@ -29,6 +29,7 @@ log = logging.getLogger(__name__)
 _CONNECT_S = 10.0
 _SESSION_S = 60  # the broker queues for a bridge that is away so long
 _REJOIN_S = 5.0  # a packet for a device waits so long for the broker to come back
+_POSTED = 16_384  # acknowledgements that wait for the broker
 _QUEUED = 1_024  # packets of one device that wait for the application
 
 
@@ -175,7 +176,11 @@ class Server:
             raise Rejected(reason)
 
     def post(self, remote: _Remote, downlink: mien_pb2.Downlink) -> None:
-        """Have `downlink` sent; one task does so for all devices."""
+        """Have `downlink` sent; one task does so for all devices. Dropped where too many wait: the device sends again
+        what is not acknowledged."""
+        if len(self._posted) >= _POSTED:
+            self.count("posts_dropped")
+            return
         self._posted.append((remote, downlink))
         if self._posting is None or self._posting.done():
             self._posting = asyncio.create_task(self._post(), name="mqtt post")

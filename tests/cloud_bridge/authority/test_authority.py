@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import json
 import sqlite3
+import ssl
 import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -20,6 +23,7 @@ from cloud_bridge.authority.certificates import BadRequest, holder
 from cloud_bridge.authority.desk import Desk
 from cloud_bridge.errors import BridgeError, ListenError, SettingError
 from edge.identity import _request
+from tests.sim.wait import soon
 
 
 @pytest.fixture
@@ -278,3 +282,35 @@ def test_a_claim_that_never_holds_is_not_made(hours: str, capsys: pytest.Capture
     with pytest.raises(SystemExit):
         cli.main(["claim", "new", "car-7", "--hours", hours])
     assert "--hours" in capsys.readouterr().err
+
+
+async def test_a_flood_of_sockets_that_say_nothing_stays_small(
+    authority: Authority, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Strangers who begin no handshake hold at most so many places; one more is hung up on, and a place that becomes
+    free serves the next."""
+    monkeypatch.setattr("cloud_bridge.authority.desk._SOCKETS", 4)
+    desk = Desk(authority)
+    await desk.start("127.0.0.1:0", ["localhost"])
+    silent = [await asyncio.open_connection("127.0.0.1", desk.port) for _ in range(4)]
+    await soon(lambda: desk._open == 4)
+    more, _ = await asyncio.open_connection("127.0.0.1", desk.port)
+    with contextlib.suppress(ConnectionResetError):
+        assert await asyncio.wait_for(more.read(1), 5) == b""
+    assert desk.counts["busy"] == 1
+    for _, writer in silent:
+        writer.close()
+    await soon(lambda: desk._open == 0)
+    context = ssl.create_default_context(cafile=authority.ca)
+    reader, writer = await asyncio.open_connection("localhost", desk.port, ssl=context)
+    writer.write(b'{"ask": "ca"}\n')
+    assert json.loads(await reader.readline())["ca"] == authority.ca.read_text()
+    writer.close()
+    await desk.stop()
+
+
+def test_a_name_that_no_certificate_holds_is_refused_at_the_claim(authority: Authority) -> None:
+    """Tenant and device share the common name's 64 characters."""
+    authority.claim("d" * 32, "t" * 31)
+    with pytest.raises(SettingError, match="too long"):
+        authority.claim("d" * 32, "t" * 32)
