@@ -31,7 +31,8 @@ T = TypeVar("T")
 
 WINDOW = 256  # envelopes in flight
 _AT_ONCE = 64  # envelopes taken from the outbox at a time
-ACK_S = 20.0  # an envelope unacknowledged for so long: the connection is dead, whatever TCP says
+ACK_S = 20.0  # nothing acknowledged for so long: the connection is dead, whatever TCP says
+_SLOWEST = 8  # times that long may one envelope take while others are acknowledged: a slow link is not a dead one
 RETURN_S = 300.0  # on a spare URI, the first one is tried again after so long
 RENEW_EVERY_S = 3_600.0  # whether the certificate is due is looked at so often
 _TICK_S = 0.25
@@ -92,7 +93,7 @@ class Uplink:
         self._window = WINDOW  # halved where a broker on the way drops, and grown again by what is acknowledged
         self._missing: tuple[int, int] | None = None
         self._rewound_s = 0.0
-        self._heard_s = 0.0
+        self._heard_s = self._acked_s = 0.0
         self._loop: asyncio.AbstractEventLoop | None = None
         self._wake = asyncio.Event()
         self._stop = asyncio.Event()
@@ -282,7 +283,7 @@ class Uplink:
             await asyncio.sleep(_TICK_S)
             now_s = clock.now_s()
             oldest_s = next(iter(self._sent.values()), now_s)
-            if now_s - oldest_s > self._ack_s:
+            if now_s - max(oldest_s, self._acked_s) > self._ack_s or now_s - oldest_s > _SLOWEST * self._ack_s:
                 raise TransportError(
                     f"{self.state.uri}: nothing was acknowledged for {self._ack_s:.0f} s: half-open, or overloaded"
                 )
@@ -295,6 +296,7 @@ class Uplink:
 
     def _done(self, boot: int, seqs: Sequence[int], why: str) -> None:
         self._outbox.done(boot, seqs, why=why)
+        self._acked_s = clock.now_s()
         self._window = min(WINDOW, self._window + 1)
         for seq in seqs:
             self._sent.pop((boot, seq), None)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import random
 import socket
 import threading
@@ -11,6 +12,8 @@ from pathlib import Path
 
 import pytest
 
+from cloud_bridge.ingest.base import Device as Sent
+from cloud_bridge.ingest.base import Effect
 from edge.budget import Budget
 from edge.errors import PluginError
 from edge.outbox import Outbox
@@ -133,6 +136,24 @@ def test_a_bridge_that_restarts_takes_nothing_twice(bridge: Bridge, chaos: Chaos
             bridge.start()
     until(lambda: not len(device.outbox), 60)
     assert bridge.app.seqs == list(range(1, 61))
+
+
+def test_a_slow_link_is_not_a_dead_one(bridge: Bridge, tmp_path: Path) -> None:
+    """Each envelope waits longer than `ack_s` behind the others, but acknowledgements come: the connection stays."""
+    received = bridge.app.received
+
+    async def slowly(device: Sent, envelope: mien_pb2.Envelope) -> Effect:
+        await asyncio.sleep(0.1)
+        return await received(device, envelope)
+
+    bridge.app.received = slowly  # type: ignore[method-assign]
+    device = Device(tmp_path, f"grpc://127.0.0.1:{bridge.port}", ack_s=0.6)
+    kept = [device.outbox.offer(device.turn(), linger_s=60.0) for _ in range(30)]
+    for one in kept:
+        one.result(30)
+    assert device.uplink.counts["connects"] == 1
+    assert bridge.app.seqs == list(range(1, 31))
+    device.close()
 
 
 def test_half_open_is_found_out(bridge: Bridge, chaos: Chaos, device: Device) -> None:
