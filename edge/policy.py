@@ -135,11 +135,6 @@ class Policy:
         """What people are told, for the mode in force."""
         return NOTICE[self.mode]
 
-    @property
-    def disclosed(self) -> bool:
-        """Whether people have been told."""
-        return self._disclosed
-
     def disclose(self, tell: Callable[[str], object]) -> None:
         """Tell people, by `tell` (a screen, a voice); only when it returns may perception begin."""
         tell(self.notice)

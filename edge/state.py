@@ -215,7 +215,8 @@ class People:
     def _close(self, speech_end_s: float, t_s: float) -> None:
         summary = self.turns.end(speech_end_s)
         if summary is not None:
-            self._tell("turn_end", t_s, summary.person, turn=summary.turn, speech_s=round(summary.speech_s, 2))
+            told = summary.figures() | self.turns.session(summary.person)
+            self._tell("turn_end", t_s, summary.person, **told)
 
     def _tell(self, name: str, t_s: float, person: int, **arguments: float) -> None:
         queue = self._events.setdefault(person, [])

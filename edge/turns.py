@@ -14,6 +14,7 @@ KEEP_TURNS = 32
 _KEEP_PEOPLE = 16  # baselines; whoever was not met for longest is forgotten first
 _TREND_TURNS = 3
 _TREND_RISE = 0.12  # total change over the turns that is called a trend; means of smoothed 0–1 cues wobble by ≈ 0.05
+_TOLD = ("valence", "arousal")  # means of a turn, and of the session, that the end of a turn tells
 _TREND_DIP = 0.02  # a step against the trend that is still no turn of it
 
 
@@ -30,6 +31,14 @@ class TurnSummary:
     means: Mapping[str, float] = field(default_factory=dict)
     incongruence: float = 0.0  # the strongest
     away_share: float | None = None  # of the turn's time, looking elsewhere
+
+    def figures(self) -> dict[str, float]:
+        """What the event of the turn's end tells of it; only what is known."""
+        found = {name: self.means.get(name) for name in _TOLD} | {"away_share": self.away_share}
+        told = {name: round(value, 2) for name, value in found.items() if value is not None}
+        if self.incongruence:
+            told["incongruence"] = round(self.incongruence, 2)
+        return {"turn": self.turn, "speech_s": round(self.speech_s, 2), **told}
 
 
 @dataclass(slots=True)
@@ -80,7 +89,7 @@ class Turns:
         self.history: deque[TurnSummary] = deque(maxlen=KEEP_TURNS)
         self._running: _Running | None = None
         self._baselines: OrderedDict[int, Baseline] = OrderedDict()
-        self._session: dict[str, tuple[int, float]] = {}
+        self._sessions: OrderedDict[int, dict[str, tuple[int, float]]] = OrderedDict()
         self._trends: dict[int, tuple[tuple[int, bool], str | None]] = {}  # as of (turn, whether it has ended)
 
     @property
@@ -144,24 +153,28 @@ class Turns:
         )
         self.history.append(summary)
         self._learn(person, means)
-        for name, value in means.items():
-            n, mean = self._session.get(name, (0, 0.0))
-            self._session[name] = (n + 1, mean + (value - mean) / (n + 1))
         return summary
 
     def _learn(self, person: int, means: Mapping[str, float]) -> None:
         self._baselines.setdefault(person, Baseline()).learn(means)
         self._baselines.move_to_end(person)
-        while len(self._baselines) > _KEEP_PEOPLE:
-            self._baselines.popitem(last=False)
+        session = self._sessions.setdefault(person, {})
+        self._sessions.move_to_end(person)
+        for name, value in means.items():
+            n, mean = session.get(name, (0, 0.0))
+            session[name] = (n + 1, mean + (value - mean) / (n + 1))
+        for known in (self._baselines, self._sessions):
+            while len(known) > _KEEP_PEOPLE:
+                known.popitem(last=False)
 
     def baseline(self, person: int) -> Baseline:
         """What is usual for `person` (empty for a stranger)."""
         return self._baselines.get(person) or Baseline()
 
-    def session(self) -> dict[str, float]:
-        """Means over all finished turns of the session."""
-        return {name: mean for name, (_, mean) in self._session.items()}
+    def session(self, person: int) -> dict[str, float]:
+        """Means over all finished turns of `person`, each turn counting the same; what their last turn's end tells."""
+        means = self._sessions.get(person, {})
+        return {f"session_{name}": round(means[name][1], 2) for name in _TOLD if name in means}
 
     def series(self, name: str, person: int, turns: int) -> list[float]:
         """Means of `name` in the last `turns` turns of `person`, oldest first; shorter where they are missing."""
@@ -203,12 +216,8 @@ class Turns:
         if self._running is not None and person in self._running.speakers:
             self._running = None
         self.history = deque((one for one in self.history if one.person != person), maxlen=KEEP_TURNS)
-        self._baselines.pop(person, None)
-        self._trends.pop(person, None)
-
-    def reset(self) -> None:
-        """Forget the session."""
-        self.__init__()  # type: ignore[misc]
+        for known in (self._baselines, self._sessions, self._trends):
+            known.pop(person, None)
 
 
 def direction(values: Sequence[float], turns: int = _TREND_TURNS) -> str | None:

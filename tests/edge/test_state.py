@@ -318,6 +318,25 @@ def test_turns_count_and_end() -> None:
     assert names.count("turn_end") == 2
 
 
+def test_the_end_of_a_turn_tells_how_it_was() -> None:
+    """Its mean and the session's; who is forgotten takes both along; without feelings none are told."""
+    for told in (True, False):
+        people = People()
+        for start_s in (0.0, 20.0):
+            plan: list[Observation] = [sound(start_s + t, t < 2) for t in span(0, 6, 0.1)]
+            plan += [seen(start_s + t) for t in span(0, 6, 0.1)]
+            plan += [voice(start_s + t, "sad") for t in span(0.5, 2, 0.25)] if told else []
+            ended = [e for batch in run(people, plan) for s in batch for e in s.events if e.name == "turn_end"]
+            assert len(ended) == 1
+            facts = ended[0].arguments
+            assert {"turn", "speech_s"} <= set(facts)
+            assert "incongruence" not in facts  # nothing that could disagree
+            assert ("valence" in facts) is told
+            assert ("session_valence" in facts) is told
+        people.forget(1)
+        assert people.turns.session(1) == {}
+
+
 def test_fine_in_distress_is_caught() -> None:
     """ "I'm fine" in a sad voice is an incongruence of words and voice, with evidence and without the words."""
     plan: list[Observation] = [sound(t, t < 3) for t in span(0, 4, 0.1)]

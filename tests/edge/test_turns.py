@@ -46,7 +46,9 @@ def test_a_turn_is_summed_up() -> None:
     assert summary.means["valence"] == pytest.approx(-0.7)
     assert summary.means["frustration"] == pytest.approx(0.5125)
     assert summary.away_share == pytest.approx(0.25)
-    assert turns.session()["valence"] == pytest.approx(-0.7)
+    told = {"turn": 1, "speech_s": 3.0, "valence": -0.7, "arousal": -0.4, "away_share": 0.25}
+    assert summary.figures() == told  # no incongruence was seen, so none is told
+    assert turns.session(1) == {"session_valence": -0.7, "session_arousal": -0.4}
     assert turns.end(5.0) is None
 
 
