@@ -23,6 +23,7 @@ from cloud_bridge.tone import Tone
 _log = logging.getLogger(__name__)
 
 _ENDS = (".", "!", "?", "…")
+_MOST_CHARACTERS = 12 * prompt.ANSWER_TOKENS  # of one answer: some servers know no limit
 WORDS_S = 2.0  # after the turn's end, how long its words are waited for
 NEXT_SENTENCE_S = 6.0
 HELD_S = 6.0  # what was begun too early is kept so long: it holds a place at the model
@@ -109,6 +110,7 @@ class Answer:
         self._failure: str | None = None
         self._ready = False  # the first sound of the answer is there
         self._answered = False  # something of the model's went out
+        self._expired = False
         self._task: asyncio.Task[None] | None = None
 
     # ------------------------------------------------------------ from outside
@@ -143,6 +145,11 @@ class Answer:
     def released(self) -> bool:
         """Whether it is being sent."""
         return self._released.is_set()
+
+    @property
+    def held(self) -> bool:
+        """Whether it was begun early, and can still be released."""
+        return not self.released and not self._expired
 
     async def drop(self) -> None:
         """Stop at once. Returns when nothing more is sent."""
@@ -201,8 +208,10 @@ class Answer:
 
     async def _kept(self) -> bool:
         """Wait for the turn's end; whether it came while this answer is worth keeping."""
-        with contextlib.suppress(TimeoutError):
+        try:
             await asyncio.wait_for(self._released.wait(), HELD_S)
+        except TimeoutError:
+            self._expired = not self.released
         return self.released
 
     @property
@@ -221,7 +230,7 @@ class Answer:
             await self._close(out)
             return
         cutter = Sentences(eager=True)
-        count, most, said = 0, self.plan.tone.sentences, 0
+        count, most, said, written = 0, self.plan.tone.sentences, 0, 0
         last = ""
         try:
             if not breaker.closed():
@@ -232,13 +241,14 @@ class Answer:
                 async for piece in pieces:
                     self._mark("model_first")
                     self.pieces += 1
+                    written += len(piece)
                     for sentence in cutter.feed(piece):
                         last = sentence
                         count += sentence.endswith(_ENDS)  # a clause that left early is not counted
                         said += await self._say(sentence, out)
                         if count >= most:
                             break
-                    if count >= most:
+                    if count >= most or written > _MOST_CHARACTERS:
                         break
             rest = cutter.flush() if count < most else []
             for last in rest:

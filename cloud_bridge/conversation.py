@@ -166,7 +166,7 @@ class Conversation:
             return
         plan = self._plan(session, envelope)
         if session.answer is not None:
-            if _same(session.answer.plan, plan):
+            if session.answer.held and _same(session.answer.plan, plan):
                 return
             await self._drop_guess(session)
             if not pays:
@@ -193,7 +193,7 @@ class Conversation:
         if not pending:
             session.guesses.ended(envelope.turn, _plain(envelope.words))
         if held is not None and not held.released and held.plan.turn == envelope.turn:
-            if not pending and _same(held.plan, self._plan(session, envelope)):
+            if held.held and not pending and _same(held.plan, self._plan(session, envelope)):
                 session.memory.openings.append(held.plan.opening)
                 held.release()
                 return

@@ -16,6 +16,7 @@ from cloud_bridge.providers.base import Message
 from cloud_bridge.speech import Speech
 from cloud_bridge.tone import TONES
 from edge.wire import mien_pb2 as pb
+from tests.sim.wait import soon
 
 DEVICE = Device("kitchen", 1)
 SAD = pb.State(fused=pb.Affect(probs_pct=[5, 5, 80, 10], valence=-50, arousal=-20, confidence_pct=80))
@@ -158,9 +159,7 @@ async def test_a_guess_is_not_held_for_ever(stage: Stage, monkeypatch: pytest.Mo
     monkeypatch.setattr("cloud_bridge.answer.HELD_S", 0.05)
     stage.model.first_s = 5.0
     await stage.say(pb.TURN_MAYBE, words="So")
-    async with asyncio.timeout(5):
-        while not stage.talk.counts.guesses_wasted:  # noqa: ASYNC110
-            await asyncio.sleep(0.01)
+    await soon(lambda: stage.talk.counts.guesses_wasted)
     assert stage.model.stopped == 1
     stage.model.first_s = 0.01
     await stage.say(pb.TURN_END, words="So")
@@ -168,6 +167,27 @@ async def test_a_guess_is_not_held_for_ever(stage: Stage, monkeypatch: pytest.Mo
     assert len(stage.model.asked) == 2
     assert stage.link.texts()[-1] == "And here is the second one."
     assert stage.talk.counts.guesses_wasted == 1
+
+
+async def test_an_end_that_meets_a_guess_giving_up_is_answered(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No turn is lost between the moment in which a held answer gives up and the one in which it is gone."""
+    monkeypatch.setattr("cloud_bridge.answer.HELD_S", 0.05)
+    await stage.say(pb.TURN_MAYBE, words="So")
+    answer = stage.talk._sessions[DEVICE].answer
+    assert answer is not None
+    await soon(lambda: not answer.held)
+    await stage.say(pb.TURN_END, words="So")
+    await stage.finished()
+    assert stage.told[-1].outcome == "answered"
+
+
+async def test_a_model_without_an_end_is_left(stage: Stage) -> None:
+    """A server that knows no limit does not talk for ever."""
+    stage.model.answer, stage.model.each_s = "well and " * 2_000, 0.0
+    await stage.say(pb.TURN_END, words="Hello.")
+    await stage.finished()
+    assert 200 < sum(map(len, stage.link.texts())) < 1_500
+    assert stage.model.stopped == 1
 
 
 async def test_who_pauses_often_is_not_guessed_at(stage: Stage) -> None:
@@ -295,9 +315,7 @@ async def test_what_is_just_being_answered_is_forgotten_too(stage: Stage) -> Non
     anna = pb.State(person=1)
     stage.model.each_s = 0.05
     await stage.say(pb.TURN_END, turn=1, words="I am called Anna.", state=anna)
-    async with asyncio.timeout(5):
-        while len(stage.link.texts()) < 2:  # noqa: ASYNC110
-            await asyncio.sleep(0.001)
+    await soon(lambda: len(stage.link.texts()) >= 2)
     assert (await stage.talk.forget(DEVICE.tenant, DEVICE.id, 1))["exchanges"] == 1
     await stage.say(pb.TURN_END, turn=2, words="Who am I?", state=anna)
     await stage.finished()

@@ -135,7 +135,7 @@ async def test_a_refusal_does_not_quote_what_was_said() -> None:
     """What is wrong with a request is told by its kind alone; and a count that is told twice counts once."""
     body = {"type": "error", "error": {"type": "invalid_request_error", "message": "Blocked: 'I love Anna'"}}
     async with server(lambda _: (400, JSON, [json.dumps(body).encode()])) as seen:
-        with pytest.raises(ProviderRefused, match="400: invalid_request_error$"):
+        with pytest.raises(ProviderRefused, match=r"400: invalid_request_error$"):
             await collect(Anthropic("m", seen.url))
     events = anthropic_events(WORDS)
     async with server(lambda _: (200, EVENTS, [*events[:-1], events[-2], events[-1]])) as seen:
