@@ -109,9 +109,11 @@ class Answer:
             stages = self._stages.setdefault(turn, {})
             while len(self._stages) > _TURNS:
                 del self._stages[next(iter(self._stages))]
+            is_end = envelope.kind == mien_pb2.TURN_END
+            if not is_end:
+                stages.pop("words_ms", None)  # of an earlier pause: the turn went on
             if envelope.words:
                 stages.setdefault("words_ms", after_ms)
-            is_end = envelope.kind == mien_pb2.TURN_END
             again = "turn_end_ms" in stages  # it comes a second time where its words came late
             if not (is_end and again):
                 stages["turn_end_ms" if is_end else "turn_maybe_ms"] = after_ms
