@@ -47,6 +47,12 @@ class VideoFrame:
     t_s: float
     pixels: npt.NDArray[np.uint8]
 
+    @property
+    def luma(self) -> npt.NDArray[np.uint8]:
+        """Lightness alone, uint8 (h, w), by the source's own scale: to see whether something changed, and no more."""
+        pixels = self.pixels
+        return pixels[:, :, 1] if pixels.ndim == 3 else pixels  # green is the lightness nearly
+
 
 Frame = AudioFrame | VideoFrame
 

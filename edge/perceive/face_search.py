@@ -38,21 +38,30 @@ class Search:
         self._turns = 0  # the detector is blind to faces upside down
 
     def look(
-        self, picture: Picture, t_s: float, accept: Callable[[Detection], bool], *, known: int, lost: bool
+        self,
+        light: Picture,
+        t_s: float,
+        accept: Callable[[Detection], bool],
+        *,
+        known: int,
+        lost: bool,
+        colours: Callable[[], Picture] | None = None,
     ) -> None:
-        """Hand faces in `picture` to `accept`, if it is time to look at all; it tells whether one was a face.
+        """Hand faces in a picture to `accept`, if it is time to look at all; it tells whether one was a face.
 
-        `known`: faces that are being followed; `lost`: one was, until just now.
+        `light`: the picture, or only its lightness where `colours` gives the rest when it is needed. `known`: faces
+        that are being followed; `lost`: one was, until just now.
         """
         if t_s < self._last_s + self.pause_s(known=known, lost=lost):
             return
         self._last_s = t_s
         if not (known or lost):
-            sketch = _sketched(picture)
+            sketch = _sketched(light)
             still = self._sketch is not None and int(np.abs(sketch - self._sketch).max()) < _CHANGED
             if still and t_s - self._looked_s < 0.95 / _STILL_HZ:
                 return
             self._sketch = sketch
+        picture = light if colours is None else colours()
         self._looked_s = t_s
         self._count += 1
         if self._thorough:  # the first picture, perhaps the only one: look everywhere

@@ -29,7 +29,7 @@ class FaceTrack:
     if the head were not turned.
     """
 
-    def __init__(self, person: int, face: Face, t_s: float, picture: Picture, turns: int = 0) -> None:
+    def __init__(self, person: int, face: Face, t_s: float, light: Picture, turns: int = 0) -> None:
         self.person = person
         self.turns = turns
         self.seen_s = t_s  # when the face was last seen for sure
@@ -41,25 +41,25 @@ class FaceTrack:
         self._lids: tuple[float, float] | None = None  # eye aspect ratio, mouth opening
         self._look: tuple[float, float] | None = None  # yaw, pitch
         self._emitted = FaceSeen(t_s=t_s, box=(0.0, 0.0, 0.0, 0.0), presence=0.0)
-        self.take(face, t_s, picture)
+        self.take(face, t_s, light)
 
-    def take(self, face: Face, t_s: float, picture: Picture) -> None:
-        """New landmarks, read from `picture` at `t_s`."""
+    def take(self, face: Face, t_s: float, light: Picture) -> None:
+        """New landmarks, read at `t_s` from the picture whose lightness is `light`."""
         self.face = face
         self.looked_s = self.seen_s = t_s
         self.present = True
         self.box = box_of(face)
         self.eye_distance = math.dist(*face.points[[RIGHT_EYE_OUTER, LEFT_EYE_OUTER]].tolist())
         self.roi = roi_from_landmarks(face.points)
-        self._patch = _patch(picture, self.roi)
+        self._patch = _patch(light, self.roi)
         self._contrast = float(cv2.meanStdDev(self._patch)[1][0, 0])
         self.upright = _set_upright(face.points, self.turns)
         self.pose = geometry.head_pose(self.upright)
 
-    def moved(self, picture: Picture) -> bool:
+    def moved(self, light: Picture) -> bool:
         """Whether the face or its eyes look other than when the landmarks were last read: far cheaper than reading
         them again."""
-        change = cv2.absdiff(_patch(picture, self.roi), self._patch)
+        change = cv2.absdiff(_patch(light, self.roi), self._patch)
         face, eyes = cv2.mean(change)[0], cv2.mean(change[_EYES])[0]
         return face > max(_MOVED * self._contrast, _NOISE) or eyes > max(_EYES_MOVED * self._contrast, _NOISE)
 

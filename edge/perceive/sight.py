@@ -6,6 +6,7 @@ closely when it moved, and now and then when it did not.
 
 from __future__ import annotations
 
+import functools
 import logging
 from typing import TYPE_CHECKING
 
@@ -102,7 +103,7 @@ class Sight:
 
     def feed(self, frame: VideoFrame) -> list[Observation]:
         """Observations of one picture, in order of time. Raises models.errors.InputError for a malformed one."""
-        t_s, picture = frame.t_s, np.ascontiguousarray(frame.pixels)  # OpenCV takes no mirrored views
+        t_s, view = frame.t_s, _View(frame)
         if t_s < self._last_s:  # the clock began anew: another file or a restarted source
             self.reset()
         if self._on and self._frame_hz is not None and t_s - self._last_s < 0.9 / self._frame_hz:
@@ -111,26 +112,27 @@ class Sight:
         found: list[Observation] = []
         if self._on:
             for track in self.tracks:
-                found += self._follow(track, picture, t_s)
-            found += self._find(picture, t_s)
+                found += self._follow(track, view, t_s)
+            found += self._find(view, t_s)
             for track in self.tracks:
-                found += self._feel(track, picture, t_s)
+                found += self._feel(track, view, t_s)
         for track in [one for one in self.tracks if t_s - one.seen_s > (_LOST_AFTER_S if self._on else 0.0)]:
             self.tracks.remove(track)
             found.append(FaceLost(t_s=t_s, person=track.person))
         return found
 
-    def _follow(self, track: FaceTrack, picture: Picture, t_s: float) -> list[Observation]:
-        if track.present and t_s - track.looked_s < 0.95 / self._still_hz and not track.moved(picture):
+    def _follow(self, track: FaceTrack, view: _View, t_s: float) -> list[Observation]:
+        if track.present and t_s - track.looked_s < 0.95 / self._still_hz and not track.moved(view.light):
             return [track.still(t_s)]
+        picture = view.picture
         face = self._read(picture, track.roi)
         track.present = face is not None and face.presence >= _PRESENT
         if face is None or not track.present:
             return []
-        track.take(face, t_s, picture)
+        track.take(face, t_s, view.light)
         return self._observe(track, picture)
 
-    def _find(self, picture: Picture, t_s: float) -> list[Observation]:
+    def _find(self, view: _View, t_s: float) -> list[Observation]:
         lost = [one for one in self.tracks if not one.present]
         if not lost and len(self.tracks) >= self._max_people:
             return []
@@ -139,23 +141,24 @@ class Sight:
         def accept(detection: Detection) -> bool:
             if any(one.covers(detection.box) for one in self.tracks if one.present):
                 return True
-            face = self._believe(picture, detection)
+            face = self._believe(view.picture, detection)
             if face is None:
                 return False
             if any(one.covers(box_of(face)) for one in self.tracks if one.present):
                 return True  # a part of the picture had shown a part of a face that is known
             track = next((one for one in lost if one.covers(box_of(face)) and not one.present), None)
             if track is not None:
-                track.take(face, t_s, picture)
+                track.take(face, t_s, view.light)
             elif len(self.tracks) < self._max_people:
-                track = self._begin(face, t_s, picture)
+                track = self._begin(face, t_s, view.light)
             else:
                 return False
             fresh.append(track)
             return True
 
-        self._search.look(picture, t_s, accept, known=len(self.tracks) - len(lost), lost=bool(lost))
-        found = [one for track in fresh for one in self._observe(track, picture)]
+        known = len(self.tracks) - len(lost)
+        self._search.look(view.light, t_s, accept, known=known, lost=bool(lost), colours=lambda: view.picture)
+        found = [one for track in fresh for one in self._observe(track, view.picture)]
         self._merge()
         return found
 
@@ -167,11 +170,11 @@ class Sight:
         face = self._read(picture, roi_from_landmarks(first.points))  # the detector's square is a rough one
         return None if face is None or face.presence < _NEW else face
 
-    def _begin(self, face: Face, t_s: float, picture: Picture) -> FaceTrack:
+    def _begin(self, face: Face, t_s: float, light: Picture) -> FaceTrack:
         if not self.tracks:  # who comes alone and lies on the side tells how the camera is mounted
             angle = np.degrees(face.roi.angle)
             self._turns = round(angle / 90.0) % 4 if abs(angle) > 60.0 else 0
-        track = FaceTrack(self._next_person, face, t_s, picture, self._turns)
+        track = FaceTrack(self._next_person, face, t_s, light, self._turns)
         self._next_person += 1
         self.tracks.append(track)
         return track
@@ -192,12 +195,13 @@ class Sight:
         height, width = picture.shape[:2]
         return track.observe(width, height, _quality(track.eye_distance, _crop(picture, track.roi, 48)))
 
-    def _feel(self, track: FaceTrack, picture: Picture, t_s: float) -> list[Observation]:
+    def _feel(self, track: FaceTrack, view: _View, t_s: float) -> list[Observation]:
         """The expression, if it is time and the face can be read at all. A face that has not moved since its landmarks
         were read is cut out by them."""
         if self._expression is None or track.seen_s < t_s or t_s - track.affect_s < 0.95 / self._expression_hz:
             return []
         track.affect_s = t_s
+        picture = view.picture
         height, width = picture.shape[:2]
         crop = _crop(picture, track.roi, self._expression.INPUT_SIZE)
         quality = _quality(track.eye_distance, crop)
@@ -221,6 +225,18 @@ class Sight:
                 action_units=track.movements,
             )
         ]
+
+
+class _View:
+    """One picture: its lightness, and its colours once they are needed."""
+
+    def __init__(self, frame: VideoFrame) -> None:
+        self.light: Picture = frame.luma
+        self._frame = frame
+
+    @functools.cached_property
+    def picture(self) -> Picture:
+        return np.ascontiguousarray(self._frame.pixels)  # OpenCV takes no mirrored views
 
 
 def _crop(picture: Picture, roi: Roi, size: int) -> Picture:

@@ -9,6 +9,7 @@ import shutil
 import subprocess
 import tempfile
 from collections.abc import Callable, Sequence
+from functools import partial
 
 import cv2
 import numpy as np
@@ -16,6 +17,7 @@ import numpy.typing as npt
 
 from edge import clock
 from edge.errors import SensorMissing
+from edge.sensors._lazy import LazyFrame
 from edge.types import VideoFrame
 
 _END_S = 1.0  # how long the program may take to end when asked, before it is killed
@@ -51,7 +53,7 @@ class RawPipe:
         self._program, self._argv, self._mend = program, argv, mend
         self._to_stdout, self._full_range = to_stdout, full_range
         self._width, self._height, self._stride = width, height, stride
-        self._buffer = bytearray(stride * height * 3 // 2)
+        self._buffer = self._empty()
         self._filled = 0
         self._seq = 0
         self._process: subprocess.Popen[bytes] | None = None
@@ -84,7 +86,7 @@ class RawPipe:
     def read(self, timeout_s: float) -> VideoFrame | None:
         """The next whole picture. Raises SensorMissing, with the program's last words, when it ended."""
         end_s = clock.now_s() + timeout_s
-        view = memoryview(self._buffer)
+        view = memoryview(self._buffer)  # type: ignore[arg-type]  # an array is a buffer
         while self._filled < len(self._buffer):
             ready, _, _ = select.select([self._pipe], [], [], max(0.0, end_s - clock.now_s()))
             if not ready:
@@ -96,7 +98,9 @@ class RawPipe:
             self._filled += got
         self._filled = 0
         self._seq += 1
-        return VideoFrame(self.uri, self._seq - 1, clock.now_s(), self._bgr())
+        whole, self._buffer = self._buffer, self._empty()
+        luma = whole[: self._stride * self._height].reshape(self._height, self._stride)[:, : self._width]
+        return LazyFrame(self.uri, self._seq - 1, clock.now_s(), partial(self._bgr, whole), lambda: luma)
 
     def close(self) -> None:
         """End the program; one that does not end is killed."""
@@ -111,8 +115,10 @@ class RawPipe:
             os.close(self._pipe)
             self._pipe = -1
 
-    def _bgr(self) -> npt.NDArray[np.uint8]:
-        whole = np.frombuffer(self._buffer, np.uint8)
+    def _empty(self) -> npt.NDArray[np.uint8]:
+        return np.empty(self._stride * self._height * 3 // 2, np.uint8)
+
+    def _bgr(self, whole: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
         if not self._full_range:
             bgr = cv2.cvtColor(whole.reshape(-1, self._stride), cv2.COLOR_YUV2BGR_I420)
             return np.ascontiguousarray(bgr[:, : self._width], np.uint8)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from functools import partial
 from typing import Any
 
 import av
@@ -10,7 +11,10 @@ import numpy as np
 import numpy.typing as npt
 from av.video.reformatter import VideoReformatter
 
-from edge.types import VideoFrame
+from edge.sensors._lazy import LazyFrame
+
+# Formats whose first plane is the lightness, a byte each.
+_WITH_LUMA = frozenset({"yuv420p", "yuvj420p", "yuv422p", "yuvj422p", "yuv444p", "yuvj444p", "nv12", "nv21", "gray"})
 
 
 def sound_stream(container: Any) -> Any:
@@ -25,34 +29,14 @@ def picture_stream(container: Any) -> Any:
     return next(known, None)
 
 
-class DecodedFrame(VideoFrame):
-    """A picture as its decoder left it. `pixels` are made at the first look: while nobody is there, or a board is slow,
-    most pictures are never looked at. One thread at a time may look.
+class DecodedFrame(LazyFrame):
+    """A picture as its decoder left it. `turn`: of the stream that it comes from; it is shared, for making one costs
+    more than using it."""
 
-    `turn`: of the stream that it comes from; it is shared, for making one costs more than using it.
-    """
-
-    __slots__ = ("_made", "_picture", "_turn")
-    _made: npt.NDArray[np.uint8] | None
-    _picture: Any
-    _turn: Upright
+    __slots__ = ()
 
     def __init__(self, source: str, seq: int, t_s: float, picture: Any, turn: Upright) -> None:
-        for name, value in (("source", source), ("seq", seq), ("t_s", t_s)):
-            object.__setattr__(self, name, value)
-        object.__setattr__(self, "_made", None)
-        object.__setattr__(self, "_picture", picture)
-        object.__setattr__(self, "_turn", turn)
-
-    @property
-    def pixels(self) -> npt.NDArray[np.uint8]:  # a field there, made on demand here
-        """uint8 (h, w, 3), BGR."""
-        made = self._made
-        if made is None:
-            made = self._turn(self._picture)
-            object.__setattr__(self, "_made", made)
-            object.__setattr__(self, "_picture", None)
-        return made
+        super().__init__(source, seq, t_s, partial(turn, picture), partial(turn.light, picture))
 
 
 class Upright:
@@ -74,3 +58,15 @@ class Upright:
         if turns := round(picture.rotation / 90) % 4:  # counter-clockwise
             pixels = np.rot90(pixels, turns)
         return np.ascontiguousarray(pixels, np.uint8)
+
+    def light(self, picture: Any) -> npt.NDArray[np.uint8] | None:
+        """Lightness of `picture` where it lies in it upright and with square pixels, (h, w); else None."""
+        if (
+            picture.format.name not in _WITH_LUMA
+            or picture.rotation
+            or round(picture.width * self._aspect) != picture.width
+        ):
+            return None
+        plane = picture.planes[0]
+        rows = np.frombuffer(plane, np.uint8).reshape(-1, plane.line_size)
+        return rows[: picture.height, : picture.width]
