@@ -7,6 +7,7 @@ and confirms what it found. Wishes hold no more than a name, and go with the his
 from __future__ import annotations
 
 import json
+import socket
 import sqlite3
 import time
 from collections.abc import Mapping
@@ -64,9 +65,10 @@ class Erasures:
         return Wish(number, tenant, device, person, now_s)
 
     def running(self) -> set[str]:
-        """The bridges that run on this history now."""
-        rows = self._db.execute("SELECT name FROM bridge WHERE at_s > ?", (time.time() - _ALIVE_S,))
-        return {str(row[0]) for row in rows}
+        """The bridges that run on this history now: those heard of, and those of this machine whose process lives."""
+        rows = self._db.execute("SELECT name, at_s FROM bridge").fetchall()
+        heard_s = time.time() - _ALIVE_S
+        return {str(name) for name, at_s in rows if at_s > heard_s or _lives(str(name))}
 
     def answers(self, wish: Wish) -> dict[str, dict[str, int]]:
         """Bridge → what it found and erased."""
@@ -107,3 +109,9 @@ class Erasures:
         self._db.execute("DELETE FROM erased WHERE erasure IN (SELECT id FROM erasure WHERE at_s < ?)", (before_s,))
         self._db.execute("DELETE FROM erasure WHERE at_s < ?", (before_s,))
         self._db.execute("DELETE FROM bridge WHERE at_s < ?", (before_s,))
+
+
+def _lives(bridge: str) -> bool:
+    """Whether `bridge` (HOST:PID) is a process of this machine that may only be slow."""
+    host, _, pid = bridge.rpartition(":")
+    return host == socket.gethostname() and Path(f"/proc/{pid}").is_dir()

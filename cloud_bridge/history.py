@@ -19,6 +19,7 @@ from typing import Any
 from google.protobuf.json_format import MessageToDict
 
 from cloud_bridge.errors import BridgeError, SettingError
+from cloud_bridge.ingest.dedupe import transaction
 from edge.wire import mien_pb2
 
 log = logging.getLogger(__name__)
@@ -127,15 +128,17 @@ class History:
             return
         query = "INSERT INTO item (tenant, device, person, at_s, kind, turn, body) VALUES (?, ?, ?, ?, ?, ?, ?)"
         try:
-            with self._lock:
-                self._db.execute("BEGIN IMMEDIATE")
+            with self._lock, transaction(self._db):
                 self._db.executemany(query, rows)
-                self._db.execute("COMMIT")
-        except sqlite3.Error as error:
-            self.dropped += len(rows)
-            log.error("%d rows of the history were not written: %s", len(rows), error)
-            if self._db.in_transaction:
-                self._db.execute("ROLLBACK")
+        except Exception as error:  # of any kind: the thread that writes must not end
+            busy = isinstance(error, sqlite3.Error) and error.sqlite_errorcode & 0xFF == sqlite3.SQLITE_BUSY
+            with self._wake:  # another process is at the file: they wait, as far as there is room
+                kept = rows[: max(0, _WAITING - len(self._rows))] if busy else []
+                self._rows[:0] = kept
+            lost = len(rows) - len(kept)
+            self.dropped += lost
+            if lost:
+                log.error("%d rows of the history were not written: %s", lost, error)
 
     def _write(self) -> None:
         while True:
@@ -207,14 +210,16 @@ class History:
         query, values = _about("SELECT COUNT(*) FROM item", tenant, device, person)
         return int(self._read(f"{query} AND at_s < ?", (*values, at_s))[0][0])
 
-    def forget(self, device: str, person: int | None = None, *, tenant: str = "default") -> int:
-        """Erase all of `device`, or of one person in front of it, from the file too. How many rows went.
+    def forget(
+        self, device: str, person: int | None = None, *, tenant: str = "default", before_s: float = float("inf")
+    ) -> int:
+        """Erase all of `device` before `before_s`, or of one person in front of it, from the file too. How many went.
 
         Raises BridgeError where a reader keeps the log from being emptied: the rows went, their bytes did not yet."""
         self.flush()
         query, values = _about("DELETE FROM item", tenant, device, person)
         with self._lock:
-            gone = self._db.execute(query, values).rowcount
+            gone = self._db.execute(f"{query} AND at_s < ?", (*values, before_s)).rowcount
             self._empty_log()
         return gone
 

@@ -9,9 +9,7 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Callable
 
-import redis
-
-from cloud_bridge.fleet.store import Store, raw, seen_key
+from cloud_bridge.fleet.store import AWAY, Store, raw, seen_key
 from cloud_bridge.ingest.base import Effect
 from cloud_bridge.ingest.dedupe import KEEP_DAYS, Intervals
 from cloud_bridge.ingest.writer import Writer
@@ -51,7 +49,7 @@ class SharedRecord:
         self._store = store
         self._join = store.now.register_script(_JOIN)
         self._seen: OrderedDict[tuple[str, int], Intervals] = OrderedDict()
-        self._writer: Writer[_Item] = Writer("shared record", self._commit, outage=(redis.RedisError, OSError))
+        self._writer: Writer[_Item] = Writer("shared record", self._commit, outage=AWAY)
 
     @property
     def failed(self) -> str | None:

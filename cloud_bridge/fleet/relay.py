@@ -32,7 +32,7 @@ if at and cjson.decode(at).w == ARGV[2] then redis.call('HDEL', KEYS[1], ARGV[1]
 class Relay:
     """Joins `presence` with those of the other bridges. `shows`: follow what happens at the others, too.
 
-    `counts`: told, heard, malformed, dropped, orders, workers_lost.
+    `counts`: told, heard, malformed, dropped, failed, orders, workers_lost.
     """
 
     def __init__(self, presence: Presence, store: Store, worker: str, *, shows: bool) -> None:
@@ -65,7 +65,8 @@ class Relay:
         while True:
             try:
                 await part()
-            except (redis.RedisError, OSError) as error:
+            except Exception as error:  # the store is away, or another bridge says what nobody foresaw
+                self.counts["failed"] += 1
                 log.warning("the shared store: %s; trying again", type(error).__name__)
                 await asyncio.sleep(_RETRY_S)
 
@@ -152,7 +153,7 @@ class Relay:
     async def _obey(self, packet: bytes) -> None:
         head, _, body = packet.partition(b"\n")
         try:
-            tenant, device = json.loads(head)
+            tenant, device = map(str, json.loads(head))
             command = mien_pb2.Command.FromString(body)
         except (ValueError, TypeError, DecodeError):
             self.counts["malformed"] += 1
@@ -164,7 +165,7 @@ class Relay:
         line, _, body = packet.partition(b"\n")
         try:  # before anything of it is believed
             head = json.loads(line)
-            device = Device(head["d"], head["b"], tenant=head["t"], software=head["s"])
+            device = Device(str(head["d"]), int(head["b"]), tenant=str(head["t"]), software=str(head["s"]))
             what = head["f"] if "f" in head else mien_pb2.Envelope.FromString(body)
             kind, worker = str(head["k"]), str(head["w"])
         except (ValueError, KeyError, TypeError, DecodeError):

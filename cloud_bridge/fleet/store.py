@@ -16,7 +16,17 @@ from cloud_bridge.settings import secret
 _TIMEOUT_S = 2.0
 MOMENTS = "mien:moments"  # channel: what happens at any bridge
 ORDERS = "mien:orders"  # channel: orders to devices, whichever bridge they are at
+WISHES = "mien:wishes"  # sorted by time: whom to erase
 ONLINE = "mien:online"  # hash: tenant/device → the bridge it is at, its boot and software
+AWAY = (
+    redis.ConnectionError,
+    redis.TimeoutError,
+    redis.ReadOnlyError,
+    redis.exceptions.OutOfMemoryError,
+    redis.exceptions.ClusterDownError,
+    OSError,
+)
+"""What a store that comes back raises; any other error is the fault of what was asked."""
 
 
 class StoreError(BridgeError):
@@ -82,6 +92,11 @@ def turn_key(device: Device) -> str:
 def memory_key(device: Device) -> str:
     """Key of the last exchanges with the person in front of `device`."""
     return f"mien:memory:{who(device)}"
+
+
+def erased_key(wish: str) -> str:
+    """Key of who fulfilled a wish to erase."""
+    return f"mien:erased:{wish}"
 
 
 def worker_key(worker: str) -> str:

@@ -61,10 +61,13 @@ class Worker:
 
     async def cancelled(self, device: Device, turn: int) -> None:
         """See `Handler`. What the person broke off needs no answer."""
+        await self._inner.cancelled(device, turn)  # first: a store that is away must not talk over the person
         if 0 < self._open.get(device, 0) <= turn:
             del self._open[device]
-            await self._store.soon.delete(turn_key(device))
-        await self._inner.cancelled(device, turn)
+            try:
+                await self._store.soon.delete(turn_key(device))
+            except (redis.RedisError, OSError) as error:  # it ends by itself after `_TURN_S`
+                log.warning("a cancelled turn could not be taken off the store: %s", type(error).__name__)
 
     async def disconnected(self, device: Device) -> None:
         """See `Handler`. An open turn stays in the store: the device may be at another bridge by now."""

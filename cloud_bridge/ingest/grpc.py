@@ -109,12 +109,12 @@ class Server:
         while True:
             await asyncio.sleep(_GUARD_S)
             try:
+                now_s = time.monotonic()
+                for connection in list(self._connections):
+                    connection.look(now_s)
                 self._check()
             except Exception as error:  # a guard of any kind: it is asked again
-                log.error("the devices' certificates could not be checked: %s", type(error).__name__)
-            now_s = time.monotonic()
-            for connection in list(self._connections):
-                connection.look(now_s)
+                log.error("the connections could not be looked at: %s", type(error).__name__)
 
 
 async def serve(

@@ -168,6 +168,8 @@ class Session:
                 self._all.counts["handler_failed"] += 1
                 log.error("the application could not take %s: %s", self._who, type(error).__name__)
                 await self._tell(self._all.handler.disconnected(self.device))  # what it did of it is undone
+                if self._connection is not None:
+                    self._connection.close("the session could not begin: come again")
                 raise ApplicationFailed(f"the application failed ({type(error).__name__}): come again") from None
 
     async def attach(self, hello: mien_pb2.Hello, connection: Connection) -> None:
@@ -287,6 +289,8 @@ class Session:
             effect: Effect | None = None
             if self._all.dedupe.seen(self._who, boot, seq):
                 counts["duplicates"] += 1
+                if self._all.dedupe.failed is not None:  # it waits for the disk already, and is acknowledged then
+                    return
             elif uplink.after_seq and not self._all.dedupe.seen(self._who, uplink.after_boot or boot, uplink.after_seq):
                 counts["out_of_order"] += 1
                 await self._push(mien_pb2.Downlink(missing=mien_pb2.Missing(seq=seq, boot=self._short(boot))))

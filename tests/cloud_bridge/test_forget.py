@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from cloud_bridge import cli, erasure, forget, serve
+from cloud_bridge import cli, erasure, forget, housekeeping
 from cloud_bridge.erasure import Erasures, Wish
 from cloud_bridge.history import History
 
@@ -119,7 +119,7 @@ async def test_a_bridge_that_cannot_erase_now_is_still_waited_for(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Whatever failed: it says neither that it erased, nor that it runs no more, and tries again."""
-    monkeypatch.setattr(serve, "LOOK_S", 0.02)
+    monkeypatch.setattr(housekeeping, "LOOK_S", 0.02)
     path = tmp_path / "h.sqlite"
     filled(path)
     history, erasures, tries = History(path), Erasures(path), 0
@@ -131,7 +131,7 @@ async def test_a_bridge_that_cannot_erase_now_is_still_waited_for(
             raise ConnectionError("the shared store is away")
         return {"exchanges": 1}
 
-    erasing = asyncio.create_task(serve._erase(history, 30.0, erase))
+    erasing = asyncio.create_task(housekeeping.erase(history, 30.0, erase))
     async with asyncio.timeout(10):
         while not erasures.running():  # noqa: ASYNC110 - told by the file alone
             await asyncio.sleep(0.02)
@@ -150,7 +150,7 @@ async def test_a_bridge_that_cannot_erase_now_is_still_waited_for(
 
 async def test_a_bridge_that_is_long_at_it_still_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A model takes its time to forget; a second wish meanwhile must not be proved without this bridge."""
-    monkeypatch.setattr(serve, "LOOK_S", 0.05)
+    monkeypatch.setattr(housekeeping, "LOOK_S", 0.05)
     monkeypatch.setattr(erasure, "_ALIVE_S", 0.5)
     path = tmp_path / "h.sqlite"
     filled(path)
@@ -161,7 +161,7 @@ async def test_a_bridge_that_is_long_at_it_still_runs(tmp_path: Path, monkeypatc
         await asyncio.sleep(30)
         return {}
 
-    erasing = asyncio.create_task(serve._erase(history, 30.0, erase))
+    erasing = asyncio.create_task(housekeeping.erase(history, 30.0, erase))
     async with asyncio.timeout(10):
         while not erasures.running():  # noqa: ASYNC110 - told by the file alone
             await asyncio.sleep(0.02)

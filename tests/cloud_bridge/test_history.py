@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from cloud_bridge import serve
+from cloud_bridge import housekeeping
 from cloud_bridge.errors import BridgeError, SettingError
 from cloud_bridge.history import History
 from cloud_bridge.ingest.base import Device
@@ -162,7 +162,7 @@ def test_a_log_that_could_not_be_emptied_is_no_erasure(tmp_path: Path, monkeypat
 
 async def test_a_sweep_that_fails_is_tried_again(monkeypatch: pytest.MonkeyPatch) -> None:
     """Else nothing would be swept any more until the bridge is started anew, and nobody would know."""
-    monkeypatch.setattr(serve, "_SWEEP_S", 0.01)
+    monkeypatch.setattr(housekeeping, "_SWEEP_S", 0.01)
     history, swept = History(None), 0
 
     def sweep(**_: object) -> int:
@@ -171,7 +171,7 @@ async def test_a_sweep_that_fails_is_tried_again(monkeypatch: pytest.MonkeyPatch
         raise sqlite3.OperationalError("database is locked")
 
     monkeypatch.setattr(history, "sweep", sweep)
-    sweeping = asyncio.create_task(serve._sweep(history, 30.0))
+    sweeping = asyncio.create_task(housekeeping.sweep(history, 30.0))
     await asyncio.sleep(0.3)
     assert swept > 1
     assert not sweeping.done()
