@@ -3,22 +3,25 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import random
 import sqlite3
 import subprocess
 import sys
 import threading
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 from benchmarks.link_device import device, end_with_parent
 from benchmarks.link_faults import free_port
+from cloud_bridge.engine import event_loop
 from cloud_bridge.ingest import grpc as grpc_ingest
 from cloud_bridge.ingest import mqtt as mqtt_ingest
 from cloud_bridge.ingest.base import Device, Effect, Link
+from cloud_bridge.ingest.http2 import Call
 from cloud_bridge.ingest.session import Sessions
 from edge.wire import mien_pb2
 from edge.wire.mqtt import Mqtt
@@ -128,20 +131,16 @@ async def mqtt_echo(port: str) -> None:
 
 
 async def grpc_echo() -> None:
-    """Sends every packet back on a bidirectional stream. Says `ready PORT`."""
-    import grpc  # as the bridge has it: `cloud_bridge.ingest` told it how to wait
+    """Sends every packet back on a bidirectional stream of the bridge's own server. Says `ready PORT`."""
 
-    async def echo(packets: AsyncIterator[bytes], context: Any) -> None:
-        async for packet in packets:
-            await context.write(packet)
+    async def echo(call: Call) -> None:
+        while (packet := await call.read()) is not None:
+            call.write(packet)
 
-    server = grpc.aio.server()
-    handler = grpc.method_handlers_generic_handler("bench", {"Echo": grpc.stream_stream_rpc_method_handler(echo)})
-    server.add_generic_rpc_handlers((handler,))
-    port = server.add_insecure_port(f"127.0.0.1:{free_port()}")
-    await server.start()
-    print(f"ready {port}", flush=True)
-    await server.wait_for_termination()
+    server = grpc_ingest.Server(Sessions(Journal(Path(os.devnull))), {"/bench/Echo": echo}, lambda: None)
+    await server.listen("127.0.0.1:0", None)
+    print(f"ready {server.port}", flush=True)
+    await asyncio.Event().wait()  # until killed
 
 
 if __name__ == "__main__":
@@ -155,4 +154,5 @@ if __name__ == "__main__":
     }
     work = roles[sys.argv[1]](*sys.argv[2:])
     if work is not None:
-        asyncio.run(work)
+        with asyncio.Runner(loop_factory=event_loop()) as runner:
+            runner.run(work)
