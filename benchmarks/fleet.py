@@ -1,9 +1,9 @@
 """The fleet: how many devices one bridge serves, whether it grows, and what is lost when one of two is killed.
 
-`mien bench fleet`: 2,000 devices, an envelope a second each and a turn a minute, on one bridge for ten minutes; 5,000 for
-one; then 200 devices on two bridges, one of them killed. The language model is simulated (first token after 200 ms), the
-bridges, the wire, the history and Redis are real. Where there are two cores the bridge has one of its own. `--quick`: 100
-devices, 10 s.
+`mien bench fleet`: 2,000 devices, an envelope a second each and a turn a minute, on one bridge for ten minutes; 5,000
+for one; then 200 devices on two bridges, one of them killed. The language model is simulated (first token after 200
+ms), the bridges, the wire, the history and Redis are real. Where there are two cores the bridge has one of its own.
+`--quick`: 100 devices, 10 s.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ def measure(data: Path | None, *, quick: bool, peers: bool) -> Result:
     metrics: dict[str, float] = {}
     detail: dict[str, Any] = {"cores": os.cpu_count()}
     devices, seconds = (100, 10.0) if quick else (2_000, 600.0)
-    with tempfile.TemporaryDirectory() as scratch, _model() as model:
+    with tempfile.TemporaryDirectory() as scratch, simulated_model() as model:
         metrics |= _scale(Path(scratch), model, devices, seconds, detail)
         if not quick:
             aim: dict[str, Any] = {}
@@ -51,10 +51,10 @@ def measure(data: Path | None, *, quick: bool, peers: bool) -> Result:
 def _scale(folder: Path, model: str, devices: int, seconds: float, detail: dict[str, Any]) -> dict[str, float]:
     with ExitStack() as stack:
         port = free_port()
-        bridge = stack.enter_context(_bridge(folder / f"for{devices}", model, port))
+        bridge = stack.enter_context(bridge_process(folder / f"for{devices}", model, port))
         watch = stack.enter_context(_Watch(bridge.pid))
         parts = 2 if devices >= 1000 else 1
-        loads = [_load(f"127.0.0.1:{port}", f"d{part}", devices // parts, seconds, 60) for part in range(parts)]
+        loads = [load_process(f"127.0.0.1:{port}", f"d{part}", devices // parts, seconds, 60) for part in range(parts)]
         found = _together([json.loads(load.communicate()[0]) for load in loads])
         detail["scale"] = {name: value for name, value in found.items() if name != "ack_ms"}
         detail["scale"]["rss_mb"] = watch.rss_mb[:: max(1, len(watch.rss_mb) // 60)]
@@ -73,13 +73,13 @@ def _scale(folder: Path, model: str, devices: int, seconds: float, detail: dict[
 
 def _kill(folder: Path, model: str, devices: int, seconds: float, detail: dict[str, Any]) -> dict[str, float]:
     with ExitStack() as stack:
-        redis = stack.enter_context(_redis(folder / "redis"))
+        redis = stack.enter_context(redis_process(folder / "redis"))
         ports = [free_port(), free_port()]
         bridges = [
-            stack.enter_context(_bridge(folder / f"b{port}", model, port, "--redis", redis, core=False))
+            stack.enter_context(bridge_process(folder / f"b{port}", model, port, "--redis", redis, core=False))
             for port in ports
         ]
-        load = _load(",".join(f"127.0.0.1:{port}" for port in ports), "k", devices, seconds, 5)
+        load = load_process(",".join(f"127.0.0.1:{port}" for port in ports), "k", devices, seconds, 5)
         time.sleep(devices / 400 + seconds / 2)
         bridges[0].kill()
         found = json.loads(load.communicate()[0])
@@ -99,8 +99,11 @@ def _kill(folder: Path, model: str, devices: int, seconds: float, detail: dict[s
 
 
 @contextmanager
-def _bridge(folder: Path, model: str, port: int, *more: str, core: bool = True) -> Iterator[subprocess.Popen[str]]:
-    folder.mkdir(parents=True)
+def bridge_process(
+    folder: Path, model: str, port: int, *more: str, core: bool = True
+) -> Iterator[subprocess.Popen[str]]:
+    """A real bridge with its state in `folder`; on a core of its own where there is one."""
+    folder.mkdir(parents=True, exist_ok=True)
     flags = ["--llm", f"openai:simulated@{model}", "--tts", "none", "--json"]
     pinned = ["taskset", "-c", "1"] if core and (os.cpu_count() or 1) > 1 and _may_pin() else []
     command = [*pinned, sys.executable, "-m", "cloud_bridge.cli", "--listen", f"127.0.0.1:{port}", *flags, *more]
@@ -121,7 +124,8 @@ def _bridge(folder: Path, model: str, port: int, *more: str, core: bool = True) 
             drain.join(5)
 
 
-def _load(bridges: str, prefix: str, devices: int, seconds: float, turn_every: int) -> subprocess.Popen[str]:
+def load_process(bridges: str, prefix: str, devices: int, seconds: float, turn_every: int) -> subprocess.Popen[str]:
+    """Devices that live for `seconds`; what they saw is the one line that the process prints (`fleet_devices.live`)."""
     options = {"bridges": bridges, "prefix": prefix, "devices": devices, "seconds": seconds, "turn-every": turn_every}
     flags = [part for name, value in options.items() for part in (f"--{name}", str(value))]
     pinned = ["taskset", "-c", "0"] if (os.cpu_count() or 1) > 1 and _may_pin() else []
@@ -135,7 +139,8 @@ def _may_pin() -> bool:
 
 
 @contextmanager
-def _redis(folder: Path) -> Iterator[str]:
+def redis_process(folder: Path) -> Iterator[str]:
+    """A Redis of its own; its URL. Raises ToolAbsent."""
     program = shutil.which("redis-server")
     if program is None:
         raise ToolAbsent("install Debian's redis-server")
@@ -152,7 +157,7 @@ def _redis(folder: Path) -> Iterator[str]:
 
 
 @contextmanager
-def _model() -> Iterator[str]:
+def simulated_model() -> Iterator[str]:
     """SIMULATED: a server of OpenAI's format on a thread of its own."""
     ready, found = threading.Event(), list[Any]()
 

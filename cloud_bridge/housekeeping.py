@@ -9,6 +9,7 @@ import socket
 import sqlite3
 import time
 from collections.abc import Awaitable, Callable
+from functools import partial
 from typing import TYPE_CHECKING
 
 from cloud_bridge.erasure import LOOK_S, Erasures, Wish
@@ -77,17 +78,17 @@ async def erase_shared(history: History | None, here: Here, shared: SharedErasur
     async def rows(wish: Wish) -> dict[str, int]:
         if history is None:
             return {}
-        more = {"tenant": wish.tenant, "before_s": wish.at_s}
-        return {"rows": await asyncio.to_thread(history.forget, wish.device, wish.person, **more)}
+        erase = partial(history.forget, wish.device, wish.person, tenant=wish.tenant, before_s=wish.at_s)
+        return {"rows": await asyncio.to_thread(erase)}
 
     async def everything(wish: Wish) -> dict[str, int]:
         return await here(wish) | await rows(wish)
 
-    erase: Here = rows  # a bridge that just began holds nothing else from before
+    work: Here = rows  # a bridge that just began holds nothing else from before
     while True:
         try:
-            await shared.look(erase)
-            erase = everything
+            await shared.look(work)
+            work = everything
         except Exception as error:  # as above
             log.error("a wish of another bridge to erase waits: %s", _told(error))
         await asyncio.sleep(LOOK_S)

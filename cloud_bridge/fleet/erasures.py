@@ -46,7 +46,8 @@ class SharedErasures:
         """Fulfil what other bridges were asked since the last look; the first time, all that is still kept."""
         before_s = time.time() - self._keep_s
         await self._store.soon.zremrangebyscore(WISHES, 0, before_s)
-        there = [raw(packet) for packet in await self._store.soon.zrange(WISHES, 0, -1)]
+        kept: list[bytes] = await self._store.soon.zrange(WISHES, 0, -1)  # type: ignore[assignment]  # no scores
+        there = list(kept)
         self._done &= set(there)
         for packet in there:
             if packet in self._done:
