@@ -103,6 +103,11 @@ class Slot(Generic[T]):
             self._items.clear()
             self._room.ring()
 
+    @property
+    def rests_until_s(self) -> float:
+        """Before when nothing is wanted; in the past where everything is."""
+        return self._rest_until_s
+
     def close(self) -> None:
         """Wake every waiter; what lies in the slot can still be taken."""
         with self._lock:

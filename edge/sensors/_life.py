@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from edge.clock import now_s
 from edge.errors import MienError
-from edge.sensors.base import EndOfStream, Sensor, without_password
+from edge.sensors.base import EndOfStream, Resting, Sensor, without_password
 from edge.types import Frame
 
 log = logging.getLogger(__name__)
@@ -26,9 +26,18 @@ class Limits:
 
 
 class Life:
-    """Opens, reads and closes `sensor`; nobody else touches it. `deliver(life, frame)` is called for each frame."""
+    """Opens, reads and closes `sensor`; nobody else touches it. `deliver(life, frame)` is called for each frame.
 
-    def __init__(self, sensor: Sensor, limits: Limits, deliver: Callable[[Life, Frame], None]) -> None:
+    `pictures_from_s` tells before when pictures are not wanted.
+    """
+
+    def __init__(
+        self,
+        sensor: Sensor,
+        limits: Limits,
+        deliver: Callable[[Life, Frame], None],
+        pictures_from_s: Callable[[], float] = lambda: float("-inf"),
+    ) -> None:
         self.sensor = sensor
         self.stop = threading.Event()
         self.done = threading.Event()  # the sensor is closed, and this thread over
@@ -38,6 +47,7 @@ class Life:
         self.stalled = False
         self._limits = limits
         self._deliver = deliver
+        self._pictures_from_s = pictures_from_s
         self._call_deadline_s: float | None = None  # when the running device call must have come back
 
     def start(self) -> None:
@@ -82,7 +92,10 @@ class Life:
         self._call_deadline_s = now_s() + limits.open_s
         sensor.open()
         frame_due_s = now_s() + limits.open_s
+        resting = sensor if isinstance(sensor, Resting) else None
         while not self.stop.is_set():
+            if resting is not None:
+                resting.rest(self._pictures_from_s())
             patience_s = limits.open_s if self.first_frame_s is None else limits.stall_s
             self._call_deadline_s = now_s() + READ_S + patience_s
             try:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import Protocol, cast
+from typing import Protocol, cast, runtime_checkable
 
 from edge import plugin
 from edge.errors import ConfigError
@@ -39,6 +39,14 @@ class Sensor(Protocol):
 
     def close(self) -> None:
         """Let go of the source; may be called twice, and before `open`."""
+
+
+@runtime_checkable
+class Resting(Protocol):
+    """A sensor that can leave out pictures which nobody wants, and need not wake for them."""
+
+    def rest(self, until_s: float) -> None:
+        """Leave out pictures captured before `until_s` (monotonic); sound comes as always."""
 
 
 def from_text(text: str, *, paced: bool = True) -> Sensor:

@@ -62,6 +62,7 @@ class FileSensor:
         self._next: Frame | None = None
         self._containers: list[Any] = []
         self._start_s = 0.0
+        self._pictures_from_s = float("-inf")  # nobody wants those before
         self._end_s: float | None = None  # media time of the end of what was decoded
         self._fault: str | None = None
 
@@ -97,7 +98,7 @@ class FileSensor:
     def read(self, timeout_s: float) -> Frame | None:
         """The next frame in time order. Raises EndOfStream; before it MediaError, once, where the file is broken."""
         if self._next is None:
-            self._next = next(self._frames, None)
+            self._next = self._wanted()
         if self._next is None:
             self._finish()
             raise EndOfStream(f"{self.path} ended")
@@ -108,8 +109,19 @@ class FileSensor:
             if wait_s > timeout_s:
                 return None
         frame, self._next = self._next, None
-        self._end_s = max(self._end_s or 0.0, _due_s(frame) - self._start_s)
         return frame
+
+    def _wanted(self) -> Frame | None:
+        for frame in self._frames:
+            self._end_s = max(self._end_s or 0.0, _due_s(frame) - self._start_s)
+            if isinstance(frame, AudioFrame) or frame.t_s >= self._pictures_from_s:
+                return frame
+        return None
+
+    def rest(self, until_s: float) -> None:
+        """Leave out pictures before `until_s` where the file plays like a camera."""
+        if self._paced:
+            self._pictures_from_s = until_s
 
     def close(self) -> None:
         """Close the file."""

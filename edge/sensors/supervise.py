@@ -8,6 +8,7 @@ that fails, stalls or is unplugged is opened anew after a pause with full jitter
 from __future__ import annotations
 
 import logging
+import math
 import random
 import threading
 from collections.abc import Callable
@@ -192,7 +193,8 @@ class Supervised:
 
     def _begin(self) -> Life:
         sensor, self._first = self._first or self._make(), None
-        life = Life(sensor, self._limits, self._deliver)
+        video = self._video
+        life = Life(sensor, self._limits, self._deliver, lambda: -math.inf if video is None else video.rests_until_s)
         with self._lock:
             self._life = life
         if self.state != "failing":

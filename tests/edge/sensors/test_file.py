@@ -389,3 +389,16 @@ def test_a_picture_is_converted_only_when_it_is_looked_at(tmp_path: Path, monkey
     assert pictures[0].pixels is pictures[0].pixels
     assert len(converted) == 1
     sensor.close()
+
+
+@pytest.mark.parametrize("paced", [True, False])
+def test_pictures_that_nobody_wants_are_left_out_and_sound_is_not(tmp_path: Path, paced: bool) -> None:
+    """While sight rests a paced file wakes nobody for pictures; read as fast as possible it gives every one."""
+    sensor = opened(make(tmp_path / "a.mp4", seconds=0.6), paced=paced)
+    begun_s = clock.now_s() if paced else 0.0
+    sensor.rest(begun_s + 0.3)
+    heard, seen, errors = drain(sensor)
+    assert not errors
+    assert seen[0].t_s - begun_s == pytest.approx(0.3 if paced else 0.0, abs=0.1)
+    assert len(seen) == pytest.approx(8 if paced else 15, abs=2)
+    assert heard[-1].end_s - heard[0].t_s == pytest.approx(0.6, abs=0.1)
