@@ -15,9 +15,9 @@ from pathlib import Path
 
 from benchmarks.report import commit, machine
 from cloud_bridge import choose
-from cloud_bridge.answer import Tools
 from cloud_bridge.conversation import Conversation
 from cloud_bridge.ingest.base import Device
+from cloud_bridge.plan import Tools
 from cloud_bridge.prompt import fixed
 from cloud_bridge.providers.base import LanguageModel
 from cloud_bridge.settings import read

@@ -24,11 +24,11 @@ from benchmarks.reply_overhead import overhead
 from benchmarks.report import Result
 from benchmarks.simulated_cloud import DelayedLink, SimulatedModel, SimulatedVoice
 from cloud_bridge import choose, opening
-from cloud_bridge.answer import Tools
 from cloud_bridge.conversation import Conversation
 from cloud_bridge.ingest import grpc
 from cloud_bridge.ingest.base import Handler
 from cloud_bridge.ingest.session import Sessions
+from cloud_bridge.plan import Tools
 from cloud_bridge.prompt import fixed
 from cloud_bridge.settings import read
 from cloud_bridge.speech import Speech, cache_folder

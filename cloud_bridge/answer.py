@@ -6,75 +6,21 @@ import asyncio
 import contextlib
 import logging
 import time
-from collections.abc import AsyncGenerator, Callable, Sequence
-from dataclasses import asdict, dataclass, field
+from collections.abc import AsyncGenerator, Callable
+from dataclasses import asdict
 
-from cloud_bridge import guard, prompt
-from cloud_bridge.breaker import Breaker
-from cloud_bridge.cost import Price
 from cloud_bridge.errors import ModelAbsent, ProviderError, without_content
 from cloud_bridge.ingest.base import Link
-from cloud_bridge.providers.base import LanguageModel, Message, Sound, Usage
+from cloud_bridge.plan import Plan, Report, Tools
+from cloud_bridge.providers.base import Sound, Usage
 from cloud_bridge.sender import Sender
-from cloud_bridge.sentences import Sentences
-from cloud_bridge.speech import Speech
-from cloud_bridge.tone import Tone
+from cloud_bridge.thought import Thought
 
 _log = logging.getLogger(__name__)
 
-_ENDS = (".", "!", "?", "…")
-_MOST_CHARACTERS = 12 * prompt.ANSWER_TOKENS  # of one answer: some servers know no limit
 WORDS_S = 2.0  # after the turn's end, how long its words are waited for
 NEXT_SENTENCE_S = 6.0
 HELD_S = 6.0  # what was begun too early is kept so long: it holds a place at the model
-
-
-@dataclass(slots=True)
-class Tools:
-    """What answers are made with; shared by all sessions."""
-
-    model: LanguageModel
-    speech: Speech | None  # None: text only
-    breaker: Breaker = field(default_factory=Breaker)
-    price: Price | None = None  # of the model's tokens
-    hurried: bool = True  # a person waits; False: whatever comes is waited for
-
-    @property
-    def patience_s(self) -> float:
-        """How long after the turn's end the model may be silent before the tone's own sentence is said."""
-        if not self.hurried:
-            return 600.0
-        return 12.0 if self.model.continues else 5.0  # one that runs on this machine shares it
-
-
-@dataclass(frozen=True, slots=True)
-class Plan:
-    """What is answered, and how."""
-
-    turn: int
-    words: str
-    question: str  # the words with their tone, as the model is asked
-    tone: Tone
-    opening: str
-    messages: Sequence[Message]  # none: the model is not asked
-    closing: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Report:
-    """How an answer went: no content, only names and times. `ms`: stage → milliseconds after the turn's end."""
-
-    turn: int
-    outcome: str  # answered, fallback, cancelled, broken
-    tone: str
-    speculative: bool
-    ms: dict[str, int]
-    failure: str | None
-    at_s: float  # of the turn's end, seconds since 1970
-    model: str
-    tokens: dict[str, int]  # as the provider counted them; empty: it told no count
-    pieces: int  # of the model's text, which are about its tokens
-    cost: float | None  # US dollars
 
 
 class Answer:
@@ -96,7 +42,6 @@ class Answer:
         self.plan = plan
         self.speculative = speculative
         self.said: list[str] = []  # sentences that went out
-        self.pieces = 0  # of the model's text, for counting waste
         self._tools = tools
         self._sender = Sender(link, plan.turn)
         self._done = done
@@ -111,6 +56,7 @@ class Answer:
         self._ready = False  # the first sound of the answer is there
         self._answered = False  # something of the model's went out
         self._expired = False
+        self._thought: Thought | None = None
         self._task: asyncio.Task[None] | None = None
 
     # ------------------------------------------------------------ from outside
@@ -148,8 +94,14 @@ class Answer:
 
     @property
     def held(self) -> bool:
-        """Whether it was begun early, and can still be released."""
-        return not self.released and not self._expired
+        """Whether it was begun early, and is worth being released."""
+        failed = self._thought is not None and self._thought.failed
+        return not self.released and not self._expired and not failed
+
+    @property
+    def pieces(self) -> int:
+        """How much of the model's text came."""
+        return self._thought.pieces if self._thought is not None else 0
 
     async def drop(self) -> None:
         """Stop at once. Returns when nothing more is sent."""
@@ -221,67 +173,12 @@ class Answer:
 
     async def _think(self, out: asyncio.Queue[str | Exception | None]) -> None:
         """The model's text, cut into sentences."""
-        model, breaker = self._tools.model, self._tools.breaker
         if self.waits:
             with contextlib.suppress(TimeoutError):  # then it is answered without words
                 await asyncio.wait_for(self._asked.wait(), WORDS_S)
             self._asked.set()
-        if not self.plan.messages:
-            await self._close(out)
-            return
-        cutter = Sentences(eager=True)
-        count, most, said, written = 0, self.plan.tone.sentences, 0, 0
-        last = ""
-        try:
-            if not breaker.closed():
-                raise ProviderError(f"{model.name} failed several times and rests for a moment")
-            self._mark("model_asked")
-            stream = model.stream(self.plan.messages, prompt.ANSWER_TOKENS, self._used)
-            async with contextlib.aclosing(stream) as pieces:
-                async for piece in pieces:
-                    self._mark("model_first")
-                    self.pieces += 1
-                    written += len(piece)
-                    for sentence in cutter.feed(piece):
-                        last = sentence
-                        count += sentence.endswith(_ENDS)  # a clause that left early is not counted
-                        said += await self._say(sentence, out)
-                        if count >= most:
-                            break
-                    if count >= most or written > _MOST_CHARACTERS:
-                        break
-            rest = cutter.flush() if count < most else []
-            for last in rest:
-                # A sentence that the token limit cut off is said only where there is no other, or it was begun.
-                if last.endswith(_ENDS) or count == 0:
-                    said += await self._say(last, out)
-            if not last:
-                raise ProviderError(f"{model.name} gave an empty answer")
-            if not said and not self.plan.closing:  # all that it wrote was refused
-                await out.put(self.plan.tone.fallback)
-            breaker.good()
-            await self._close(out)
-        except (ProviderError, ModelAbsent) as error:
-            breaker.bad()
-            await out.put(error)
-        except Exception as error:
-            breaker.bad()
-            _log.error("%s broke: %s", model.name, without_content(error))
-            await out.put(ProviderError(f"{model.name} broke: {type(error).__name__}"))
-        self._mark("model_done")
-
-    async def _say(self, sentence: str, out: asyncio.Queue[str | Exception | None]) -> bool:
-        """Pass a sentence of the model on, unless it may not be said."""
-        if self._tools.model.small and guard.refuses(sentence, self.plan.words):
-            return False
-        self._mark("model_sentence")
-        await out.put(sentence)
-        return True
-
-    async def _close(self, out: asyncio.Queue[str | Exception | None]) -> None:
-        if self.plan.closing:
-            await out.put(self.plan.closing)
-        await out.put(None)
+        self._thought = Thought(self.plan, self._tools, self._used, self._mark)
+        await self._thought.run(out)
 
     async def _voice(
         self, sentences: asyncio.Queue[str | Exception | None], out: asyncio.Queue[str | Sound | Exception | None]

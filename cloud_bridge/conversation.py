@@ -10,10 +10,11 @@ from contextlib import suppress
 from dataclasses import asdict, dataclass
 
 from cloud_bridge import opening, prompt, tone
-from cloud_bridge.answer import Answer, Plan, Report, Tools
+from cloud_bridge.answer import Answer
 from cloud_bridge.errors import BridgeError
 from cloud_bridge.handover import Handover
 from cloud_bridge.ingest.base import Device, Effect, Link
+from cloud_bridge.plan import Plan, Report, Tools
 from cloud_bridge.record import Record
 from cloud_bridge.sessions import Memories, Memory, Session
 from edge.wire import mien_pb2

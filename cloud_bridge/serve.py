@@ -16,7 +16,6 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from cloud_bridge import choose, engine, housekeeping, opening, prompt, surfaces
-from cloud_bridge.answer import Report, Tools
 from cloud_bridge.conversation import Conversation
 from cloud_bridge.cost import Price
 from cloud_bridge.erasure import Wish
@@ -27,6 +26,7 @@ from cloud_bridge.history import History
 from cloud_bridge.ingest import grpc, mqtt
 from cloud_bridge.ingest.base import Device, Tls
 from cloud_bridge.ingest.session import Sessions
+from cloud_bridge.plan import Report, Tools
 from cloud_bridge.presence import Presence
 from cloud_bridge.providers.base import LanguageModel
 from cloud_bridge.record import Record

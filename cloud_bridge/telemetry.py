@@ -11,9 +11,9 @@ import os
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from cloud_bridge.answer import Report
 from cloud_bridge.errors import ModelAbsent
 from cloud_bridge.ingest.base import Device
+from cloud_bridge.plan import Report
 from cloud_bridge.stages import BRIDGE, DEVICE, Stage, stages
 
 _ENDPOINTS = ("OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT")

@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 
 from benchmarks.simulated_cloud import SimulatedModel, SimulatedVoice
-from cloud_bridge.answer import Report, Tools
 from cloud_bridge.conversation import Conversation
 from cloud_bridge.ingest.base import Device
+from cloud_bridge.plan import Report, Tools
 from cloud_bridge.providers.base import Message
 from cloud_bridge.speech import Speech
 from cloud_bridge.tone import TONES
@@ -179,6 +179,20 @@ async def test_an_end_that_meets_a_guess_giving_up_is_answered(stage: Stage, mon
     await stage.say(pb.TURN_END, words="So")
     await stage.finished()
     assert stage.told[-1].outcome == "answered"
+
+
+async def test_a_guess_that_failed_is_asked_anew(stage: Stage) -> None:
+    """What went wrong while the person still spoke costs the answer nothing but its lead."""
+    answer, stage.model.answer = stage.model.answer, None
+    await stage.say(pb.TURN_MAYBE, words="Are you there?")
+    held = stage.talk._sessions[DEVICE].answer
+    assert held is not None
+    await soon(lambda: not held.held)
+    stage.model.answer = answer
+    await stage.say(pb.TURN_END, words="Are you there?")
+    await stage.finished()
+    assert stage.told[-1].outcome == "answered"
+    assert len(stage.model.asked) == 2
 
 
 async def test_a_model_without_an_end_is_left(stage: Stage) -> None:

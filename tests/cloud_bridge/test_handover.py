@@ -14,11 +14,11 @@ import pytest
 
 from benchmarks.simulated_cloud import SimulatedModel
 from cloud_bridge import handover
-from cloud_bridge.answer import Tools
 from cloud_bridge.conversation import Conversation
 from cloud_bridge.errors import SettingError
 from cloud_bridge.handover import Handover
 from cloud_bridge.ingest.base import Device
+from cloud_bridge.plan import Tools
 from edge.wire import mien_pb2 as pb
 from tests.cloud_bridge.test_conversation import RecordingLink
 

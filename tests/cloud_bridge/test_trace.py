@@ -11,10 +11,10 @@ from xml.etree import ElementTree
 import pytest
 
 from cloud_bridge import cli
-from cloud_bridge.answer import Report
 from cloud_bridge.cost import Price
 from cloud_bridge.history import History
 from cloud_bridge.ingest.base import Device
+from cloud_bridge.plan import Report
 from cloud_bridge.stages import link_ms, stages
 from cloud_bridge.telemetry import Telemetry
 
