@@ -20,6 +20,7 @@ from edge.budget import Budget
 from edge.errors import MienError, TransportError
 from edge.identity import Identity
 from edge.outbox import Outbox
+from edge.reply_cursor import ReplyCursor
 from edge.transports.base import TlsFiles, Transport
 from edge.wire import mien_pb2
 from edge.wire.backoff import Backoff
@@ -37,7 +38,6 @@ RETURN_S = 300.0  # on a spare URI, the first one is tried again after so long
 RENEW_EVERY_S = 3_600.0  # whether the certificate is due is looked at so often
 _TICK_S = 0.25
 _PACKET_OVERHEAD = 64  # bytes of headers (HTTP/2 or MQTT, TCP, IP) that the budget counts per packet
-_RECEIVED_EVERY = 16  # reply chunks
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,10 +84,7 @@ class Uplink:
         self._budget = Budget(bytes_per_hour)
         self._ack_s = ack_s
         self._backoff = backoff or Backoff()
-        self._session = 0
-        self._cursor = (0, 0)  # reply, chunk that is expected next
-        self._heard_turn = 0
-        self._offset = 0  # reply ids begin again with a session of the bridge; `on_reply` sees them go on
+        self._cursor = ReplyCursor()
         self._cancelled = 0
         self._sent: OrderedDict[tuple[int, int], float] = OrderedDict()  # in flight → when
         self._window = WINDOW  # halved where a broker on the way drops, and grown again by what is acknowledged
@@ -210,14 +207,11 @@ class Uplink:
         """Connect to `uri` and work until it breaks."""
         hello = mien_pb2.Hello()
         hello.CopyFrom(self._hello)
-        hello.resume_session, hello.cancelled_turn = self._session, self._cancelled
-        hello.resume_reply, hello.resume_chunk = self._cursor
-        hello.heard_turn = self._heard_turn
+        hello.cancelled_turn = self._cancelled
+        self._cursor.resume(hello)
         transport: Transport = await plugin.load("edge.transports", uri.scheme).connect(uri, hello, tls=self._tls)
         try:
-            if transport.welcome.session != self._session:
-                self._offset += self._cursor[0]
-                self._session, self._cursor = transport.welcome.session, (0, 0)
+            self._cursor.begin(transport.welcome.session)
             self.counts["connects"] += 1
             self.state = LinkState("online", uri.text)
             self._heard_s = clock.now_s()
@@ -273,7 +267,10 @@ class Uplink:
                     self.counts["missing"] += 1
                     self._mend_order()
                 case "reply":
-                    self._take_reply(downlink.reply)
+                    self.counts["replies"] += 1
+                    if (received := self._cursor.take(downlink.reply)) is not None:
+                        self._say(mien_pb2.Uplink(received=received))
+                    self._call(self._on_reply, downlink.reply)
                 case "command":
                     self._call(self._on_command, downlink.command)
 
@@ -317,21 +314,6 @@ class Uplink:
         self._sent.clear()
         self._rewound_s = clock.now_s()
         self._outbox.rewind()
-
-    def _take_reply(self, reply: mien_pb2.Reply) -> None:
-        self.counts["replies"] += 1
-        number, expected = self._cursor
-        if reply.reply == number and reply.chunk == expected:
-            self._cursor = (number, expected + 1)
-        elif reply.reply > number:
-            self._cursor = (reply.reply, 1 if reply.chunk == 0 else 0)
-        if reply.final:
-            self._heard_turn = max(self._heard_turn, reply.turn)
-        if reply.final or reply.chunk % _RECEIVED_EVERY == _RECEIVED_EVERY - 1:
-            upto = mien_pb2.Received(reply=self._cursor[0], chunk=max(0, self._cursor[1] - 1))
-            self._say(mien_pb2.Uplink(received=upto))
-        reply.reply += self._offset
-        self._call(self._on_reply, reply)
 
     def _call(self, function: Callable[[T], None], argument: T) -> None:
         try:
