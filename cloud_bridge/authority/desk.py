@@ -12,6 +12,7 @@ import asyncio
 import contextlib
 import json
 import logging
+import socket
 import ssl
 from collections import Counter
 from collections.abc import Sequence
@@ -26,6 +27,7 @@ log = logging.getLogger(__name__)
 DEFAULT_PORT = 50_052
 _LINE = 16_384  # bytes
 _PATIENCE_S = 10.0
+_AGAIN_S = 0.1
 _AT_ONCE = 32  # devices that are answered
 _SOCKETS = 256  # connections, of which nobody knows yet who it is; one more is closed unheard
 
@@ -42,9 +44,10 @@ class Desk:
         self.counts: Counter[str] = Counter()
         self.port = 0
         self._authority = authority
-        self._open = 0
-        self._server: asyncio.Server | None = None
-        self._context: ssl.SSLContext | None = None
+        self._answering = 0
+        self._serving: set[asyncio.Task[None]] = set()
+        self._listening: socket.socket | None = None
+        self._accepting: asyncio.Task[None] | None = None
 
     async def start(self, address: str, hosts: Sequence[str]) -> None:
         """Listen on `host:port` (0: any) with a certificate for `hosts`. Raises ListenError."""
@@ -54,51 +57,81 @@ class Desk:
         context.load_cert_chain(certificate, key)
         context.load_verify_locations(self._authority.ca)
         context.verify_mode = ssl.CERT_OPTIONAL  # who enrolls has none yet; who renews must show its own
-        self._context = context
         host, _, port = address.rpartition(":")
+        host = host.strip("[]")
         try:
-            # TLS begins only once a connection is counted: unfinished handshakes are what a flood is made of.
-            self._server = await asyncio.start_server(self._serve, host.strip("[]"), int(port), limit=_LINE)
+            family = socket.AF_INET6 if ":" in host else socket.AF_INET
+            self._listening = socket.create_server((host, int(port)), family=family, backlog=_SOCKETS)
         except (OSError, OverflowError) as error:
             reason = getattr(error, "strerror", None) or error
             raise ListenError(f"cannot enroll devices on {address}: {reason}") from error
-        self.port = int(self._server.sockets[0].getsockname()[1])
+        self._listening.setblocking(False)
+        self.port = int(self._listening.getsockname()[1])
+        self._accepting = asyncio.create_task(self._accept(self._listening, context), name="enrolment desk")
 
     async def stop(self) -> None:
         """Listen no more."""
-        if self._server is not None:
-            self._server.close()
-            await self._server.wait_closed()
-
-    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        if self._open >= _SOCKETS:
-            self.counts["busy"] += 1
-            writer.transport.abort()
+        if self._listening is None or self._accepting is None:
             return
-        self._open += 1
+        tasks = [self._accepting, *self._serving]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        self._listening.close()
+
+    async def _accept(self, listening: socket.socket, context: ssl.SSLContext) -> None:
+        """Take connections. They are counted before TLS begins: unfinished handshakes are what a flood is made of."""
+        loop = asyncio.get_running_loop()
+        while True:
+            try:
+                connection, _ = await loop.sock_accept(listening)
+            except OSError as error:  # the caller was gone at once, or no descriptor is left
+                log.warning("an enrolment could not be taken: %s", error.strerror)
+                await asyncio.sleep(_AGAIN_S)
+                continue
+            if len(self._serving) >= _SOCKETS:
+                self.counts["busy"] += 1
+                connection.close()
+                continue
+            task = asyncio.create_task(self._serve(connection, context), name="enrolment")
+            self._serving.add(task)
+            task.add_done_callback(self._serving.discard)
+
+    async def _serve(self, connection: socket.socket, context: ssl.SSLContext) -> None:
+        # Not `start_tls`: with uvloop it loses what the device says first.
+        loop = asyncio.get_running_loop()
+        reader = asyncio.StreamReader(limit=_LINE)
+        protocol = asyncio.StreamReaderProtocol(reader)
         try:
             async with asyncio.timeout(_PATIENCE_S):
-                assert self._context is not None
-                await writer.start_tls(self._context, ssl_handshake_timeout=_PATIENCE_S)
-                if self._open > _AT_ONCE:
-                    self.counts["busy"] += 1
-                    answer = {"error": "too many devices enroll at once: try again"}
-                else:
-                    try:
-                        line = await reader.readline()
-                    except ValueError:  # it is too long
-                        line = b""
-                    shown = writer.get_extra_info("ssl_object").getpeercert(True)
-                    answer = await asyncio.to_thread(self.answer, line, shown)
-                writer.write(json.dumps(answer).encode() + b"\n")
-                await writer.drain()
+                transport, _ = await loop.connect_accepted_socket(lambda: protocol, connection, ssl=context)
+                writer = asyncio.StreamWriter(transport, protocol, reader, loop)
+                try:
+                    await self._reply(reader, writer)
+                finally:
+                    writer.close()
+                    with contextlib.suppress(OSError):  # the device has hung up already
+                        await writer.wait_closed()
         except (OSError, TimeoutError):
             self.counts["malformed"] += 1
-        finally:
-            self._open -= 1
-            writer.close()
-            with contextlib.suppress(OSError):
-                await writer.wait_closed()
+
+    async def _reply(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        try:
+            line = await reader.readline()
+        except ValueError:  # it is too long
+            line = b""
+        if self._answering >= _AT_ONCE:
+            self.counts["busy"] += 1
+            answer = {"error": "too many devices enroll at once: try again"}
+        else:
+            self._answering += 1
+            try:
+                shown = writer.get_extra_info("ssl_object").getpeercert(True)
+                answer = await asyncio.to_thread(self.answer, line, shown)
+            finally:
+                self._answering -= 1
+        writer.write(json.dumps(answer).encode() + b"\n")
+        await writer.drain()
 
     def answer(self, line: bytes, shown: bytes | None) -> dict[str, Any]:
         """The answer to one line; `shown`: the checked certificate of who asks, as DER."""

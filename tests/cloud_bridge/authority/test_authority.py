@@ -8,10 +8,12 @@ import json
 import sqlite3
 import ssl
 import time
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
+import uvloop
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
@@ -22,7 +24,7 @@ from cloud_bridge.authority.authority import Authority
 from cloud_bridge.authority.certificates import BadRequest, holder
 from cloud_bridge.authority.desk import Desk
 from cloud_bridge.errors import BridgeError, ListenError, SettingError
-from edge.identity import _request
+from edge.identity import Identity, _request
 from tests.sim.wait import soon
 
 
@@ -270,6 +272,30 @@ def test_a_file_that_another_holds_is_told_to_the_device(authority: Authority) -
     assert desk.answer(line, None)["device"] == "car-7"
 
 
+@pytest.mark.parametrize("new_loop", [asyncio.new_event_loop, uvloop.new_event_loop])
+def test_devices_that_enroll_at_once_are_all_served(
+    authority: Authority, tmp_path: Path, new_loop: Callable[[], asyncio.AbstractEventLoop]
+) -> None:
+    """On the loop of the tests and on the bridge's own: what a device says first comes before anybody listens."""
+    claims = [authority.claim(f"car-{n}") for n in range(16)]
+
+    async def serve() -> None:
+        desk = Desk(authority)
+        await desk.start("127.0.0.1:0", ["localhost"])
+        address, loop = f"localhost:{desk.port}", asyncio.get_running_loop()
+        with ThreadPoolExecutor(16) as devices:
+            enrolling = (
+                loop.run_in_executor(devices, Identity(tmp_path / str(n)).enroll, address, claim)
+                for n, claim in enumerate(claims)
+            )
+            await asyncio.gather(*enrolling)
+        await desk.stop()
+        assert desk.counts == {"enrolled": 16}
+
+    with asyncio.Runner(loop_factory=new_loop) as runner:
+        runner.run(serve())
+
+
 async def test_a_port_that_cannot_be_is_told(authority: Authority) -> None:
     """In a line, as any other address that cannot be had."""
     with pytest.raises(ListenError, match="99999"):
@@ -293,14 +319,14 @@ async def test_a_flood_of_sockets_that_say_nothing_stays_small(
     desk = Desk(authority)
     await desk.start("127.0.0.1:0", ["localhost"])
     silent = [await asyncio.open_connection("127.0.0.1", desk.port) for _ in range(4)]
-    await soon(lambda: desk._open == 4)
+    await soon(lambda: len(desk._serving) == 4)
     more, _ = await asyncio.open_connection("127.0.0.1", desk.port)
     with contextlib.suppress(ConnectionResetError):
         assert await asyncio.wait_for(more.read(1), 5) == b""
     assert desk.counts["busy"] == 1
     for _, writer in silent:
         writer.close()
-    await soon(lambda: desk._open == 0)
+    await soon(lambda: not desk._serving)
     context = ssl.create_default_context(cafile=authority.ca)
     reader, writer = await asyncio.open_connection("localhost", desk.port, ssl=context)
     writer.write(b'{"ask": "ca"}\n')
