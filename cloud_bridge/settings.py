@@ -59,14 +59,20 @@ class Settings(BaseModel):
 
 
 def read(flags: Mapping[str, Any], file: str | None = None) -> Settings:
-    """Settings from `flags` (None: not given), the variables MIEN_LLM, MIEN_TTS and MIEN_LISTEN, and `file`.
+    """Settings from `flags` (None: not given), the variables MIEN_LLM, …_TTS, …_LISTEN, …_REDIS and …_BROKER, and `file`.
 
     Raises SettingError, naming the key.
     """
     merged: dict[str, Any] = {}
     if file is not None:
         merged |= read_toml(file)
-    for key, variable in (("llm", "MIEN_LLM"), ("tts", "MIEN_TTS"), ("listen", "MIEN_LISTEN"), ("redis", "MIEN_REDIS")):
+    for key, variable in (
+        ("llm", "MIEN_LLM"),
+        ("tts", "MIEN_TTS"),
+        ("listen", "MIEN_LISTEN"),
+        ("redis", "MIEN_REDIS"),
+        ("broker", "MIEN_BROKER"),
+    ):
         if value := os.environ.get(variable):
             merged[key] = value
     merged |= {key: value for key, value in flags.items() if value is not None}

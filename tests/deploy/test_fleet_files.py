@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import yaml
 
@@ -55,10 +56,15 @@ def test_every_bridge_of_the_composition_gets_flags_that_it_knows() -> None:
             assert source.startswith(".") or source in found["volumes"], (name, source)
 
 
-def test_only_one_bridge_joins_the_broker() -> None:
-    """Bridges do not share a broker's subscriptions: two would each take every envelope."""
-    joined = [name for name, one in compose()["services"].items() if "--broker" in str(one.get("command", ""))]
-    assert joined == ["bridge-mqtt"]
+def test_each_bridge_is_a_user_of_its_own_at_the_broker() -> None:
+    """The broker knows each, and the access list gives a device what is its own alone."""
+    bridges = [one for name, one in compose()["services"].items() if name.startswith("bridge")]
+    users = {urlsplit(one["environment"]["MIEN_BROKER"]).username for one in bridges}
+    assert len(users) == len(bridges)
+    rules = (DEPLOY / "compose" / "acl").read_text().splitlines()
+    assert {rule.split()[1] for rule in rules if rule.startswith("user")} == users
+    assert "acl_file /mosquitto/acl" in (DEPLOY / "compose" / "mosquitto.conf").read_text()
+    assert all("%u" in rule for rule in rules if rule.startswith("pattern"))
 
 
 def test_the_chart_renders_to_objects_that_fit_each_other() -> None:
