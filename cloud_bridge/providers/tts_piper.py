@@ -108,7 +108,7 @@ class Piper:
                     part["pcm"] = await worker.stdout.readexactly(size)
                 if (parts := self._waiting.get(part["id"])) is not None:
                     parts.put_nowait(part)
-        except (asyncio.IncompleteReadError, ValueError, KeyError):
+        except (asyncio.IncompleteReadError, ValueError, KeyError, TypeError):
             pass  # it died in the middle of a part, or what it says cannot be followed any more
         finally:
             self._alive = False  # the next sentence starts another

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import importlib.util
+import sys
 from array import array
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -116,3 +117,18 @@ async def test_a_broken_voice_file_is_named(tmp_path: Path) -> None:
     voice = Piper(model, files()[1])
     with pytest.raises(ModelAbsent, match=r"broken\.onnx"):
         await voice.start()
+
+
+@pytest.mark.parametrize("nonsense", ["{}", "nonsense", '{"id": 1, "bytes": "many"}', "x" * 70_000])
+async def test_a_worker_that_cannot_be_followed_is_left(tmp_path: Path, nonsense: str) -> None:
+    """Whatever it says: the sentence fails at once, and the next one starts another worker."""
+    worker = tmp_path / "worker.py"
+    worker.write_text(f"import sys\nprint('ready', flush=True)\nfor _ in sys.stdin: print({nonsense!r}, flush=True)\n")
+    voice = Piper(*files())
+    voice._command = [sys.executable, str(worker)]
+    try:
+        for _ in range(2):
+            with pytest.raises(ProviderError, match="its process ended"):
+                await asyncio.wait_for(spoken(voice, "Hello."), 10)
+    finally:
+        await voice.close()

@@ -1,0 +1,40 @@
+"""What the device tells of the replies that it plays."""
+
+from __future__ import annotations
+
+import threading
+from typing import Any
+
+from edge.answer import Answer
+from edge.config import Config
+from edge.wire import mien_pb2
+from edge.wire.envelope import Sealer
+
+
+def answer(said: list[dict[str, Any]]) -> Answer:
+    """Of a device without a bridge; what it tells goes into `said`."""
+
+    def say(_kind: str, facts: dict[str, Any]) -> None:
+        said.append(facts)
+
+    config = Config().updated(outputs=["none"])
+    return Answer(config, Sealer("kitchen"), say, out=None, on_command=lambda _: None)
+
+
+def test_the_first_sound_of_a_reply_is_told_once() -> None:
+    """Several threads look whether the device speaks; each turn's first sound is one line, for as long as it runs."""
+    said: list[dict[str, Any]] = []
+    device = answer(said)
+    for turn in range(1, 60):
+        device._replies.turn_ended(turn, 0.0)
+        sound = mien_pb2.Audio(sample_rate=16_000, pcm16=bytes(2))
+        device._reply(mien_pb2.Reply(reply=turn, turn=turn, audio=sound))
+        device._reply(mien_pb2.Reply(reply=turn, turn=turn, chunk=1, final=True))
+        threads = [threading.Thread(target=lambda: device.speaking) for _ in range(4)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+    assert [facts["turn"] for facts in said if "audio_start_ms" in facts] == list(range(1, 60))
+    assert len(device._told_audio) < 20
+    device.close()
