@@ -19,7 +19,7 @@ from typing import Any
 import av
 import numpy as np
 
-from benchmarks import peers as peers_
+from benchmarks import loop_peers
 from benchmarks.report import Result
 from edge.errors import SensorError
 from edge.sensors.base import EndOfStream
@@ -29,6 +29,7 @@ from models import card as cards
 
 NEEDS_DATA = True
 _WIDTH, _HEIGHT, _FPS = 640, 480, 30
+_RUN_S = 600.0  # a clip takes as long as it plays; what takes this long hangs
 
 
 def measure(data: Path | None, *, quick: bool, peers: bool) -> Result:
@@ -42,7 +43,11 @@ def measure(data: Path | None, *, quick: bool, peers: bool) -> Result:
         without = _run(talking, Path(scratch), "--no-words")
         spoken = _run(talking, Path(scratch), "--words")
         nobody = _run(idle, Path(scratch), "--no-words")
-        others, missing = _peers(clips[:1] if quick else clips, Path(scratch)) if peers else ({}, {})
+        others: dict[str, dict[str, float]] = {}
+        missing: dict[str, str] = {}
+        if peers:
+            moments = list(_moments(clips[:1] if quick else clips))
+            others, missing = loop_peers.beside(moments, data, Path(scratch), quick=quick)
     metrics = {
         "talking_pct_core": without["cpu_pct_core"],
         "idle_pct_core": nobody["cpu_pct_core"],
@@ -59,48 +64,6 @@ def measure(data: Path | None, *, quick: bool, peers: bool) -> Result:
     return Result(metrics, others, detail | ({"not_measured": missing} if missing else {}))
 
 
-def _peers(clips: list[Path], scratch: Path) -> tuple[dict[str, dict[str, float]], dict[str, str]]:
-    """Per peer its figures, ours beside them as `ours_…`; and why a peer is missing.
-
-    openSMILE computes eGeMAPS of three seconds, without any affect, where we give features and affect of the last three
-    seconds, four times a second: compared per second of sound (its windows once each) and per estimate.
-    """
-    moments = list(_moments(clips))
-    sound, pictures = scratch / "sound.npy", scratch / "pictures.npy"
-    heard = np.concatenate([one for _, one in moments]).astype(np.float32)
-    np.save(sound, np.tile(heard, -(-12 * SAMPLE_RATE // len(heard))))  # four windows of three seconds at least
-    np.save(pictures, np.stack([one for one, _ in moments[::2]]))
-    ours = {
-        what: _ours(what, file) for what, file in (("voice", sound), ("face", pictures), ("face_adaptive", pictures))
-    }
-    asked: tuple[tuple[str, str, Path, str, dict[str, str]], ...] = (
-        ("opensmile", "voice", sound, "voice", {"cpu_ms_per_window": "cpu_ms_per_estimate"}),
-        ("fer", "emotion", pictures, "face", {}),
-        ("mediapipe", "mesh_memory", pictures, "face", {}),
-    )
-    found: dict[str, dict[str, float]] = {}
-    missing: dict[str, str] = {}
-    for name, script, file, what, named in asked:
-        try:
-            theirs = peers_.ask(name, script, file)
-        except peers_.PeerMissing as error:
-            missing[name] = str(error)
-            continue
-        mine = {f"ours_{key}": ours[what][named.get(key, key)] for key in theirs if named.get(key, key) in ours[what]}
-        if name == "fer":
-            theirs["cpu_ms_per_picture_as_deployed"] = theirs["cpu_ms_per_picture"]
-            mine["ours_cpu_ms_per_picture_as_deployed"] = ours["face_adaptive"]["cpu_ms_per_picture"]
-        found[peers_.PEERS[name].title] = theirs | mine
-    return found, missing
-
-
-def _ours(what: str, file: Path) -> dict[str, float]:
-    command = [sys.executable, "-m", "benchmarks.peer_ours", what, str(file)]
-    done = subprocess.run(command, capture_output=True, text=True, check=True)
-    found: dict[str, float] = json.loads(done.stdout.splitlines()[-1])
-    return found
-
-
 def _run(clip: Path, scratch: Path, words: str) -> dict[str, Any]:
     """The summary of one process. Its CPU share is counted from the first frame on: loading is start-up."""
     command = [sys.executable, "-m", "edge.cli", "replay", str(clip), "--consent", "--json", words]
@@ -109,6 +72,7 @@ def _run(clip: Path, scratch: Path, words: str) -> dict[str, Any]:
         capture_output=True,
         text=True,
         check=True,
+        timeout=_RUN_S,
         env={**os.environ, "MIEN_STATE": str(scratch)},
         preexec_fn=lambda: os.sched_setaffinity(0, {min(os.sched_getaffinity(0))}),
     )

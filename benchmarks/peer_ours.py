@@ -1,9 +1,10 @@
-"""Our side of a comparison, in a process of its own like every peer: `peer_ours WHAT FILE.npy`,
-WHAT being `voice`, `face` or `face_adaptive`.
+"""Our side of a comparison, in a process of its own like every peer: `peer_ours WHAT FILE`,
+WHAT being `voice`, `face`, `face_adaptive`, `words` or `frames` (with a count instead of a file).
 
 Prints the same keys as the peer's script. Voice: features and affect as the stream gives them, four estimates a second.
 `face`: everything that `Sight` reads, landmarks and expression from every picture. `face_adaptive`: the mean at the
-rates of the device, where a face that did not move is not read again.
+rates of the device, where a face that did not move is not read again. `words`: each utterance as one turn. `frames`:
+blocks of sound from thread to thread as the loop hands them on, through a detector that does nothing.
 """
 
 from __future__ import annotations
@@ -24,8 +25,13 @@ def main() -> None:
     share_memory()
     what, file = sys.argv[1:3]
     pictures_hz = 15.0
+    found: dict[str, Any]
     if what == "voice":
         found = _voice(np.load(file))
+    elif what == "words":
+        found = _words(np.load(file))
+    elif what == "frames":
+        found = _frames(int(file))
     else:
         found = _face(np.load(file, mmap_mode="r"), pictures_hz, every=what == "face")
     print(json.dumps({**found, "rss_mb": memory_mb()[1]}))
@@ -45,6 +51,43 @@ def _voice(sound: Any) -> dict[str, float]:
     spent_ms = (time.process_time() - before) * 1e3
     seconds = (len(blocks) - 31) * block / 16_000
     return {"cpu_ms_per_s": spent_ms / seconds, "cpu_ms_per_estimate": spent_ms / max(estimates, 1)}
+
+
+def _words(given: Any) -> dict[str, Any]:
+    from edge.perceive.words import WordFinder
+
+    finder, sounds = WordFinder(), np.split(given["sound"], given["ends"][:-1])
+    finder.find(sounds[0])
+    before = time.process_time()
+    found = [finder.find(each) for each in sounds]
+    spent_ms = (time.process_time() - before) * 1e3
+    texts = ["" if one is None else one.text for one in found]
+    return {"cpu_ms_per_s": spent_ms / (given["ends"][-1] / 16_000), "texts": texts}
+
+
+def _frames(count: int) -> dict[str, float]:
+    from edge.slots import Slot
+    from edge.types import AudioFrame
+    from edge.worker import Worker
+
+    frames: Slot[AudioFrame] = Slot(64)
+    found: Slot[Any] = Slot(64)
+    worker = Worker("frames", _HandOn, frames, found)
+    worker.start()
+    block = np.zeros(512, np.float32)
+    before = time.process_time()
+    for index in range(count):
+        frames.put_wait(AudioFrame("peer", index, index * 0.032, block))
+        found.take(1.0)
+    return {"cpu_us_per_frame": (time.process_time() - before) / count * 1e6, "frames": worker.frames}
+
+
+class _HandOn:
+    def feed(self, frame: Any) -> Any:
+        return [frame]
+
+    def reset(self) -> None:
+        pass
 
 
 def _face(pictures: Any, pictures_hz: float, *, every: bool) -> dict[str, float]:

