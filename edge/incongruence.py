@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from edge.types import Affect, FaceAffect, Incongruence, VoiceAffect
-from models import fusion
+from models import fusion, mood
 
 Pair = Literal["words_voice", "voice_face", "words_face"]
 SHOWN_FROM = 0.05  # weaker ones are not reported
@@ -28,8 +28,6 @@ _SIDES: Mapping[Pair, tuple[Literal["words", "voice", "face"], Literal["words", 
     "voice_face": ("voice", "face"),
     "words_face": ("words", "face"),
 }
-_PLEASANT = ("happy",)
-_UNPLEASANT = ("sad", "angry", "fear", "disgust", "contempt")
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,19 +42,19 @@ def leaning(seen: FaceAffect | VoiceAffect) -> float:
     """Logarithm of the odds that an observation is pleasant rather than unpleasant.
 
     A voice's finer set says more than its four classes. The odds of the data behind a net are taken out
-    (models.fusion.leaning_odds). A voice head learns its classes in balance, so the unpleasant side has as many times
-    the odds as it has classes; on strangers its probabilities are less sharp than on them, so two thirds of that (in
-    logarithms) are taken. The face net is calibrated on faces as they are found, where the sides are about even.
+    (models.fusion.leaning_odds). A voice head learns its classes in balance, so the unpleasant side has odds by their
+    number; how much each adds for a stranger `mien train mood` has chosen. The face net is calibrated on faces as they
+    are found, where the sides are about even.
     """
     if isinstance(seen, FaceAffect):
         return _odds(seen.probs, 1.0)
     probs = seen.fine if "happy" in seen.fine else seen.probs
-    return _odds(probs, sum(name in probs for name in _UNPLEASANT) ** (2 / 3))
+    return _odds(probs, sum(name in probs for name in fusion.UNPLEASANT) * mood.load().unpleasant_odds)
 
 
 def _odds(probs: Mapping[str, float], odds: float) -> float:
-    pleasant = sum(probs.get(name, 0.0) for name in _PLEASANT)
-    unpleasant = sum(probs.get(name, 0.0) for name in _UNPLEASANT)
+    pleasant = sum(probs.get(name, 0.0) for name in fusion.PLEASANT)
+    unpleasant = sum(probs.get(name, 0.0) for name in fusion.UNPLEASANT)
     return float(fusion.leaning_odds(max(pleasant, 0.0), max(unpleasant, 0.0), max(odds, 1.0)))
 
 
@@ -127,7 +125,7 @@ _HEARD_VAGUELY, _SEEN_VAGUELY = ("pleasant", "unhappy"), ("looks pleased", "look
 
 def leading(probs: Mapping[str, float], *, pleasant: bool) -> str:
     """The likeliest label of the pleasant or of the unpleasant side."""
-    return max(_PLEASANT if pleasant else _UNPLEASANT, key=lambda name: probs.get(name, 0.0))
+    return max(fusion.PLEASANT if pleasant else fusion.UNPLEASANT, key=lambda name: probs.get(name, 0.0))
 
 
 def _told(side: Side, names: Mapping[str, str], vague: tuple[str, str]) -> str:

@@ -17,6 +17,7 @@ from models import store
 from models.errors import InputError, ModelCorrupt
 
 CLASSES = ("neutral", "happy", "sad", "angry", "fear", "disgust")
+PLEASANT, UNPLEASANT = ("happy",), ("sad", "angry", "fear", "disgust", "contempt")
 VOICE_CLASSES = CLASSES[:4]  # what a voice head says; humans also vote fear and disgust
 _DOUBT = 0.05  # of leaning_odds(): what is mostly neither pleasant nor unpleasant leans nowhere
 _UNIFORM = 0.15  # as the add-0.3 smoothing of about ten votes; keeps the logarithms bounded

@@ -35,6 +35,7 @@ class Settings:
     habit_weight: float  # of the difference to one's habit, beside what the voice sounds like by itself
     habit_full_s: float  # seconds of speech after which a habit counts fully
     sure: float  # belief from which a label is taken
+    unpleasant_odds: float  # of each unpleasant class against the pleasant one, where a stranger's voice leans nowhere
 
 
 @lru_cache(maxsize=1)

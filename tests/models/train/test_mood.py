@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from models.train import mood as recipe
-from models.train.mood import _START, Splice, Told, choose, follow, main
+from models.train.mood import _START, Splice, Told, choose, follow, main, told_apart
 from models.voice_head import CORE
 
 
@@ -21,7 +21,8 @@ def told(label: str, steps: int = 16, *, p: float = 0.8, seed: int = 0, noise: f
     rows /= rows.sum(axis=1, keepdims=True)
     t_s = 0.25 * (1 + np.arange(2 * steps))
     splice = Splice("one", label, 0.25 * steps, t_s, np.zeros((0, 2, 2304), dtype=np.float16))
-    return Told(splice, np.stack([rows, rows], axis=1).astype(np.float32))
+    sides = np.stack([rows[:, CORE.index("happy")], rows[:, 2:].sum(axis=1)], axis=1)
+    return Told(splice, np.stack([rows, rows], axis=1).astype(np.float32), sides.astype(np.float32))
 
 
 def test_a_clear_change_is_counted_once() -> None:
@@ -35,7 +36,7 @@ def test_a_clear_change_is_counted_once() -> None:
 def test_a_change_never_named_is_endless() -> None:
     """And the change to another label than the true one is false."""
     heard = told("happy")
-    wrong = Told(Splice("one", "sad", heard.splice.turns_s, heard.splice.t_s, heard.splice.x), heard.probs)
+    wrong = Told(Splice("one", "sad", heard.splice.turns_s, heard.splice.t_s, heard.splice.x), heard.probs, heard.sides)
     found = follow([wrong], _START)
     assert found.never == 1
     assert np.isinf(found.median_s)
@@ -49,6 +50,14 @@ def test_choosing_never_makes_it_worse() -> None:
     chosen = choose(rows)
     assert follow(rows, chosen).cost <= follow(rows, _START).cost
     assert choose(rows) == chosen
+
+
+def test_sides_are_told_apart_best_in_the_middle() -> None:
+    """Odds that draw every voice to one side make half of the contradictions wrong ones."""
+    rows = [told(label, p=0.4, seed=i, noise=0.3) for i, label in enumerate(CORE[1:] * 6)]
+    low, middle, high = (told_apart(rows, odds) for odds in (0.01, 0.4, 20.0))
+    assert middle > max(low, high)
+    assert middle > 0.8
 
 
 def test_splices_are_heard_as_a_stream(data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
