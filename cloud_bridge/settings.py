@@ -59,7 +59,7 @@ class Settings(BaseModel):
 
 
 def read(flags: Mapping[str, Any], file: str | None = None) -> Settings:
-    """Settings from `flags` (None: not given), the variables MIEN_LLM, …_TTS, …_LISTEN, …_REDIS and …_BROKER, and `file`.
+    """Settings from `flags` (None: not given), MIEN_LLM, …_TTS, …_LISTEN, …_REDIS and …_BROKER, and `file`.
 
     Raises SettingError, naming the key.
     """

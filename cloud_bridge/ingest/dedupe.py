@@ -14,7 +14,7 @@ import threading
 import time
 from bisect import bisect_right
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 
 from cloud_bridge.errors import SettingError
@@ -92,6 +92,8 @@ class Dedupe:
             self._db.execute("PRAGMA synchronous=FULL")
             self._db.executescript(_SCHEMA)
             self._db.execute("DELETE FROM seen WHERE day < ?", (_today() - KEEP_DAYS,))
+            # Of its own, so that a device that connects does not wait for a commit.
+            self._reader = sqlite3.connect(path, check_same_thread=False, isolation_level=None) if path else self._db
         except sqlite3.Error as error:
             raise SettingError(
                 f"the record of seen envelopes at {path} cannot be used ({error}): give a writable file, or move this "
@@ -120,6 +122,7 @@ class Dedupe:
     def close(self) -> None:
         """Write what is waiting, and end. Idempotent."""
         self._writer.close()
+        self._reader.close()
         self._db.close()
 
     def _of(self, device: str, boot: int) -> Intervals:
@@ -128,9 +131,9 @@ class Dedupe:
             if len(self._seen) >= 100_000:  # boots held in memory; the rest is on disk
                 self._seen.pop(next(iter(self._seen)))
             waiting = self._writer.open()  # before the disk is asked, or what is written in between would be in neither
-            with self._lock:
+            with self._lock if self._reader is self._db else nullcontext():
                 query = "SELECT lo, hi FROM seen WHERE device = ? AND boot = ? ORDER BY lo"
-                rows = self._db.execute(query, (device, _signed(boot))).fetchall()
+                rows = self._reader.execute(query, (device, _signed(boot))).fetchall()
             found = Intervals(rows)
             for whose, when, seq, _ in waiting:
                 if (whose, when) == (device, boot):
