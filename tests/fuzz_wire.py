@@ -65,9 +65,13 @@ class Wire:
     """A connection on which the answers are checked."""
 
     batch_bytes = 65_536
+    alive = True
+
+    def post(self, downlink: mien_pb2.Downlink) -> None:
+        assert downlink.ByteSize() <= MAX_DOWNLINK
 
     async def send(self, downlink: mien_pb2.Downlink) -> None:
-        assert downlink.ByteSize() <= MAX_DOWNLINK
+        self.post(downlink)
 
     def close(self, reason: str) -> None: ...
 
