@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from benchmarks.voice import _Babble, _Pink, _shrink
+from benchmarks.voice import _Babble, _Pink, _setting
 from benchmarks.voice_shipped import by_speaker, ece, judge
 from models.train.voice_data import Clip, Rows
 
@@ -51,7 +51,7 @@ def test_noise_lies_as_far_under_the_speech_as_is_said(snr_db: float) -> None:
         np.testing.assert_array_equal(change(0, sounds[0]), change(0, sounds[0]))
 
 
-def test_the_shrinkage_is_chosen_without_the_test_speakers() -> None:
+def test_a_heads_setting_is_chosen_without_the_test_speakers() -> None:
     """What the held-out people's labels say makes no difference."""
     rng = np.random.default_rng(1)
     y = np.tile([0, 1], 60)
@@ -60,4 +60,4 @@ def test_the_shrinkage_is_chosen_without_the_test_speakers() -> None:
     speakers = np.repeat([f"rav{i:02d}" for i in range(12)], 10)
     used = np.arange(120) < 90
     other = np.where(used, y, 1 - y)
-    assert _shrink([rows], y, used, speakers) == _shrink([rows], other, used, speakers)
+    assert _setting([rows], y, used, speakers) == _setting([rows], other, used, speakers)
