@@ -266,6 +266,8 @@ class Conversation:
 
         if plan.messages:
             session.asked.append(time.monotonic())
+            for task in self._priming:  # who waits for an answer goes first; what was computed so far stays
+                task.cancel()
         session.answer = Answer(plan, self._tools, session.link, done, speculative=speculative, waits=waits)
         session.answer.start()
         return session.answer

@@ -354,6 +354,10 @@ async def test_a_local_model_reads_what_was_said_while_nobody_waits(stage: Stage
     assert "This is a simulated first sentence." in primed[0]
     await stage.say(pb.SPEECH_START)
     assert len(primed) == 1, "it is being computed"
+    await stage.say(pb.TURN_MAYBE, turn=2, words="Who am I?")
+    await asyncio.sleep(0)
+    assert not [task for task in asyncio.all_tasks() if task.get_name() == "prime"], "an answer goes first"
+    await stage.say(pb.SPEECH_START, turn=2)
     await stage.talk.forget(DEVICE.tenant, DEVICE.id)
     assert not [task for task in asyncio.all_tasks() if task.get_name() == "prime"]
     await stage.say(pb.SPEECH_START)
