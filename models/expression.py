@@ -103,8 +103,8 @@ class ExpressionNet:
 def _shipped() -> Session:
     """The shipped net, on the engine that costs least here; both hold the same integers and agree to four digits.
 
-    ONNX Runtime takes half the time on x86 without VNNI, but 30 MB: it is used where the process has it anyway, for the
-    voice, or where there is no LiteRT.
+    ONNX Runtime takes two thirds of the time on x86 without VNNI, but 30 MB: it is used where the process has it
+    anyway, for the voice, or where there is no LiteRT.
     """
     return open_model("expression_onnx") if "onnxruntime" in sys.modules else open_face("expression")
 

@@ -20,7 +20,6 @@ from models.errors import ModelError
 
 Split = Literal["train", "valid", "test"]
 
-VOTE_COLUMNS = 10  # eight expressions, then "unknown" and "not a face"
 CLASSES = 8
 NO_MAJORITY = -1
 
