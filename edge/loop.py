@@ -41,6 +41,7 @@ if TYPE_CHECKING:
 
 _AUDIO_BLOCKS = 64  # two seconds: sound that waits longer is no use to a conversation
 _FOUND = 512
+_ORDERS = 16  # of the bridge that may wait
 _TICK_S = 0.1
 _LEARN_S = 0.7  # the echo canceller leaks while it learns the room at the start of a reply
 _TELL_S = 0.1  # the event stream tells states ten times a second, and whenever something happens
@@ -50,9 +51,10 @@ _HEALTH_S = 1.0
 class Loop:
     """One device at work. Make it, then `run()` on a thread of your own; `stop()` from any other.
 
-    `listen` gets every line of the local event stream (see edge.events), `watch` every moment; both on the loop's
-    thread, and both must be quick. `out`: a folder where the reply's sound is kept. Recordings play in real time here;
-    `edge.offline` reads them as fast as it can. Raises ConfigError, PluginError, PolicyError or OutboxError.
+    `listen` gets every line of the local event stream (see edge.events), on whichever thread it arose: a reply's come
+    from the link's; `watch` every moment, on the loop's thread. Both must be quick. `out`: a folder where the reply's
+    sound is kept. Recordings play in real time here; `edge.offline` reads them as fast as it can. Raises ConfigError,
+    PluginError, PolicyError or OutboxError.
     """
 
     def __init__(
@@ -86,6 +88,7 @@ class Loop:
         self._left_out: dict[str, str] = {}
         self._told_s = 0.0
         self._speaks_since_s: float | None = None
+        self._orders = threading.Semaphore(_ORDERS)
         self._slow = ThreadPoolExecutor(1, "words")  # judging a pause must not hold up the sound that follows it
         self._sealer = Sealer(config.device)
         self._canceller = self._echo()
@@ -283,7 +286,10 @@ class Loop:
 
     def _command(self, command: mien_pb2.Command) -> None:
         """The bridge's order; it comes on the uplink's thread, which must not wait for a device."""
-        self._slow.submit(self._obey, command)
+        if self._orders.acquire(blocking=False):
+            self._slow.submit(self._obey, command)
+        else:
+            self._forward.order(command.id, {"done": False, "reason": f"{_ORDERS} orders wait already"})
 
     def _obey(self, command: mien_pb2.Command) -> None:
         """Do as the bridge wishes where the person's choice allows it, and tell what came of it."""
@@ -303,6 +309,8 @@ class Loop:
             told |= {"done": False, "reason": str(error)[:200]}
         except Exception as error:  # the order is answered, whatever becomes of it
             told |= {"done": False, "reason": f"failed: {type(error).__name__}"}
+        finally:
+            self._orders.release()
         self._forward.order(command.id, told)
 
     def _mute(self, *, muted: bool) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import threading
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -13,6 +14,9 @@ from edge.loop import Loop
 from edge.moment import Moment
 from edge.types import PersonState
 
+log = logging.getLogger(__name__)
+
+_END_S = 15.0
 _BEHIND = 64  # states that the reader may fall behind; then the oldest go, counted in `dropped`
 
 
@@ -43,7 +47,9 @@ class Runtime:
         self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None
     ) -> None:
         self._loop.stop()
-        await asyncio.to_thread(self._thread.join, 15.0)
+        await asyncio.to_thread(self._thread.join, _END_S)
+        if self._thread.is_alive():
+            log.warning("perception did not end within %.0f s: a device does not let go", _END_S)
 
     async def __aiter__(self) -> AsyncIterator[PersonState]:
         while (state := await self._states.get()) is not None:

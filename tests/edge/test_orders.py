@@ -100,3 +100,19 @@ def test_a_bridge_cannot_undo_what_the_person_withdrew(bridge: Bridge, tmp_path:
         told = wait_for(bridge, 1)
         assert told["done"] == "false"
         assert "stays off" in told["reason"]
+
+
+def test_a_flood_of_orders_is_answered_and_does_not_pile_up(
+    bridge: Bridge, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One takes its time: so many wait, the others are told that too many do; afterwards orders are obeyed again."""
+    go = threading.Event()
+    monkeypatch.setattr(Loop, "_mute", lambda _self, muted: go.wait(20))
+    with device_of(bridge, tmp_path) as link:
+        for number in range(1, 31):
+            bridge.run(link.command(mien_pb2.Command(id=number, mute=True)))
+        assert "wait already" in wait_for(bridge, 30)["reason"]
+        go.set()
+        assert wait_for(bridge, 1)["done"] == "true"
+        bridge.run(link.command(mien_pb2.Command(id=31, mute=True)))
+        assert wait_for(bridge, 31)["done"] == "true"
