@@ -9,23 +9,20 @@ from __future__ import annotations
 import asyncio
 import itertools
 import time
-from collections import Counter, OrderedDict, deque
+from collections import Counter, OrderedDict
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
-
-from google.protobuf.json_format import MessageToDict
 
 from cloud_bridge.errors import BridgeError
 from cloud_bridge.fleet.fair import TENANT
 from cloud_bridge.ingest.base import Device, Handler, Link
+from cloud_bridge.seen import Done, Moment, Seen, keep_facts
 from edge.wire import mien_pb2
 
 if TYPE_CHECKING:
     from cloud_bridge.ingest.base import Effect
 
-RECENT = 60  # moments kept of each device: a minute of states
 MOST_DEVICES = 20_000  # beyond that, those that went offline first are forgotten
 _WAITING = 512  # moments that wait for one follower; the oldest go first
 _ORDER_S = 4.0  # how long a device's answer to an order is waited for
@@ -35,79 +32,6 @@ _KINDS = {number: name.lower() for name, number in mien_pb2.Kind.items()}
 
 class NotThere(BridgeError):  # noqa: N818
     """The device is not connected to this bridge, or is not of this tenant."""
-
-
-@dataclass(frozen=True, slots=True)
-class Moment:
-    """Something that happened on a device. `body`: the envelope's bytes, or facts. `at_s`: this bridge's time, UTC."""
-
-    tenant: str
-    device: str
-    kind: str  # the envelope's in lower case, or online, offline, reply, answered, order
-    at_s: float
-    body: bytes | Mapping[str, Any]
-
-    def facts(self) -> dict[str, Any]:
-        """As JSON values, by the names of the wire."""
-        head = {"device": self.device, "kind": self.kind, "at_s": round(self.at_s, 3)}
-        if not isinstance(self.body, bytes):
-            return head | dict(self.body)
-        return head | of_envelope(mien_pb2.Envelope.FromString(self.body))
-
-
-@dataclass(frozen=True, slots=True)
-class Done:
-    """How a device answered an order. `done` is None where it did not answer in time."""
-
-    done: bool | None
-    reason: str = ""
-
-
-@dataclass(slots=True)
-class Seen:
-    """The newest of one device."""
-
-    device: Device
-    online: bool = True
-    since_s: float = 0.0  # UTC, since when it is (or is not) online
-    heard_s: float = 0.0  # UTC, of the last envelope
-    state: mien_pb2.State | None = None
-    state_s: float = 0.0
-    description: mien_pb2.Description | None = None
-    health: mien_pb2.Health | None = None
-    words: str = ""
-    reply: str = ""
-    tone: str = ""
-    answered: Mapping[str, Any] = field(default_factory=dict)  # how the last answer went: outcome, stages in ms
-    turn: int = 0
-    muted: bool | None = None  # as the device last told; None: not known
-    recent: deque[Moment] = field(default_factory=lambda: deque(maxlen=RECENT))
-    link: Link | None = None  # None: offline, or at another worker
-
-    def summary(self) -> dict[str, Any]:
-        """The device in a line of a list."""
-        return {
-            "device": self.device.id,
-            "online": self.online,
-            "since_s": round(self.since_s, 3),
-            "heard_s": round(self.heard_s, 3),
-            "software": self.device.software,
-            "muted": self.muted,
-            "turn": self.turn,
-        }
-
-    def full(self) -> dict[str, Any]:
-        """Everything that is known now, as JSON values; what is not known is None."""
-        return self.summary() | {
-            "state": _json(self.state),
-            "state_age_s": round(time.time() - self.state_s, 3) if self.state is not None else None,
-            "description": _json(self.description),
-            "health": _json(self.health),
-            "words": self.words or None,
-            "reply": self.reply or None,
-            "tone": self.tone or None,
-            "answered": dict(self.answered) or None,
-        }
 
 
 class Following:
@@ -200,7 +124,7 @@ class Presence:
             self._keep(seen, what, now_s)
             moment = Moment(device.tenant, device.id, kind, now_s, what.SerializeToString())
         else:
-            _keep_facts(seen, kind, what, now_s)
+            keep_facts(seen, kind, what, now_s)
             moment = Moment(device.tenant, device.id, kind, now_s, what)
         seen.recent.append(moment)
         for whose in (device.tenant, None):
@@ -318,16 +242,6 @@ class Presence:
         return seen
 
 
-def _keep_facts(seen: Seen, kind: str, facts: Mapping[str, Any], now_s: float) -> None:
-    if kind in ("online", "offline"):
-        seen.online, seen.since_s = kind == "online", now_s
-    elif kind == "reply" and "text" in facts:
-        seen.reply = facts["text"] if facts["chunk"] == 0 else f"{seen.reply} {facts['text']}"[-600:]
-        seen.tone = facts["tone"]
-    elif kind == "answered":
-        seen.answered = facts
-
-
 class _Heard:
     """The `Link` to a device; what goes out by it is noted."""
 
@@ -347,20 +261,3 @@ class _Heard:
             }
             self._presence.note(self._device, "reply", facts)
         await self._link.send(reply)
-
-
-def of_envelope(envelope: mien_pb2.Envelope) -> dict[str, Any]:
-    """What a person would want to know of an envelope, as JSON values."""
-    found: dict[str, Any] = {"turn": envelope.turn} if envelope.turn else {}
-    for name in ("state", "description", "health", "stages"):
-        if envelope.HasField(name):
-            found[name] = _json(getattr(envelope, name))
-    if envelope.events:
-        found["events"] = [_json(event) for event in envelope.events]
-    if envelope.words:
-        found["words"] = envelope.words
-    return found
-
-
-def _json(message: Any) -> Any:
-    return None if message is None else MessageToDict(message, preserving_proto_field_name=True)

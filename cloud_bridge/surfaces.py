@@ -11,7 +11,8 @@ from cloud_bridge.conversation import Conversation
 from cloud_bridge.errors import ModelAbsent
 from cloud_bridge.history import History
 from cloud_bridge.ingest.base import Device, Tls
-from cloud_bridge.presence import Moment, NotThere, Presence
+from cloud_bridge.presence import NotThere, Presence
+from cloud_bridge.seen import Moment
 from cloud_bridge.settings import Settings
 from cloud_bridge.web.clients import Clients
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import time
 from typing import Any
 
-from cloud_bridge.presence import ORDER, Seen
+from cloud_bridge.presence import ORDER
+from cloud_bridge.seen import Seen
 from cloud_bridge.tone import LABELS
 from edge.wire import mien_pb2
 

@@ -14,7 +14,8 @@ from google.protobuf.message import DecodeError
 
 from cloud_bridge.fleet.store import MOMENTS, ONLINE, ORDERS, Store, raw, worker_key
 from cloud_bridge.ingest.base import Device
-from cloud_bridge.presence import Moment, NotThere, Presence
+from cloud_bridge.presence import NotThere, Presence
+from cloud_bridge.seen import Moment
 from edge.wire import mien_pb2
 
 log = logging.getLogger(__name__)

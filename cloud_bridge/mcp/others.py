@@ -28,7 +28,8 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError,
 
 from cloud_bridge.errors import BridgeError, SettingError
 from cloud_bridge.ingest.base import Device
-from cloud_bridge.presence import Moment, Presence
+from cloud_bridge.presence import Presence
+from cloud_bridge.seen import Moment
 from cloud_bridge.settings import read_toml, secret
 from edge.wire import mien_pb2
 

@@ -25,7 +25,8 @@ from pydantic import BaseModel, Field
 
 from cloud_bridge.errors import BridgeError
 from cloud_bridge.mcp.updates import PARTS, ROOT, Updates, tenant, uri
-from cloud_bridge.presence import Done, NotThere, Presence, Seen
+from cloud_bridge.presence import NotThere, Presence
+from cloud_bridge.seen import Done, Seen
 from edge.wire import mien_pb2
 
 Say = Callable[[str, str, str], Awaitable[None]]

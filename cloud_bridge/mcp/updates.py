@@ -10,7 +10,8 @@ from mcp.server.connection import Connection
 from mcp.server.session import ServerSession
 from mcp.server.subscriptions import ResourcesListChanged, ResourceUpdated, ServerEvent
 
-from cloud_bridge.presence import Moment, Presence
+from cloud_bridge.presence import Presence
+from cloud_bridge.seen import Moment
 
 _SLOW_S = 0.5
 ROOT = "mien://devices"

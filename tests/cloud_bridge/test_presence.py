@@ -8,7 +8,8 @@ import pytest
 
 from cloud_bridge import presence as module
 from cloud_bridge.ingest.base import Device
-from cloud_bridge.presence import Done, Moment, NotThere, Presence
+from cloud_bridge.presence import NotThere, Presence
+from cloud_bridge.seen import Done, Moment
 from edge.wire import mien_pb2
 from tests.sim.bridge import App, Wire
 

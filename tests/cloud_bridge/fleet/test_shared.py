@@ -19,7 +19,8 @@ from cloud_bridge.fleet.store import MOMENTS, ONLINE, ORDERS, Store, StoreError
 from cloud_bridge.fleet.worker import Worker
 from cloud_bridge.ingest.base import Device, Link, NotNow
 from cloud_bridge.ingest.dedupe import Intervals
-from cloud_bridge.presence import Done, Presence
+from cloud_bridge.presence import Presence
+from cloud_bridge.seen import Done
 from cloud_bridge.sessions import Memory
 from edge.wire import mien_pb2
 from tests.sim.bridge import App, Wire
