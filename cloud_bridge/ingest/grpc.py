@@ -26,6 +26,7 @@ log = logging.getLogger(__name__)
 _HELLO_S = 10.0  # a stream that says no hello in this time is closed
 _GUARD_S = 5.0  # connections are looked at so often: a revoked device is cut off after at most this long
 _HANDSHAKE_S = 10.0
+_LAST_PORT = 65_535
 _BACKLOG = 1_024  # a fleet comes back at once
 MOST = 16_384  # connections; one more is closed at once
 MOST_STRANGERS = 2_048  # connections of which nobody was admitted yet; one more, and the oldest is closed
@@ -56,6 +57,8 @@ class Server:
                 self._listening = await loop.create_unix_server(self._connection, path, **more)
             else:
                 where = None if host in ("", "::") else "127.0.0.1" if (host, port) == ("localhost", "0") else host
+                if not 0 <= int(port) <= _LAST_PORT:  # uvloop would take another one in silence
+                    raise OverflowError(port)
                 self._listening = await loop.create_server(self._connection, where, int(port), **more)
                 self.port = self._listening.sockets[0].getsockname()[1]
         except (OSError, ValueError, OverflowError) as error:
