@@ -13,7 +13,8 @@ import grpc
 
 from cloud_bridge.errors import ListenError, SettingError
 from cloud_bridge.ingest.base import Tls, loopback
-from cloud_bridge.ingest.http2 import STUCK_S, Call, Failed, Http2
+from cloud_bridge.ingest.call import Call, Failed
+from cloud_bridge.ingest.http2 import STUCK_S, Http2
 from cloud_bridge.ingest.identity import Guard, Rejected, admit
 from cloud_bridge.ingest.session import ApplicationFailed, Sessions
 from cloud_bridge.ingest.standard import Handler, standard

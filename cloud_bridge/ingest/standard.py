@@ -10,7 +10,7 @@ from google.protobuf.message import DecodeError
 from grpc_health.v1 import health, health_pb2
 from grpc_reflection.v1alpha import reflection, reflection_pb2
 
-from cloud_bridge.ingest.http2 import Call, Failed
+from cloud_bridge.ingest.call import Call, Failed
 
 Handler = Callable[[Call], Awaitable[None]]
 """Serves one call. Raises Failed to end it otherwise than well."""

@@ -15,7 +15,7 @@ import pytest
 from cloud_bridge.errors import ListenError
 from cloud_bridge.ingest import grpc as ingest
 from cloud_bridge.ingest import http2
-from cloud_bridge.ingest.http2 import Call, Failed
+from cloud_bridge.ingest.call import Call, Failed
 from cloud_bridge.ingest.session import Sessions
 from tests.sim.bridge import App
 
