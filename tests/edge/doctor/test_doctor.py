@@ -148,7 +148,7 @@ def memory_root(root: Path, free_mb: int, limit: str | None = None) -> Path:
         (2000, None, None, "ok", ""),
         (2000, "max", None, "ok", ""),
         (100, None, None, "fail", "end other programs"),
-        (300, None, True, "fail", "words = false"),
+        (200, None, True, "fail", "words = false"),
         (4000, str(128 << 20), None, "fail", "container"),
         (512, None, None, "warn", "memory_mb = 512"),
     ],
