@@ -9,10 +9,12 @@ from __future__ import annotations
 import json
 import socket
 import sqlite3
+import threading
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from cloud_bridge.errors import SettingError
 
@@ -43,6 +45,7 @@ class Erasures:
     """The wishes in the history's file at `path`. Raises SettingError where it cannot be used."""
 
     def __init__(self, path: Path) -> None:
+        self._lock = threading.Lock()
         try:
             self._db = sqlite3.connect(path, check_same_thread=False, isolation_level=None, timeout=5.0)
             self._db.execute("PRAGMA journal_mode=WAL")
@@ -51,8 +54,13 @@ class Erasures:
             raise SettingError(f"the history at {path} cannot be used ({error})") from error
 
     def close(self) -> None:
-        """Let go of the file."""
-        self._db.close()
+        """Let go of the file, once nobody is at it."""
+        with self._lock:
+            self._db.close()
+
+    def _do(self, query: str, values: tuple[Any, ...] = ()) -> list[Any]:
+        with self._lock:  # one thread at a time: closing under another one's feet ends the process
+            return self._db.execute(query, values).fetchall()
 
     # ------------------------------------------------------------ who wishes
 
@@ -60,19 +68,20 @@ class Erasures:
         """Ask every bridge to erase."""
         query = "INSERT INTO erasure (tenant, device, person, at_s) VALUES (?, ?, ?, ?)"
         now_s = time.time()
-        number = self._db.execute(query, (tenant, device, person, now_s)).lastrowid
+        with self._lock:
+            number = self._db.execute(query, (tenant, device, person, now_s)).lastrowid
         assert number is not None
         return Wish(number, tenant, device, person, now_s)
 
     def running(self) -> set[str]:
         """The bridges that run on this history now: those heard of, and those of this machine whose process lives."""
-        rows = self._db.execute("SELECT name, at_s FROM bridge").fetchall()
+        rows = self._do("SELECT name, at_s FROM bridge")
         heard_s = time.time() - _ALIVE_S
         return {str(name) for name, at_s in rows if at_s > heard_s or _lives(str(name))}
 
     def answers(self, wish: Wish) -> dict[str, dict[str, int]]:
         """Bridge → what it found and erased."""
-        rows = self._db.execute("SELECT bridge, found FROM erased WHERE erasure = ?", (wish.id,))
+        rows = self._do("SELECT bridge, found FROM erased WHERE erasure = ?", (wish.id,))
         return {str(bridge): json.loads(found) for bridge, found in rows}
 
     # ------------------------------------------------------------ a running bridge
@@ -80,35 +89,36 @@ class Erasures:
     def open(self, bridge: str) -> list[Wish]:
         """The wishes that `bridge` has not fulfilled; tells, too, that it runs."""
         now_s = time.time()
-        known = self._db.execute("SELECT at_s FROM bridge WHERE name = ?", (bridge,)).fetchone()
-        if known is None:  # what was wished before it began, it holds nothing of
-            self._db.execute("INSERT INTO bridge VALUES (?, ?)", (bridge, now_s))
-            self._db.execute("INSERT INTO erased SELECT id, ?, '{}' FROM erasure", (bridge,))
+        if not self._do(
+            "SELECT 1 FROM bridge WHERE name = ?", (bridge,)
+        ):  # what was wished before it began, it holds nothing of
+            self._do("INSERT INTO bridge VALUES (?, ?)", (bridge, now_s))
+            self._do("INSERT INTO erased SELECT id, ?, '{}' FROM erasure", (bridge,))
             return []
         self.alive(bridge)
         query = (
             "SELECT id, tenant, device, person, at_s FROM erasure "
             "WHERE id NOT IN (SELECT erasure FROM erased WHERE bridge = ?)"
         )
-        return [Wish(*row) for row in self._db.execute(query, (bridge,))]
+        return [Wish(*row) for row in self._do(query, (bridge,))]
 
     def alive(self, bridge: str) -> None:
         """`bridge` still runs, however long a wish takes it."""
-        self._db.execute("UPDATE bridge SET at_s = ? WHERE name = ?", (time.time(), bridge))
+        self._do("UPDATE bridge SET at_s = ? WHERE name = ?", (time.time(), bridge))
 
     def fulfilled(self, wish: Wish, bridge: str, found: Mapping[str, int]) -> None:
         """`bridge` erased what it held."""
-        self._db.execute("INSERT OR REPLACE INTO erased VALUES (?, ?, ?)", (wish.id, bridge, json.dumps(found)))
+        self._do("INSERT OR REPLACE INTO erased VALUES (?, ?, ?)", (wish.id, bridge, json.dumps(found)))
 
     def ended(self, bridge: str) -> None:
         """`bridge` ends; it holds nothing any more."""
-        self._db.execute("DELETE FROM bridge WHERE name = ?", (bridge,))
+        self._do("DELETE FROM bridge WHERE name = ?", (bridge,))
 
     def sweep(self, before_s: float) -> None:
         """Drop wishes from before `before_s`."""
-        self._db.execute("DELETE FROM erased WHERE erasure IN (SELECT id FROM erasure WHERE at_s < ?)", (before_s,))
-        self._db.execute("DELETE FROM erasure WHERE at_s < ?", (before_s,))
-        self._db.execute("DELETE FROM bridge WHERE at_s < ?", (before_s,))
+        self._do("DELETE FROM erased WHERE erasure IN (SELECT id FROM erasure WHERE at_s < ?)", (before_s,))
+        self._do("DELETE FROM erasure WHERE at_s < ?", (before_s,))
+        self._do("DELETE FROM bridge WHERE at_s < ?", (before_s,))
 
 
 def _lives(bridge: str) -> bool:

@@ -156,7 +156,8 @@ class History:
             self._wake.notify()
         self._thread.join()
         self.flush()
-        self._db.close()
+        with self._lock:  # closing under another thread's feet ends the process
+            self._db.close()
 
     # ------------------------------------------------------------ reading
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import sqlite3
 import threading
 import time
 from pathlib import Path
@@ -174,3 +175,15 @@ async def test_a_bridge_that_is_long_at_it_still_runs(tmp_path: Path, monkeypatc
     assert erasures.running() == set()
     erasures.close()
     history.close()
+
+
+async def test_a_bridge_that_ends_while_it_looks_does_not_crash(tmp_path: Path) -> None:
+    """A thread may still be at the file when the task that sent it is cancelled: it is waited for."""
+    path = tmp_path / "h.sqlite"
+    filled(path)
+    erasures = Erasures(path)
+    looks = [asyncio.create_task(asyncio.to_thread(erasures.open, f"there:{number}")) for number in range(20)]
+    await asyncio.sleep(0)
+    await asyncio.to_thread(erasures.close)
+    found = await asyncio.gather(*looks, return_exceptions=True)
+    assert all(one == [] or isinstance(one, sqlite3.ProgrammingError) for one in found)
