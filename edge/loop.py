@@ -43,6 +43,7 @@ _AUDIO_BLOCKS = 64  # two seconds: sound that waits longer is no use to a conver
 _FOUND = 512
 _ORDERS = 16  # of the bridge that may wait
 _TICK_S = 0.1
+_STEP_S = 0.05  # the longest that sound which changes nothing waits for a picture's observations
 _LEARN_S = 0.7  # the echo canceller leaks while it learns the room at the start of a reply
 _TELL_S = 0.1  # the event stream tells states ten times a second, and whenever something happens
 _HEALTH_S = 1.0
@@ -88,6 +89,7 @@ class Loop:
         self._left_out: dict[str, str] = {}
         self._told_s = 0.0
         self._speaks_since_s: float | None = None
+        self._speech_goes_on = False
         self._orders = threading.Semaphore(_ORDERS)
         self._slow = ThreadPoolExecutor(1, "words")  # judging a pause must not hold up the sound that follows it
         self._sealer = Sealer(config.device)
@@ -148,18 +150,29 @@ class Loop:
 
     def _work(self) -> None:
         health_due_s = stepped_s = clock.now_s()
+        held: list[Observation] = []  # what says nothing new waits for what does
         while not self._stop.is_set():
-            batch = self._found.take(_TICK_S)
+            batch = self._found.take(_STEP_S if held else _TICK_S)
             self._consent.heed(self._policy)
             now_s = clock.now_s()
-            if batch is not None or now_s - stepped_s >= _TICK_S:  # time passes in an empty, silent room too
-                stepped_s = now_s
-                self._consider(batch or ())
+            held += batch or ()
+            urgent = batch is not None and not self._goes_on(batch)
+            if urgent or now_s - stepped_s >= (_STEP_S if held else _TICK_S):  # time passes in an empty room, too
+                stepped_s, now, held = now_s, held, []
+                self._consider(now)
             if now_s >= health_due_s:
                 health_due_s = now_s + _HEALTH_S
                 self._look_after(now_s)
             if batch is None and all(sensor.state == "stopped" for sensor in self._sensors) and self._drained():
                 break
+
+    def _goes_on(self, batch: Sequence[Observation]) -> bool:
+        """Whether `batch` tells only that speech or silence lasts, and the device itself is not to be interrupted."""
+        speaking = [one.speaking for one in batch if isinstance(one, SpeechActivity)]
+        goes_on = len(speaking) == len(batch) and set(speaking) <= {self._speech_goes_on}
+        if speaking:
+            self._speech_goes_on = speaking[-1]
+        return goes_on and not self._answer.speaking
 
     def _consider(self, observations: Iterable[Observation]) -> None:
         moment = self._path.step(observations, clock.now_s())
