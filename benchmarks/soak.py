@@ -33,7 +33,7 @@ def measure(data: Path | None, *, quick: bool, peers: bool) -> Result:
     clips = sorted((data / "clips").glob("*.mp[g4]")) if data else []
     minutes = float(os.environ.get("MIEN_SOAK_MINUTES", "60"))
     with tempfile.TemporaryDirectory() as scratch:
-        length = ["--material", "12", "--every", "1"] if quick else ["--minutes", str(minutes), "--every", "60"]
+        length = ["--material", "12", "--every", "1"] if quick else ["--minutes", str(minutes), "--every", "10"]
         reel = _run("soak_reel", Path(scratch), *length, *map(str, clips))
         pulls = ["--pulls", "2", "--pause", "0.05", "--longest-pause", "0.1"] if quick else ["--pulls", "50"]
         plug = _run("soak_plug", Path(scratch), *pulls)
