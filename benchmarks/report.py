@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import platform
 import subprocess
 import sys
@@ -29,8 +30,17 @@ def write(name: str, result: Result, out: Path, *, quick: bool) -> Path:
     out.mkdir(parents=True, exist_ok=True)
     file = out / f"{name}.json"
     content = {**head(name, _command()), "quick": quick, **asdict(result)}
-    file.write_text(json.dumps(content, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+    file.write_text(json.dumps(_finite(content), indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
     return file
+
+
+def _finite(value: Any) -> Any:
+    """`value` with null where a figure has no end, as a median of what mostly never came: JSON has no infinity."""
+    if isinstance(value, Mapping):
+        return {key: _finite(one) for key, one in value.items()}
+    if isinstance(value, list | tuple):
+        return [_finite(one) for one in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def head(name: str, command: str) -> dict[str, str]:

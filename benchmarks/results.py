@@ -5,6 +5,7 @@ written by hand, so that each figure names its machine, commit and command.
 from __future__ import annotations
 
 import json
+import math
 import tomllib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -33,9 +34,11 @@ def write(folder: Path, out: Path) -> Path:
 
 
 def read(folder: Path) -> list[Run]:
-    """Every benchmark's newest result, in the order that the report tells them."""
+    """Every benchmark's newest result, in the order that the report tells them; a figure without end is `inf`."""
     runs = [json.loads(file.read_text(encoding="utf-8")) for file in sorted(folder.glob("*.json"))]
     runs = [one for one in runs if isinstance(one, dict) and "metrics" in one and "name" in one]
+    for one in runs:
+        one["metrics"] = {key: math.inf if value is None else value for key, value in one["metrics"].items()}
     place = {name: index for index, name in enumerate(_ORDER)}
     return sorted(runs, key=lambda one: (place.get(one["name"], len(place)), one["name"]))
 

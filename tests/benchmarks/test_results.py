@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks import results
+from benchmarks import report, results
 from benchmarks.report import shown
 
 RUN = {
@@ -75,3 +75,13 @@ def test_one_lost_thing_is_not_a_hundred_per_cent() -> None:
     assert shown("dropped", 1.0).strip() == "1.000"
     assert shown("chain_vs_mediapipe", 0.9).strip() == "0.900"
     assert shown("ferplus8_acc", 0.9).strip() == "90.00 %"
+
+
+def test_a_figure_without_end_is_null_in_json_and_misses_its_bar(tmp_path: Path) -> None:
+    """What mostly never came has no median; strict readers of JSON take the file all the same."""
+    result = report.Result({"change_delay_s": float("inf"), "update_ms": 0.1})
+    file = report.write("joint", result, tmp_path, quick=False)
+    content = json.loads(file.read_text(encoding="utf-8"), parse_constant=pytest.fail)
+    assert content["metrics"] == {"change_delay_s": None, "update_ms": 0.1}
+    table = results.write(tmp_path, tmp_path / "out").read_text(encoding="utf-8")
+    assert next(line for line in table.splitlines() if "`change_delay_s`" in line).endswith("| missed |")
