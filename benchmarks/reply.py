@@ -59,9 +59,8 @@ def measure(data: Path | None, *, quick: bool, peers: bool) -> Result:
     local, local_detail = real(said)
     own = asyncio.run(overhead(30 if quick else 300))
     bridge = {
-        "bridge_overhead_p50_ms": _percentile([answer for _, answer in own], 50),
-        "bridge_overhead_p95_ms": _percentile([answer for _, answer in own], 95),
-        "bridge_opening_p95_ms": _percentile([first for first, _ in own], 95),
+        "bridge_overhead_p50_ms": _percentile(own, 50),
+        "bridge_overhead_p95_ms": _percentile(own, 95),
     }
     detail = {"utterances": len(said), "words": True, "sim": sim_detail, "local": local_detail}
     return Result(metrics=sim | local | bridge, detail=detail)

@@ -51,7 +51,7 @@ class _Line:
     alive = True
 
     def __init__(self) -> None:
-        self.opening_s = self.answer_s = 0.0
+        self.answer_s = 0.0
         self.final = asyncio.Event()
         self._is_opening = True
 
@@ -59,12 +59,8 @@ class _Line:
         reply = downlink.reply
         if reply.HasField("text"):
             self._is_opening = reply.text.opening
-        if reply.HasField("audio"):
-            now_s = time.perf_counter()
-            if self._is_opening:
-                self.opening_s = self.opening_s or now_s
-            else:
-                self.answer_s = self.answer_s or now_s
+        if reply.HasField("audio") and not self._is_opening:
+            self.answer_s = self.answer_s or time.perf_counter()
         if reply.final:
             self.final.set()
 
@@ -75,8 +71,8 @@ class _Line:
         """Nothing to let go."""
 
 
-async def overhead(turns: int) -> list[tuple[float, float]]:
-    """(to the opening's first sound, to the answer's) of each of `turns` turns, in milliseconds."""
+async def overhead(turns: int) -> list[float]:
+    """Milliseconds to the first sound of the answer of each of `turns` turns; an opening does not count."""
     with tempfile.TemporaryDirectory() as folder:
         history = History(Path(folder) / "history.sqlite")
         speech = Speech(InstantVoice())
@@ -87,16 +83,16 @@ async def overhead(turns: int) -> list[tuple[float, float]]:
         line = _Line()
         hello = mien_pb2.Hello(v=VERSION, device="bench", boot=1)
         session = await sessions.open(hello, "default", line)
-        found: list[tuple[float, float]] = []
+        found: list[float] = []
         try:
             for turn in range(1, turns + 1):
                 packet = _turn_end(turn).SerializeToString()
-                line.opening_s = line.answer_s = 0.0
+                line.answer_s = 0.0
                 line.final.clear()
                 begun_s = time.perf_counter()
                 await session.take(parse_uplink(packet))
                 await line.final.wait()
-                found.append(((line.opening_s - begun_s) * 1000, (line.answer_s - begun_s) * 1000))
+                found.append((line.answer_s - begun_s) * 1000)
                 await asyncio.sleep(0.01)  # what follows a turn is not the next one's
         finally:
             await sessions.close()
