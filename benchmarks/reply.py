@@ -12,6 +12,7 @@ import tempfile
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from itertools import product
 from math import gcd
 from pathlib import Path
 from typing import Any
@@ -49,12 +50,13 @@ _SAID = (
 )
 _RTT_S, _FIRST_TOKEN_S, _FIRST_SOUND_S = 0.040, 0.200, 0.100
 _TOKEN_S = 0.015  # between words, of the simulated model
+_TIMES = 3  # the voice says a sentence anew each time: ends of ten alone differ by 0.3 s in the median from run to run
 _PAUSE_S = 0.4  # inside every other turn: what a speculative start is wasted on
 
 
 def measure(data: Path | None, *, quick: bool, peers: bool) -> Result:
     """Run both chains. `data` is not needed, and there are no peers on this seam."""
-    said = asyncio.run(_recorded(_SAID[:3] if quick else _SAID))
+    said = asyncio.run(_recorded(_SAID[:3], 1) if quick else _recorded(_SAID, _TIMES))
     sim, sim_detail = simulated(said, barges=1 if quick else 5)
     local, local_detail = real(said)
     own = asyncio.run(overhead(30 if quick else 300))
@@ -137,16 +139,17 @@ def _row(turn: Turn) -> dict[str, float | bool | None]:
     return {name: getattr(turn, name) for name in fields}
 
 
-async def _recorded(said: Sequence[str]) -> list[Samples]:
-    """The sentences, spoken by the bridge's own voice, at 16 kHz; every second one hesitates between two words."""
+async def _recorded(said: Sequence[str], times: int) -> list[Samples]:
+    """The sentences, spoken by the bridge's own voice, at 16 kHz; every second one hesitates between two words, other
+    ones each time."""
     voice, _ = choose.voice("piper")
     assert voice is not None
     await voice.start()
     try:
         out: list[Samples] = []
-        for index, sentence in enumerate(said):
+        for round_, (index, sentence) in product(range(times), enumerate(said)):
             sound, gap = await _spoken(voice, sentence)
-            if index % 2:
+            if (round_ + index) % 2:
                 pause = np.zeros(round(_PAUSE_S * SAMPLE_RATE), np.float32)
                 sound = np.concatenate([trimmed(sound[:gap]), pause, trimmed(sound[gap:])])
             out.append(trimmed(sound))
