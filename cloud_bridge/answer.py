@@ -9,6 +9,7 @@ import time
 from collections.abc import AsyncGenerator, Callable
 from dataclasses import asdict
 
+from cloud_bridge.ending import end
 from cloud_bridge.errors import ModelAbsent, ProviderError, without_content
 from cloud_bridge.ingest.base import Link
 from cloud_bridge.plan import Plan, Report, Tools
@@ -154,14 +155,13 @@ class Answer:
             self._outcome, self._failure = "broken", type(error).__name__
             _log.error("the answer to turn %d broke: %s", self.plan.turn, without_content(error))
         finally:
-            for worker in workers:
-                worker.cancel()
-            await asyncio.gather(*workers, return_exceptions=True)
+            await end(workers)
 
     async def _kept(self) -> bool:
         """Wait for the turn's end; whether it came while this answer is worth keeping."""
         try:
-            await asyncio.wait_for(self._released.wait(), HELD_S)
+            async with asyncio.timeout(HELD_S):
+                await self._released.wait()
         except TimeoutError:
             self._expired = not self.released
         return self.released
@@ -175,7 +175,8 @@ class Answer:
         """The model's text, cut into sentences."""
         if self.waits:
             with contextlib.suppress(TimeoutError):  # then it is answered without words
-                await asyncio.wait_for(self._asked.wait(), WORDS_S)
+                async with asyncio.timeout(WORDS_S):
+                    await self._asked.wait()
             self._asked.set()
         self._thought = Thought(self.plan, self._tools, self._used, self._mark)
         await self._thought.run(out)
@@ -223,7 +224,8 @@ class Answer:
         patience_s = self._tools.patience_s
         while True:
             try:
-                item = await asyncio.wait_for(sounds.get(), patience_s)
+                async with asyncio.timeout(patience_s):  # `wait_for` may lose the cancellation of a barge-in
+                    item = await sounds.get()
             except TimeoutError:
                 item = ProviderError(f"{self._tools.model.name} was silent for {patience_s:.0f} s")
             patience_s = min(patience_s, NEXT_SENTENCE_S) if self._tools.hurried else patience_s

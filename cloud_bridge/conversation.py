@@ -11,6 +11,7 @@ from dataclasses import asdict, dataclass
 
 from cloud_bridge import opening, prompt, tone
 from cloud_bridge.answer import Answer
+from cloud_bridge.ending import end
 from cloud_bridge.errors import BridgeError
 from cloud_bridge.handover import Handover
 from cloud_bridge.ingest.base import Device, Effect, Link
@@ -234,10 +235,7 @@ class Conversation:
         task.add_done_callback(self._priming.discard)
 
     async def _stop_priming(self) -> None:
-        tasks = list(self._priming)
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        await end(self._priming)
 
     def _plan(self, session: Session, envelope: mien_pb2.Envelope, *, first: str | None = None) -> Plan:
         """`first`: the opening that was said already."""

@@ -216,7 +216,8 @@ class Presence:
             elif not self.remote(tenant, device, command):
                 raise NotThere(f"'{device}' is not connected now")
             try:
-                done = await asyncio.wait_for(waiting, _ORDER_S)
+                async with asyncio.timeout(_ORDER_S):
+                    done = await waiting
             except TimeoutError:
                 done = Done(None, f"the device did not answer within {_ORDER_S:.0f} s")
         finally:

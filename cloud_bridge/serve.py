@@ -18,6 +18,7 @@ from urllib.parse import urlsplit
 from cloud_bridge import choose, engine, housekeeping, opening, prompt, surfaces
 from cloud_bridge.conversation import Conversation
 from cloud_bridge.cost import Price
+from cloud_bridge.ending import end
 from cloud_bridge.erasure import Wish
 from cloud_bridge.errors import BridgeError, SettingError
 from cloud_bridge.fleet.fair import FairModel, Gate
@@ -159,9 +160,7 @@ async def serve(settings: Settings, tell: Tell, stop: asyncio.Event) -> None:
         if shared_wishes is not None:
             background.append(asyncio.create_task(housekeeping.erase_shared(history, erase, shared_wishes)))
         await stop.wait()
-        for task in background:
-            task.cancel()
-        await asyncio.gather(*background, return_exceptions=True)
+        await end(background)
         await conversation.close()
         tell("stopped", **asdict(conversation.counts), tokens=asdict(model.usage))
 
@@ -174,9 +173,7 @@ async def _load(model: LanguageModel, speech: Speech | None) -> None:
     try:
         await asyncio.gather(*starting)
     finally:
-        for task in starting:
-            task.cancel()
-        await asyncio.gather(*starting, return_exceptions=True)
+        await end(starting)
 
 
 async def _warm(model: LanguageModel) -> None:
@@ -214,8 +211,7 @@ async def _unless(stop: asyncio.Event, task: asyncio.Task[None]) -> bool:
     await asyncio.wait([task, stopping], return_when=asyncio.FIRST_COMPLETED)
     stopping.cancel()
     if not task.done():
-        task.cancel()
-        await asyncio.gather(task, return_exceptions=True)
+        await end([task])
         return False
     await task
     return True

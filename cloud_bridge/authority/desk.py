@@ -20,6 +20,7 @@ from typing import Any
 
 from cloud_bridge.authority.authority import Authority, folder
 from cloud_bridge.authority.certificates import BadRequest
+from cloud_bridge.ending import end
 from cloud_bridge.errors import BridgeError, ListenError
 
 log = logging.getLogger(__name__)
@@ -73,10 +74,7 @@ class Desk:
         """Listen no more."""
         if self._listening is None or self._accepting is None:
             return
-        tasks = [self._accepting, *self._serving]
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        await end([self._accepting, *self._serving])
         self._listening.close()
 
     async def _accept(self, listening: socket.socket, context: ssl.SSLContext) -> None:

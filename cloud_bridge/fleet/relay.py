@@ -12,6 +12,7 @@ from collections.abc import Awaitable, Callable
 import redis
 from google.protobuf.message import DecodeError
 
+from cloud_bridge.ending import end
 from cloud_bridge.fleet.store import MOMENTS, ONLINE, ORDERS, Store, raw, worker_key
 from cloud_bridge.ingest.base import Device
 from cloud_bridge.presence import NotThere, Presence
@@ -54,9 +55,7 @@ class Relay:
 
     async def stop(self) -> None:
         """End; this bridge's devices are not online here any more."""
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await end(self._tasks)
         try:
             await self._store.soon.delete(worker_key(self._worker))
         except (redis.RedisError, OSError):

@@ -14,6 +14,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from cloud_bridge.ending import end
 from cloud_bridge.errors import SettingError
 from cloud_bridge.ingest.base import Claims, NotNow
 from cloud_bridge.ingest.identity import Guard, Rejected, admit
@@ -74,13 +75,11 @@ class Server:
 
     async def stop(self) -> None:
         """Leave the broker and end."""
-        self._task.cancel()
-        await asyncio.gather(self._task, return_exceptions=True)
+        await end([self._task])
         for remote in list(self._devices.values()):
             remote.close("the bridge ends")
         if self._posting is not None:
-            self._posting.cancel()
-            await asyncio.gather(self._posting, return_exceptions=True)
+            await end([self._posting])
 
     async def _run(self) -> None:
         backoff = Backoff()

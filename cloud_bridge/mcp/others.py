@@ -26,6 +26,7 @@ from mcp.shared.exceptions import MCPError
 from mcp.types import CONNECTION_CLOSED, TextContent, Tool
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, model_validator
 
+from cloud_bridge.ending import end
 from cloud_bridge.errors import BridgeError, SettingError
 from cloud_bridge.ingest.base import Device
 from cloud_bridge.presence import Presence
@@ -167,10 +168,7 @@ class Others:
 
     async def stop(self) -> None:
         """Hang up."""
-        tasks = [*self._tasks, *self._calls]
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        await end([*self._tasks, *self._calls])
 
     def offered(self, tenant: str) -> list[tuple[Other, Tool]]:
         """The tools that the language model may use for `tenant`: only such as say that they change nothing."""

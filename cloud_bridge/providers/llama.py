@@ -70,7 +70,8 @@ class Llama:
             tail = asyncio.create_task(_tail(worker.stderr))
             self._worker, self._drain = worker, tail
             try:
-                line = await asyncio.wait_for(worker.stdout.readline(), _LOAD_S)
+                async with asyncio.timeout(_LOAD_S):
+                    line = await worker.stdout.readline()
             except TimeoutError as error:
                 await self.close()
                 raise ProviderBusy(f"{self._file.name} did not load within {_LOAD_S:.0f} s") from error

@@ -71,7 +71,8 @@ async def _run(*command: str, text: str) -> bytes:
         start_new_session=True,
     )
     try:
-        out, _ = await asyncio.wait_for(process.communicate(text.encode()), _SENTENCE_S)
+        async with asyncio.timeout(_SENTENCE_S):
+            out, _ = await process.communicate(text.encode())
     except TimeoutError as error:
         raise ProviderBusy(f"espeak-ng was silent for {_SENTENCE_S:.0f} s") from error
     finally:

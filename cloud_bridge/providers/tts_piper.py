@@ -55,7 +55,8 @@ class Piper:
             complaints = asyncio.create_task(self._complaints(worker))
             self._tasks = [complaints]
             try:
-                line = await asyncio.wait_for(worker.stdout.readline(), _LOAD_S)
+                async with asyncio.timeout(_LOAD_S):
+                    line = await worker.stdout.readline()
             except TimeoutError as error:
                 await self.close()
                 raise ProviderBusy(f"the voice did not load within {_LOAD_S:.0f} s") from error
@@ -80,7 +81,8 @@ class Piper:
             self._tell({"id": order, "text": text, "pace": pace})
             while True:
                 try:
-                    part = await asyncio.wait_for(parts.get(), _SENTENCE_S)
+                    async with asyncio.timeout(_SENTENCE_S):
+                        part = await parts.get()
                 except TimeoutError as error:
                     raise ProviderBusy(f"the voice was silent for {_SENTENCE_S:.0f} s") from error
                 if part is None or "error" in part:

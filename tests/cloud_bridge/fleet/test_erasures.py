@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from cloud_bridge import housekeeping
+from cloud_bridge.ending import end
 from cloud_bridge.erasure import Erasures, Wish
 from cloud_bridge.fleet import erasures as shared_erasures
 from cloud_bridge.fleet.erasures import SharedErasures
@@ -65,9 +66,7 @@ async def test_a_wish_at_one_bridge_is_fulfilled_by_all(store: Store, tmp_path: 
     assert answer == {"exchanges": 0, "rows": 2, "other_bridges": 1}
     assert [(one.device, one.at_s) for one in asked] == [("kitchen", wish.at_s)]
     assert [history.count("kitchen") for history in histories] == [0, 0]
-    for task in tasks:
-        task.cancel()
-    await asyncio.gather(*tasks, return_exceptions=True)
+    await end(tasks)
     local.close()
     for history in histories:
         history.close()
@@ -96,8 +95,7 @@ async def test_a_bridge_that_begins_later_erases_its_history_up_to_the_wish(stor
     late = SharedErasures(store, "late", 30.0)
     task = asyncio.create_task(housekeeping.erase_shared(history, nothing, late))
     await soon(lambda: history.count("kitchen") == 1)
-    task.cancel()
-    await asyncio.gather(task, return_exceptions=True)
+    await end([task])
     history.close()
     seen: list[Wish] = []
 

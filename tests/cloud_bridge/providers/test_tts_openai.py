@@ -28,9 +28,10 @@ async def test_sound_comes_whole_whatever_the_pieces() -> None:
 
 
 async def test_a_refusal_is_an_error() -> None:
-    """No sound is made up."""
-    async with server(lambda _: (400, JSON, [b'{"error": {"message": "no such voice"}}'])) as seen:
+    """No sound is made up; the reason is the kind that the provider names, not its words, which may quote the text."""
+    body = b'{"error": {"message": "cannot say: my secret", "type": "invalid_request_error", "code": "no_such_voice"}}'
+    async with server(lambda _: (400, JSON, [body])) as seen:
         voice = OpenAISpeech("tts-x", "nova", seen.url)
-        with pytest.raises(ProviderRefused, match="no such voice"):
+        with pytest.raises(ProviderRefused, match="400: invalid_request_error no_such_voice$"):
             await anext(voice.speak("Hello."))
         await voice.close()
