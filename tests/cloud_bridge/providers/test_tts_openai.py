@@ -32,6 +32,6 @@ async def test_a_refusal_is_an_error() -> None:
     body = b'{"error": {"message": "cannot say: my secret", "type": "invalid_request_error", "code": "no_such_voice"}}'
     async with server(lambda _: (400, JSON, [body])) as seen:
         voice = OpenAISpeech("tts-x", "nova", seen.url)
-        with pytest.raises(ProviderRefused, match="400: invalid_request_error no_such_voice$"):
+        with pytest.raises(ProviderRefused, match=r"400: invalid_request_error no_such_voice$"):
             await anext(voice.speak("Hello."))
         await voice.close()
