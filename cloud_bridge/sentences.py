@@ -63,7 +63,9 @@ class Sentences:
 
 def clean(text: str) -> str:
     """`text` as it can be spoken: without markup, links, emoji and control characters; spaces single."""
-    text = _MARKUP.sub(" ", text)
-    text = _UNSPOKEN.sub(" ", text)
-    text = re.sub(r"\s+", " ", text).strip().strip('"“”').strip()
+    before = None
+    while text != before:  # what one pass takes away may leave new markup: a control character after a dash, a list
+        before = text
+        text = _UNSPOKEN.sub(" ", _MARKUP.sub(" ", text))
+        text = re.sub(r"\s+", " ", text).strip().strip('"“”').strip()
     return text if any(character.isalnum() for character in text) else ""

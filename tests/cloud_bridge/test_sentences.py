@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from cloud_bridge.sentences import Sentences, clean
@@ -57,6 +57,7 @@ def test_a_sentence_without_end_is_cut_at_a_clause() -> None:
 
 
 @settings(deadline=None)
+@example("-\x080", 1)
 @given(st.text(max_size=300), st.integers(1, 40))
 def test_any_text_in_any_pieces(text: str, size: int) -> None:
     """No input breaks the cutter, and no piece is empty or holds control characters."""
