@@ -121,7 +121,8 @@ class Ordeal:
             while True:
                 file.write(bytes(4_096))
         time.sleep(self._rng.random())
-        filler.unlink()
+        with contextlib.suppress(FileNotFoundError):  # all was sent meanwhile: device and disk are gone
+            filler.unlink()
 
     def _bridge_kill(self) -> None:
         self._bridge.kill()
