@@ -81,6 +81,17 @@ _COUNTS = {
     "duplicates_delivered",
     "out_of_order",
     "calls_repeated",
+    "sim_unanswered",
+    "sim_cut_off",
+    "local_unanswered",
+    "local_cut_off",
+    "turns_lost",
+    "kill_turns_lost",
+    "kill_turns_answered_twice",
+    "descriptors_growth",
+    "threads_growth",
+    "pulls_descriptors_growth",
+    "pulls_abandoned",
 }
 
 
