@@ -100,7 +100,7 @@ emulated() { # CORE ARGUMENTS OF PYTHON…
 
 # What hearing and sight do not load: the link, the device's key. (`sounddevice` looks for PortAudio with tools that a
 # Debian which was only unpacked does not have.)
-rest='import google.protobuf, grpc, paho.mqtt.client, pydantic, vaderSentiment.vaderSentiment, edge.loop
+rest='import google.protobuf, grpc, paho.mqtt.client, vaderSentiment.vaderSentiment, edge.loop
 import edge.transports.grpc, edge.transports.mqtt
 from cryptography.hazmat.primitives.asymmetric import ec
 ec.generate_private_key(ec.SECP256R1())'

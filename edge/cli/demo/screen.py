@@ -28,7 +28,8 @@ _STAGES = {  # what the bridge calls the stages of a turn, in plain words
     "voice_asked": "voice asked",
     "voice_first": "voice's first sound",
     "first_audio": "first sound sent",
-    "answer_audio": "first sound of the model's words sent",
+    "answer_text": "model's words sent",
+    "answer_audio": "their first sound sent",
     "done": "all sent",
 }
 
@@ -189,8 +190,8 @@ def _summary_rows(device: dict[str, Any], bridge: dict[str, Any], wall_s: float)
     stages = (bridge.get("timings") or {}).get("ms", {})
     for name, value in sorted(stages.items(), key=lambda stage: stage[1]):
         if value > 0:
-            rows.append((f"bridge: turn's end → {_STAGES.get(name, name.replace('_', ' '))}", f"{value:.0f} ms"))
+            rows.append((f"turn's end → {_STAGES.get(name, name.replace('_', ' '))}", f"{value:.0f} ms"))
     if model := bridge.get("llm"):
-        rows.append(("bridge: language model, voice", f"{model}, {bridge.get('tts', '—')}"))
+        rows.append(("language model, voice", f"{model}, {bridge.get('tts', '—')}"))
     rows.append(("demo, wall time", f"{wall_s:.1f} s"))
     return rows
