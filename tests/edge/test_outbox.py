@@ -389,7 +389,6 @@ _PUTTER = """
 import sys
 from pathlib import Path
 from edge.outbox import Outbox
-from edge.outbox_file import OutboxFile
 from edge.wire.envelope import Sealer
 box, sealer = Outbox(Path(sys.argv[1])), Sealer("test", boot=int(sys.argv[2]))
 while True:

@@ -54,8 +54,9 @@ def test_a_real_sentence_is_heard_whole(clips):
         assert sum(isinstance(one, TurnEnd) and one.final for one in found) == 1
         texts = [one.text for one in found if isinstance(one, Words) and one.final]
         if clip.stem in SENTENCES:
-            heard_text = plain(texts[0]).replace("seven", "7").replace("k7", "k 7")  # a number may be written as one
-            assert plain(SENTENCES[clip.stem]) in heard_text
+            # "K7", "k seven" and "k 7" are one sound, and the recognizer's spelling of it is a guess, too.
+            spelt = plain(texts[0]).replace("seven", "7").replace("k7", "k 7")
+            assert plain(SENTENCES[clip.stem]) in spelt
         assert len({one.person for one in found}) == 1
 
 

@@ -26,11 +26,11 @@ from edge.wire import mien_pb2, topics
 from edge.wire.envelope import Sealer
 from edge.wire.json_form import from_json
 from edge.wire.mqtt import Mqtt
-from tests.edge.test_uplink import Device, until
+from tests.edge.test_uplink import Device
 from tests.sim.bridge import App, say
 from tests.sim.chaos import Chaos
 from tests.sim.mosquitto import Mosquitto, free_port, open_config
-from tests.sim.wait import soon
+from tests.sim.wait import soon, until
 
 
 class MqttBridge:

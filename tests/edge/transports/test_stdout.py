@@ -10,7 +10,7 @@ from edge.outbox import Outbox
 from edge.uplink import Uplink
 from edge.wire.envelope import Sealer
 from edge.wire.json_form import from_json
-from tests.edge.test_uplink import until
+from tests.sim.wait import until
 
 
 def test_each_envelope_is_one_line_and_leaves_the_outbox(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
