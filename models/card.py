@@ -76,9 +76,8 @@ class Card(Record):
     source: Annotated[list[Source], Within(1)]
     metrics: Mapping[str, float | str] = field(default_factory=dict)
     limits: list[str] = field(default_factory=list)
-    training: Mapping[str, Any] = field(
-        default_factory=dict
-    )  # recipe, seed, data and its licence: for weights of our own
+    # For weights of our own: recipe, seed, data and its licence.
+    training: Mapping[str, Any] = field(default_factory=dict)
 
 
 def read(name: str) -> Card:

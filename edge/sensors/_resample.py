@@ -15,8 +15,8 @@ Samples = npt.NDArray[np.float32]
 # swresample mixes surround sound to two channels as L + C/√2 + Ls/√2 (ITU-R BS.775), which may exceed full scale.
 _SURROUND_GAIN = 1 / (1 + 2**0.5)
 
-# What needs no filter and no mixing, as (format, rate) of one channel: swresample would give the same numbers, slowly.
-_AS_WANTED = (("s16", SAMPLE_RATE), ("s16p", SAMPLE_RATE))
+# Of one channel at SAMPLE_RATE these need no filter and no mixing: swresample would give the same numbers, slowly.
+_AS_WANTED = ("s16", "s16p")
 
 _NOTHING: Samples = np.zeros(0, np.float32)
 
@@ -31,7 +31,7 @@ class Resampler:
 
     def feed(self, frame: av.AudioFrame) -> Samples:
         """Samples (m,) float32 in [-1, 1] that `frame` completes. The format may change between two frames."""
-        if frame.layout.nb_channels == 1 and (frame.format.name, frame.sample_rate) in _AS_WANTED:
+        if frame.layout.nb_channels == 1 and frame.sample_rate == SAMPLE_RATE and frame.format.name in _AS_WANTED:
             mono = np.frombuffer(frame.planes[0], np.int16, frame.samples) * np.float32(1 / 32_768)
             return mono if self._swr is None else np.concatenate([self.flush(), mono])
         shape = (frame.format.name, frame.layout.name, frame.sample_rate)

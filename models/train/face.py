@@ -6,8 +6,8 @@ the weights, which is what gets exported. The first 40 % of the epochs see small
 A wide net learns first (`--wide`); the shipped one starts as that net without its weakest channels (`--start`), and
 learns from what that net says of each picture as well as from the votes.
 
-One CPU core is enough (about a minute an epoch). Ctrl-C stops after the
-running step; `--resume` goes on from the last whole epoch, also with another `--epochs`.
+One CPU core is enough (about a minute an epoch). Ctrl-C stops after the running step; `--resume` goes on from the last
+whole epoch, also with another `--epochs`.
 """
 
 from __future__ import annotations

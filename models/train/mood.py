@@ -24,7 +24,7 @@ from models.errors import ModelError
 from models.fusion import PLEASANT, UNPLEASANT, leaning_odds
 from models.logmel import SAMPLE_RATE_HZ
 from models.mood import Mood, Settings
-from models.train.voice import _GATOR_FINE, FINE, Heard, strangers
+from models.train.voice import FINE, GATOR_FINE, Heard, strangers
 from models.train.voice_data import read_sound, sample, speech_part
 from models.train.voice_fit import Array, softmax, temperature
 from models.voice_head import CORE, pooled
@@ -48,8 +48,7 @@ _CHOICES = {  # a feeling lasts for seconds at least, and one that goes on must 
     "habit_full_s": (3.0, 6.0, 12.0),
     "sure": (0.9, 0.95, 0.97),
 }
-
-
+# Which of FINE are pleasant and which unpleasant: (classes, 2).
 _SIDES = np.array([[name in side for side in (PLEASANT, UNPLEASANT)] for name in FINE], dtype=np.float32)
 
 
@@ -137,7 +136,7 @@ def _stream(encoder: WhisperEncoder, sound: Array) -> Iterable[tuple[float, Arra
 def told(heard: Heard, found: Sequence[Splice], seed: int) -> list[Told]:
     """Each splice as each head told it that knows neither its speaker nor what comes."""
     rows: list[Told] = []
-    y = heard.classes(FINE, _GATOR_FINE)
+    y = heard.classes(FINE, GATOR_FINE)
     for known, head in strangers(heard, y, seed):
         strange = [one for one in found if one.speaker not in known]
         logits = [head(one.x.reshape(-1, one.x.shape[-1])).reshape(len(one.x), len(WINDOWS_S), -1) for one in strange]

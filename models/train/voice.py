@@ -38,7 +38,7 @@ COVERAGE = 0.7  # share of held-out speech that is clear enough to be named
 
 # Which class each wordless sound stands for: chosen on EmoDB, two speakers for training and eight unseen ones for the
 # test. There, milder calm as neutral and pain and relief as classes of their own helped.
-_GATOR_FINE = {
+GATOR_FINE = {
     "Amusement": "happy",
     "Elation": "happy",
     "Ecstasy": "happy",
@@ -198,7 +198,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _train(heard: Heard, out: Path, seed: int) -> int:
-    fine = heard.classes(FINE, _GATOR_FINE)
+    fine = heard.classes(FINE, GATOR_FINE)
     print("calibrating on held-out speakers …", flush=True)
     found = held_out(heard, fine, seed)
     logits = np.concatenate([one for _, one in found])
