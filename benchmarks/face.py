@@ -11,7 +11,7 @@ NEEDS_DATA = True
 
 
 def measure(data: Path | None, *, quick: bool, peers: bool) -> Result:
-    """PROTOCOL's figures of the face."""
+    """Expression, and the whole chain from picture to observation."""
     assert data is not None
     parts = [module.measure(data, quick=quick, peers=peers) for module in (face_expression, face_chain)]
     return Result(

@@ -28,7 +28,7 @@ Grey = npt.NDArray[np.uint8]
 
 
 def measure(data: Path, *, quick: bool = False, peers: bool = False, reference: Path | None = None) -> Result:
-    """The expression part of PROTOCOL's face benchmark, on the int8 file that ships.
+    """How well and how fast expressions are read, by the int8 file that ships.
 
     `quick` takes every tenth picture. `peers` asks the net of `fer` about the same pictures. `reference` is the float
     file that `quantization.expression` writes; without it `int8_loss` is the one on the card. `expression_ms` is on

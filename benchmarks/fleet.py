@@ -31,7 +31,7 @@ _SENTENCE = "That sounds like a lot for one day. I am here."
 
 
 def measure(data: Path | None, *, quick: bool, peers: bool) -> Result:
-    """PROTOCOL's figures of the fleet. Needs no data, but Debian's redis-server for the second part."""
+    """One bridge under load, then one of two killed. Needs no data, but Debian's redis-server for the second part."""
     metrics: dict[str, float] = {}
     detail: dict[str, Any] = {"cores": os.cpu_count()}
     devices, seconds = (100, 10.0) if quick else (2_000, 600.0)

@@ -115,7 +115,7 @@ _BASELINES: dict[str, tuple[Make, tuple[float, ...]]] = {
     "product": (_product, (1.0,)),
     "voice": (lambda v, a, _w: _smooth(v.voice, a), (0.0,)),
     "face": (lambda v, a, _w: _smooth(v.face, a), (0.0,)),
-    # Harder than PROTOCOL asks: one free weight each.
+    # Harder to beat than the plain ones: one free weight each.
     "weighted mean": (
         lambda v, a, w: w * _smooth(v.voice, a) + (1 - w) * _smooth(v.face, a),
         tuple(float(x) for x in np.linspace(0, 1, 21)),

@@ -28,7 +28,7 @@ _MACHINE = ("power_cut", "clock_jump", "lossy_net")
 
 
 def measure(data: Path | None, *, quick: bool, peers: bool) -> Result:
-    """PROTOCOL's figures of the link. Needs no data."""
+    """Latency, cost, and what faults lose. Needs no data."""
     rounds, envelopes, faults = (300, 200, 3) if quick else (3_000, 10_000, 20)
     metrics: dict[str, float] = {}
     detail: dict[str, Any] = {}

@@ -33,7 +33,7 @@ _RUN_S = 600.0  # a clip takes as long as it plays; what takes this long hangs
 
 
 def measure(data: Path | None, *, quick: bool, peers: bool) -> Result:
-    """PROTOCOL's figures of the loop; with `peers`, what others' work costs on the same pictures and sound."""
+    """CPU, memory, delays and bytes of the loop; with `peers`, what others' work costs on the same input."""
     assert data is not None
     clips = sorted((data / "clips").glob("*.mpg"))
     with tempfile.TemporaryDirectory() as scratch:

@@ -1,7 +1,7 @@
 """`mien bench reply`: from the last speech sample that goes in to the first reply sample that comes out.
 
 The device's own chain hears a synthesised voice at its true pace and talks by gRPC to the bridge's own conversation:
-(a) with the real local chain, the model and voice that are on this machine; (b) with a SIMULATED cloud: PROTOCOL's
+(a) with the real local chain, the model and voice that are on this machine; (b) with a SIMULATED cloud: fixed
 round trip, first token and first sound, made by `benchmarks.simulated_cloud`; the opening lines are prepared.
 """
 

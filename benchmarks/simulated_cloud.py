@@ -1,6 +1,6 @@
 """A SIMULATED cloud: a language model and a voice with set delays, to measure the bridge itself. Nothing real answers.
 
-PROTOCOL's cloud: 40 ms round trip, first token after 200 ms, first sound after 100 ms.
+As `reply` sets it: 40 ms round trip, first token after 200 ms, first sound after 100 ms.
 """
 
 from __future__ import annotations

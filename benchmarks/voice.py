@@ -1,10 +1,10 @@
-"""`mien bench voice`: how well a voice is heard, on the int8 encoder that ships (PROTOCOL, Voice).
+"""`mien bench voice`: how well a voice is heard, on the int8 encoder that ships.
 
-Items 1–3 and 6 retrain a head per fold ("benchmark head, not shipped"); items 4 and 5 judge the shipped head on
-whole recordings, through the deployed speech gate. A benchmark head's shrinkage, and how much it heeds the spread
+`ravdess8_…` and `emodb7_…` retrain a head per fold ("benchmark head, not shipped"); the others judge the shipped head
+on whole recordings, through the deployed speech gate. A benchmark head's shrinkage, and how much it heeds the spread
 of the encoder's numbers beside their mean, are chosen inside its training speakers; its views (disturbed, other
 throats) are those of the shipped recipe, chosen on EmoDB. But about two dozen settings were compared on RAVDESS
-before, and two poolings on both corpora, so items 1 and 6 stay a little optimistic.
+before, and two poolings on both corpora, so those two stay a little optimistic.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ _SNRS_DB = (20, 10, 0)
 # (shrinkage, weight of the spread), chosen among inside the training speakers: whoever has few of them does better
 # with the means alone.
 _SETTINGS = ((0.03, 1.0), (0.1, 1.0), (0.3, 1.0), (0.1, 0.5), (0.1, 0.0), (0.3, 0.0))
-_NAMED = ("", "_2s", "_1s", "_pink10", "_babble10")  # PROTOCOL's; the other noises go into the detail
+_NAMED = ("", "_2s", "_1s", "_pink10", "_babble10")  # metrics; the other noises go into the detail
 _QUICK = 144  # clips
 
 Labels = npt.NDArray[np.int64]
@@ -100,7 +100,7 @@ class _Bench:
         return train, undisturbed
 
     def ravdess(self) -> tuple[dict[str, float], dict[str, Any]]:
-        """PROTOCOL 1–3."""
+        """RAVDESS, 8 classes, actors held out: whole, cut short, in noise; by actor and by gender."""
         chosen = sample("ravdess", self._limit)
         train, (full, _, second, two) = self._views("ravdess", _RAVDESS, (whole, crop, one_second, two_seconds))
         sounds = SpeechParts(chosen)
@@ -153,7 +153,7 @@ class _Bench:
         return scores[0] - scores[1]
 
     def emodb(self) -> float:
-        """PROTOCOL 6: 7 classes, leave one speaker out; the guesses of all speakers judged together."""
+        """EmoDB, 7 classes, leave one speaker out; the guesses of all speakers judged together."""
         chosen = sample("emodb", self._limit)
         train, undisturbed = self._views("emodb", _EMODB, (whole, crop))
         y = _labels(chosen)

@@ -1,4 +1,4 @@
-"""The shipped voice head on recordings it never trained on, and what hearing costs (PROTOCOL, Voice 4 and 5)."""
+"""The shipped voice head on recordings it never trained on, and what hearing costs."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _COST_CLIPS = 40
 
 
 def zero_shot(limit: int | None) -> tuple[dict[str, float], dict[str, Any]]:
-    """PROTOCOL 4 and 5 on RAVDESS, whole recordings through the deployed gate, encoder and head.
+    """Four classes and calibration on RAVDESS, whole recordings through the deployed gate, encoder and head.
 
     A recording in which too little speech was found counts as wrong.
     """

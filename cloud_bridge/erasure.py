@@ -89,9 +89,8 @@ class Erasures:
     def open(self, bridge: str) -> list[Wish]:
         """The wishes that `bridge` has not fulfilled; tells, too, that it runs."""
         now_s = time.time()
-        if not self._do(
-            "SELECT 1 FROM bridge WHERE name = ?", (bridge,)
-        ):  # what was wished before it began, it holds nothing of
+        known = self._do("SELECT 1 FROM bridge WHERE name = ?", (bridge,))
+        if not known:  # what was wished before it began, it holds nothing of
             self._do("INSERT INTO bridge VALUES (?, ?)", (bridge, now_s))
             self._do("INSERT INTO erased SELECT id, ?, '{}' FROM erasure", (bridge,))
             return []

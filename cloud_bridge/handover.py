@@ -99,9 +99,8 @@ class Handover:
                 async with asyncio.timeout(_EACH_S):
                     await self._once(json.dumps(message))
             except Exception as error:  # whatever a target does, the conversation goes on, and the failure is seen
-                reason = (
-                    str(error) if isinstance(error, BridgeError) else type(error).__name__
-                )  # its text may name a key
+                # The text of any other error may name a key.
+                reason = str(error) if isinstance(error, BridgeError) else type(error).__name__
                 log.error("handing over %s failed: %s", device.id, reason[:200])
                 continue
             self._told(device, message["person"], {**message, "delivered": True})

@@ -27,7 +27,8 @@ async def events(
         alive_s = loop.time() + _ALIVE_S
         while True:
             try:
-                moment = await asyncio.wait_for(following.next(), max(0.0, due_s - loop.time()))
+                async with asyncio.timeout_at(due_s):
+                    moment = await following.next()
                 changed.add(moment.device)
                 if moment.device == device:
                     yield _event("moment", moment.facts())

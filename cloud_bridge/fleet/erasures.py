@@ -47,9 +47,8 @@ class SharedErasures:
         before_s = time.time() - self._keep_s
         await self._store.soon.zremrangebyscore(WISHES, 0, before_s)
         kept: list[bytes] = await self._store.soon.zrange(WISHES, 0, -1)  # type: ignore[assignment]  # no scores
-        there = list(kept)
-        self._done &= set(there)
-        for packet in there:
+        self._done &= set(kept)
+        for packet in kept:
             if packet in self._done:
                 continue
             _, tenant, device, person, at_s = json.loads(packet)

@@ -57,7 +57,8 @@ class Store:
     async def check(self) -> None:
         """Raises StoreError when nobody answers."""
         try:
-            await asyncio.wait_for(self.soon.ping(), _TIMEOUT_S)
+            async with asyncio.timeout(_TIMEOUT_S):
+                await self.soon.ping()
         except (redis.RedisError, OSError, TimeoutError) as error:
             raise StoreError(
                 f"no Redis answers at {self.url} ({type(error).__name__}): start it, or mend --redis"

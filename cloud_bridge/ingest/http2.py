@@ -31,6 +31,7 @@ from h2.events import (
 from h2.exceptions import ProtocolError
 from h2.settings import SettingCodes, Settings
 
+from cloud_bridge.ending import end
 from cloud_bridge.ingest.call import WINDOW, Call, Failed
 
 log = logging.getLogger(__name__)
@@ -189,9 +190,7 @@ class Http2(asyncio.Protocol):
         """Wait for the handlers, cancel those that stay, and hang up."""
         if self._tasks:
             await asyncio.wait(self._tasks, timeout=within_s)
-            for task in self._tasks:
-                task.cancel()
-            await asyncio.gather(*self._tasks, return_exceptions=True)
+            await end(self._tasks)
         self.close()
 
     def close(self, code: ErrorCodes = ErrorCodes.NO_ERROR) -> None:

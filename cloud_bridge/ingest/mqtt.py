@@ -242,7 +242,8 @@ class _Remote:
                 return
             except MqttError:  # the broker may be back in a moment, and the device still there
                 with contextlib.suppress(TimeoutError):
-                    await asyncio.wait_for(self._server.joined.wait(), _REJOIN_S)
+                    async with asyncio.timeout(_REJOIN_S):  # `wait_for` may lose the cancellation of a barge-in
+                        await self._server.joined.wait()
         raise ConnectionError("the broker is gone")
 
     def post(self, downlink: mien_pb2.Downlink) -> None:

@@ -24,6 +24,7 @@ from mcp.shared.message import SessionMessage
 from mcp_types.jsonrpc import JSONRPCMessage, jsonrpc_message_adapter
 from pydantic import ValidationError
 
+from cloud_bridge.ending import end
 from cloud_bridge.errors import ListenError, SettingError
 from cloud_bridge.ingest.base import Tls, loopback
 from cloud_bridge.mcp.http import access
@@ -92,10 +93,9 @@ class _Connect:
         finally:
             await to_server.aclose()
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(asyncio.gather(serving, writing, return_exceptions=True), 1.0)
-            for task in (serving, writing):
-                task.cancel()
-            await asyncio.gather(serving, writing, return_exceptions=True)
+                async with asyncio.timeout(1.0):
+                    await asyncio.gather(serving, writing, return_exceptions=True)
+            await end((serving, writing))
             for one in (from_client, to_client, from_server):
                 one.close()
 
@@ -126,9 +126,7 @@ async def connect(channel: grpc.aio.Channel, token: str) -> AsyncIterator[Transp
         yield from_server, to_server
     finally:
         stream.cancel()
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        await end(tasks)
         for one in (from_server, to_server, to_client, from_client):
             one.close()
 

@@ -10,6 +10,7 @@ from mcp.server.connection import Connection
 from mcp.server.session import ServerSession
 from mcp.server.subscriptions import ResourcesListChanged, ResourceUpdated, ServerEvent
 
+from cloud_bridge.ending import end
 from cloud_bridge.presence import Presence
 from cloud_bridge.seen import Moment
 
@@ -82,8 +83,7 @@ class Updates:
     async def stop(self) -> None:
         """End."""
         if self._task is not None:
-            self._task.cancel()
-            await asyncio.gather(self._task, return_exceptions=True)
+            await end([self._task])
 
     def subscribe(self, session: ServerSession, what: str) -> None:
         """`resources/subscribe` of the protocol before 2026-07-28."""

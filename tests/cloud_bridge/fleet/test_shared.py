@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import redis
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -116,10 +117,14 @@ def test_while_the_store_is_away_nothing_is_acknowledged(tmp_path: Path) -> None
 
 def test_what_waits_for_the_store_was_taken_all_the_same(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     """A device that comes back before the store has written sends again what it has no answer to: it is a duplicate."""
+
+    def away(batch: object) -> None:
+        raise redis.ConnectionError
+
     record = SharedRecord(store)
     try:
         with monkeypatch.context() as slow:
-            slow.setattr(record, "_commit", lambda batch: False)
+            slow.setattr(record._writer, "_commit", away)
             record.record("acme/car-7", 5, 1, None, lambda: None)
             time.sleep(0.1)  # the writer has it now
             record.record("acme/car-7", 5, 2, None, lambda: None)
