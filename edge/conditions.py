@@ -59,6 +59,7 @@ TEXTS: Mapping[str, tuple[str, ...]] = {  # what a text may be: a misspelt label
 _COMPARE: Mapping[str, Callable[[Any, Any], bool]] = {
     ">=": operator.ge, "<=": operator.le, "==": operator.eq, "!=": operator.ne, ">": operator.gt, "<": operator.lt,
 }  # fmt: skip
+_DEEPEST = 32  # a condition may come from afar, and must not exhaust the stack
 _TOKEN = re.compile(
     r"\s*(?:(?P<number>-?\d+(?:\.\d+)?)|'(?P<text>[^']*)'|(?P<sign>>=|<=|==|!=|[><(),])|(?P<word>[A-Za-z_][\w.]*))"
 )
@@ -112,7 +113,7 @@ class _Parser:
         self.text = text
         self.trends: set[tuple[str, int]] = set()
         self._tokens: list[tuple[str, str]] = []
-        self._at = 0
+        self._at = self._depth = 0
         place = 0
         while place < len(text.rstrip()):
             match = _TOKEN.match(text, place)
@@ -150,6 +151,15 @@ class _Parser:
         return node, "flag", None
 
     def _factor(self) -> Typed:
+        self._depth += 1
+        try:
+            return self._one()
+        finally:
+            self._depth -= 1
+
+    def _one(self) -> Typed:
+        if self._depth > _DEEPEST:
+            raise ConfigError(f"the condition '{self.text[:60]}…' is nested too deeply: {_DEEPEST} levels are enough")
         if self._is("not"):
             self._at += 1
             inner = self._flag(self._factor())

@@ -17,7 +17,7 @@ def read_toml(path: Path, what: str) -> dict[str, Any]:
         raise ConfigError(f"no {what} file at {path}") from error
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(f"{path} cannot be read: {error}") from error
-    except tomllib.TOMLDecodeError as error:
+    except (tomllib.TOMLDecodeError, RecursionError) as error:  # the latter: nested without end
         raise ConfigError(f"{path} is no valid TOML: {error}") from error
 
 

@@ -75,7 +75,7 @@ def read_one(text: str) -> Rule:
     """The one rule in `text`, with or without its `[[rule]]` line. Raises ConfigError."""
     try:
         content: dict[str, Any] = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
+    except (tomllib.TOMLDecodeError, RecursionError) as error:
         raise ConfigError(f"the rule is no valid TOML: {error}") from error
     tables = content["rule"] if set(content) == {"rule"} else [content]
     if not isinstance(tables, list) or len(tables) != 1 or not isinstance(tables[0], dict):

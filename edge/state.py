@@ -1,7 +1,7 @@
 """One person, one time frame: observations of all channels become the state of everybody present.
 
 Rules, by signal: an observation that is not newer than the last one of its signal and person is dropped as late; one
-from the future or with a broken time is dropped; each part fades with its own age and is None once it is stale.
+from the future or with a broken number is dropped; each part fades with its own age and is None once it is stale.
 Nothing but an observation makes a person: a visual track (1, 2, …), or a voice that no face is bound to (0).
 """
 
@@ -15,6 +15,7 @@ from edge.bind import Binder
 from edge.cues import cues
 from edge.faces import KEEP_TRACKS, Faces
 from edge.incongruence import Pair
+from edge.intact import intact
 from edge.joint import Channels, Joint
 from edge.track import VOICE_S, Voice, attention, drowsiness, fresh
 from edge.turns import Turns
@@ -28,7 +29,7 @@ _SILENT_TURN_S = 3.0  # a turn whose end no detector told ends after this much s
 class People:
     """Everybody whom the device perceives. Not thread-safe; one update per tick of the loop.
 
-    `late` counts observations dropped as late or repeated, `broken` those with an impossible time or track.
+    `late` counts observations dropped as late or repeated, `broken` those with an impossible time, number or track.
     `turns` holds summaries and trends; `binder.evidence` how well the lips fit the voice.
     """
 
@@ -62,7 +63,7 @@ class People:
         now_s = self._now_s = max(now_s, self._now_s)  # batches of sound and picture may cross; time does not go back
         ends: list[TurnEnd] = []
         for seen in sorted(observations, key=lambda o: o.t_s if math.isfinite(o.t_s) else math.inf):
-            if not math.isfinite(seen.t_s) or seen.t_s > now_s + _FUTURE_S:
+            if not intact(seen) or seen.t_s > now_s + _FUTURE_S:
                 self.broken += 1
             elif isinstance(seen, SpeechActivity):
                 self._heard(seen)
@@ -205,8 +206,8 @@ class People:
 
     def _end_turns(self, ends: list[TurnEnd], now_s: float) -> None:
         for end in ends:
-            if not end.final or end.t_s <= self._ended_s:
-                continue
+            if not end.final or end.t_s <= max(self._ended_s, self.turns.started_s):
+                continue  # told before, or so late that it is the end of a turn that silence has ended
             self._ended_s = end.t_s
             self._close(end.speech_end_s, end.t_s)
         if self.turns.running and now_s - self._spoke_s > _SILENT_TURN_S:

@@ -97,6 +97,11 @@ class Turns:
         """Whether somebody has begun a turn and not ended it."""
         return self._running is not None
 
+    @property
+    def started_s(self) -> float:
+        """When the running turn began; -inf where none runs."""
+        return -math.inf if self._running is None else self._running.start_s
+
     def begin(self, t_s: float) -> bool:
         """Speech was heard; True when that begins a new turn."""
         if self._running is not None:

@@ -31,7 +31,9 @@ def test_a_rule_is_added_and_then_put_in_the_place_of_the_old_one() -> None:
     assert len(rules.names) == before + 1
 
 
-@pytest.mark.parametrize("text", ["", "rule", RULE + RULE, 'name = "x"\nwhen = "no.such > 1"', "[[rule]]\nname = 'x'"])
+@pytest.mark.parametrize(
+    "text", ["", "rule", "x = " + "[" * 5000, RULE + RULE, 'name = "x"\nwhen = "no.such > 1"', "[[rule]]\nname = 'x'"]
+)
 def test_what_is_no_rule_is_refused_and_the_rules_stay(text: str) -> None:
     """The bridge's text is checked like a file."""
     rules = Rules.load(None)

@@ -87,6 +87,8 @@ def test_three_valued_logic(text: str, expected: bool | None) -> None:
         ("trend(frustration) == 'up'", "there is rising"),
         ("turn > $", "cannot read from"),
         ("__class__ == 1", "nothing is called"),
+        ("(" * 3000 + "turn > 1" + ")" * 3000, "nested too deeply"),
+        ("not " * 3000 + "speaking", "nested too deeply"),
     ],
 )
 def test_a_wrong_condition_is_one_clear_error(text: str, says: str) -> None:
@@ -222,6 +224,7 @@ def test_each_person_has_a_progress_of_their_own(tmp_path: Path) -> None:
         ("[[rule]]\nname = 'a'\nwhen = 'turn > 1'\n" * 2, "the name 'a' is taken"),
         ("[[rules]]\nname = 'a'", "only \\[\\[rule\\]\\] tables"),
         ("[[rule]", "no valid TOML"),
+        ("x = " + "[" * 5000, "no valid TOML"),
     ],
 )
 def test_a_wrong_file_is_one_clear_error(tmp_path: Path, text: str, says: str) -> None:

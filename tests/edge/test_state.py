@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import random
+from dataclasses import replace
 
 import pytest
 from hypothesis import given, settings
@@ -63,6 +64,20 @@ def sound(t_s: float, speaking: bool, speech_s: float = 0.5) -> SpeechActivity:
     )
 
 
+def prosody(t_s: float, pauses: float = 0.1) -> Prosody:
+    return Prosody(
+        t_s=t_s,
+        window_s=2.0,
+        pitch_hz=180.0,
+        pitch_slope_st_s=-6.0,
+        pitch_range_st=4.0,
+        energy_db=-25.0,
+        rate_hz=4.0,
+        pause_fraction=pauses,
+        voiced_fraction=0.6,
+    )
+
+
 def words(t_s: float, text: str) -> Words:
     return Words(t_s=t_s, text=text, final=True, language="en", start_s=t_s - 1, end_s=t_s)
 
@@ -83,11 +98,17 @@ angles = st.floats(-60, 60)
 @st.composite
 def observations(draw: st.DrawFn) -> Observation:
     t_s = draw(times)
-    kind = draw(st.integers(0, 9))
+    kind = draw(st.integers(-1, 9))
+    if kind == -1:
+        return prosody(t_s, draw(st.floats(0, 1)))
     if kind == 0:
         return sound(t_s, draw(st.booleans()))
     if kind == 1:
-        return voice(t_s, draw(st.sampled_from(EMOTIONS[:4])), draw(sure))
+        heard = voice(t_s, draw(st.sampled_from(EMOTIONS[:4])), draw(sure))
+        if draw(st.booleans()):
+            return heard
+        recent = probs(draw(st.sampled_from(EMOTIONS[:4])), names=EMOTIONS[:4])
+        return replace(heard, recent=recent, fine=probs(draw(labels)), unclear=draw(st.booleans()))
     if kind == 2:
         return words(t_s, draw(st.sampled_from(["I'm fine", "this is awful", "", "the door"])))
     if kind == 3:
@@ -193,6 +214,36 @@ def test_impossible_times_are_dropped_and_counted(t_s: float) -> None:
     people = People()
     assert people.update([face(t_s, "happy"), sound(t_s, True)], 10.0) == []
     assert people.broken == 2
+
+
+_BROKEN: list[Observation] = [
+    replace(voice(1.95, "happy"), valence=math.nan),
+    replace(voice(1.95, "happy"), confidence=7.0),
+    replace(voice(1.95, "happy"), recent={"happy": math.nan}),
+    replace(voice(1.95, "happy"), probs={"happy": -3.0, "sad": 4.0}),
+    replace(face(1.95, "happy"), arousal=math.inf),
+    replace(face(1.95, "happy"), action_units={"smile": math.nan}),
+    replace(prosody(1.95), pause_fraction=math.nan),
+    HeadPose(t_s=1.95, person=1, yaw_deg=math.nan, pitch_deg=0.0, roll_deg=0.0),
+    Gaze(t_s=1.95, person=1, yaw_deg=math.nan, pitch_deg=0.0, on_target=None),
+    seen(1.95, box=(math.nan, 0.3, 0.2, 0.3)),
+    replace(end(1.95), speech_end_s=math.nan),
+]
+
+
+@pytest.mark.parametrize("broken", _BROKEN, ids=lambda one: type(one).__name__)
+def test_a_broken_number_leaves_no_trace(broken: Observation) -> None:
+    """One NaN in one observation would stay in every mean; it is dropped, counted, and changes no state."""
+
+    def session(*more: Observation) -> tuple[list[list[PersonState]], int]:
+        people = People()
+        plan: list[Observation] = [*more]
+        for t_s in span(0, 4, 0.1):
+            plan += [sound(t_s, True), seen(t_s), face(t_s, "happy"), prosody(t_s)]
+            plan.append(replace(voice(t_s, "sad"), recent=probs("sad", names=EMOTIONS[:4])))
+        return run(people, plan), people.broken
+
+    assert session(broken) == (session()[0], 1)
 
 
 # ---------------------------------------------------------------- rules
@@ -316,6 +367,19 @@ def test_turns_count_and_end() -> None:
     assert [t.turn for t in people.turns.history] == [1, 2]
     names = [e.name for batch in states for s in batch for e in s.events]
     assert names.count("turn_end") == 2
+
+
+def test_the_end_of_a_turn_that_silence_has_ended_ends_no_other() -> None:
+    """However late it comes: the turn that runs meanwhile goes on."""
+    people = People()
+    for t_s in (1.0, 2.0):
+        people.update([sound(t_s, True)], t_s)
+    people.update([], 6.0)
+    people.update([sound(6.5, True)], 6.5)
+    people.update([end(2.5)], 6.6)
+    assert (people.turns.count, people.turns.running) == (2, True)
+    people.update([end(7.5)], 7.6)
+    assert not people.turns.running
 
 
 def test_the_end_of_a_turn_tells_how_it_was() -> None:
