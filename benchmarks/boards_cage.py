@@ -15,6 +15,7 @@ from typing import Any
 _V1 = {"memory": Path("/sys/fs/cgroup/memory"), "cpu": Path("/sys/fs/cgroup/cpu")}
 _V2 = Path("/sys/fs/cgroup")
 _PERIOD_US = 100_000
+_RUN_S = 900.0  # a clip takes as long as it plays, and its models as long as the quota makes them; more hangs
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +28,7 @@ class Cage:
 
 def run(cage: Cage, command: Sequence[str], env: Mapping[str, str]) -> dict[str, Any]:
     """Run `command` inside; `means`, `status` (negative: the signal), `killed_for_memory`, `group_peak_mb`,
-    `throttled_s` (None where the means cannot tell), `output` and the end of `error`."""
+    `throttled_s` (None where the means cannot tell), `output` and the end of `error`. Raises TimeoutExpired."""
     limit = cage.memory_mb * 1_000_000
     with _groups(cage, limit) as (means, files):
 
@@ -38,7 +39,9 @@ def run(cage: Cage, command: Sequence[str], env: Mapping[str, str]) -> dict[str,
             if not files:
                 resource.setrlimit(resource.RLIMIT_DATA, (limit, limit))
 
-        done = subprocess.run(command, capture_output=True, text=True, check=False, env=dict(env), preexec_fn=enter)
+        done = subprocess.run(
+            command, capture_output=True, text=True, check=False, env=dict(env), preexec_fn=enter, timeout=_RUN_S
+        )
         peak = _number(files, "memory.max_usage_in_bytes", "memory.peak")
         return {
             "means": means,

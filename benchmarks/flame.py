@@ -21,6 +21,7 @@ from pathlib import Path
 
 _WIDTH, _ROW, _LEAST = 1200.0, 16, 1.0  # pixels; boxes narrower than _LEAST are left out
 _WAITS = ("wait (threading.py", "Condition.wait", "Event.wait", "FileSensor.read")
+_SPY_S = 60.0  # what py-spy may take over its recording, to attach and to write
 _STARTS = ("Thread._bootstrap", "Thread.run", "_run_module_as_main", "_run_code")
 _COLOURS = {
     "edge/": "#e8a25c",
@@ -111,7 +112,8 @@ def main(argv: Sequence[str] | None = None) -> int:
             threading.Thread(target=lambda: list(loop.stdout or ()), daemon=True).start()
             before = _cpu_s(loop.pid)
             spy = ["py-spy", "record", "-d", str(args.seconds), "-r", "250", "-t", "-F", "-f", "raw", "-o", str(folded)]
-            subprocess.run([*spy, "--pid", str(loop.pid)], capture_output=True, check=False)
+            limit_s = args.seconds + _SPY_S
+            subprocess.run([*spy, "--pid", str(loop.pid)], capture_output=True, check=False, timeout=limit_s)
             spent = {number: value - before.get(number, 0.0) for number, value in _cpu_s(loop.pid).items()}
             loop.terminate()
         if not folded.is_file():

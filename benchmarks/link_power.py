@@ -16,18 +16,20 @@ import shutil
 import signal
 import subprocess
 import sys
+import threading
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from benchmarks.link_faults import ToolAbsent
-from benchmarks.link_ordeal import judge
+from benchmarks.link_ordeal import judge, pause
 from benchmarks.link_peer import LOSS_PCT, netem
 
 _DISK_BYTES = 48 << 20
 _BOOT_S = 180.0
 _SILENT_S = {"lossy_net": 3_600.0}  # what waits in the outbox at the end goes slowly
+_PAUSE_S = {"lossy_net": 0.2}  # between two envelopes, at most: so that outages meet what waits, and not its end alone
 _KEPT = re.compile(r"([0-9a-f]{16}) (\d+) (\d)\s*")
 _NETEM = """\
 insmod /usr/lib/uml/modules/$(uname -r)/kernel/net/sched/sch_netem.ko
@@ -61,11 +63,12 @@ class Machine:
     faults: int
     seed: int
     synchronous: str = "FULL"  # of every store; with less the test must find losses, or it could not fail
+    stop: threading.Event = field(default_factory=threading.Event)  # set: the machine is ended
     acknowledged: list[tuple[str, int, int]] = field(default_factory=list)
     _happened: int = 0
 
     def run(self) -> dict[str, Any]:
-        """Play it, and count what was lost, doubled and out of order. Raises ToolAbsent."""
+        """Play it, and count what was lost, doubled and out of order. Raises ToolAbsent, Stopped."""
         kernel, format_disk = shutil.which("linux.uml"), shutil.which("mkfs.ext4", path="/usr/sbin:/sbin")
         if kernel is None or format_disk is None:
             raise ToolAbsent("power cuts need User-Mode Linux: apt-get install user-mode-linux e2fsprogs")
@@ -73,7 +76,7 @@ class Machine:
         disk, init = self.folder / "disk", self.folder / "init"
         with disk.open("wb") as file:
             file.truncate(_DISK_BYTES)
-        subprocess.run([format_disk, "-q", "-F", disk], check=True)
+        subprocess.run([format_disk, "-q", "-F", disk], check=True, timeout=60.0)
         tree = Path(__file__).resolve().parents[1]
         net = _NETEM.format(rule=" ".join(netem(LOSS_PCT))) if self.kind == "lossy_net" else ""
         init.write_text(_INIT.format(tree=tree, folder=self.folder, python=sys.executable, net=net))
@@ -92,7 +95,7 @@ class Machine:
         """One life of the machine: until so many envelopes are acknowledged and a moment more, or until all is done."""
         left = max(1, self.envelopes - len(self.acknowledged))
         times = 0 if self.kind == "power_cut" else self.faults
-        task = (left, 0.002, rng.getrandbits(32), self.synchronous, self.kind, times)
+        task = (left, _PAUSE_S.get(self.kind, 0.002), rng.getrandbits(32), self.synchronous, self.kind, times)
         (self.folder / "task").write_text(" ".join(map(str, task)))
         words = ["rootfstype=hostfs", "rootflags=/", "root=/dev/root", "rw", "mem=384M", "con=null", "con0=null,fd:1"]
         command = [kernel, *words, f"ubd0={disk}", f"init={init}", "quiet", f"uml_dir={self.folder}/"]
@@ -104,7 +107,7 @@ class Machine:
         try:
             running = True
             while not finished and running and time.monotonic() < min(end, cut_s):
-                time.sleep(0.002)
+                pause(self.stop, 0.002)
                 running = machine.poll() is None  # what it said before is read yet
                 *lines, rest = (rest + (machine.stdout.read() or b"")).split(b"\n")  # type: ignore[union-attr]
                 for line in lines:

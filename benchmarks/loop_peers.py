@@ -27,8 +27,8 @@ def beside(
     """Per peer its figures, ours beside them as `ours_…`; and why a peer is missing. `moments`: picture and sound of
     each thirtieth of a second.
 
-    openSMILE computes eGeMAPS of three seconds, without any affect, where we give features and affect of the last three
-    seconds, four times a second: compared per second of sound (its windows once each) and per estimate.
+    openSMILE computes the features of three seconds, without any affect; we give features and affect. Both are asked
+    once in three seconds and four times a second (the device's rate), and compared per estimate.
     """
     sound, pictures, words = scratch / "sound.npy", scratch / "pictures.npy", scratch / "words.npz"
     heard = np.concatenate([one for _, one in moments]).astype(np.float32)

@@ -26,6 +26,8 @@ NEEDS_DATA = False
 _WARM = 0.2  # of the run: caches fill, pools grow to their size
 _BLOCKS = 10
 _T_8 = 2.306  # Student's t, 95 % two-sided, 8 degrees of freedom
+_SPARE_S = 900.0  # over its own time: loading, the last clip, ending
+_PULL_S = 60.0  # a device that stays away longer fails the run by itself
 
 
 def measure(data: Path | None, *, quick: bool, peers: bool) -> Result:
@@ -34,9 +36,11 @@ def measure(data: Path | None, *, quick: bool, peers: bool) -> Result:
     minutes = float(os.environ.get("MIEN_SOAK_MINUTES", "60"))
     with tempfile.TemporaryDirectory() as scratch:
         length = ["--material", "12", "--every", "1"] if quick else ["--minutes", str(minutes), "--every", "10"]
-        reel = _run("soak_reel", Path(scratch), *length, *map(str, clips))
-        pulls = ["--pulls", "2", "--pause", "0.05", "--longest-pause", "0.1"] if quick else ["--pulls", "50"]
-        plug = _run("soak_plug", Path(scratch), *pulls)
+        reel = _run("soak_reel", Path(scratch), *length, *map(str, clips), limit_s=60 * minutes + _SPARE_S)
+        pulls = 2 if quick else 50
+        pauses = ["--pause", "0.05", "--longest-pause", "0.1"] if quick else []
+        limit_s = 2 * pulls * _PULL_S + _SPARE_S
+        plug = _run("soak_plug", Path(scratch), "--pulls", str(pulls), *pauses, limit_s=limit_s)
     return Result(metrics(reel, plug), detail={"reel": reel, "plug": plug})
 
 
@@ -86,11 +90,14 @@ def slope_mb_per_h(samples: Sequence[tuple[float, float]]) -> tuple[float, float
     return slope, _T_8 * math.sqrt(float((rest**2).sum()) / (_BLOCKS - 2) / spread)
 
 
-def _run(module: str, scratch: Path, *args: str) -> dict[str, Any]:
-    """What `benchmarks.MODULE` wrote; it runs in a process of its own, on one thread per library."""
+def _run(module: str, scratch: Path, *args: str, limit_s: float) -> dict[str, Any]:
+    """What `benchmarks.MODULE` wrote; it runs in a process of its own, on one thread per library.
+
+    Raises TimeoutExpired where it hangs.
+    """
     out = scratch / f"{module}.json"
     command = [sys.executable, "-m", f"benchmarks.{module}", "--out", str(out), *args]
     env = {**os.environ, "OMP_NUM_THREADS": "1", "MIEN_STATE": str(scratch)}
-    subprocess.run(command, cwd=ROOT, env=env, stdout=subprocess.DEVNULL, check=True)
+    subprocess.run(command, cwd=ROOT, env=env, stdout=subprocess.DEVNULL, check=True, timeout=limit_s)
     found: dict[str, Any] = json.loads(out.read_text(encoding="utf-8"))
     return found
