@@ -12,6 +12,7 @@ from pathlib import Path
 from edge.cli.demo.choose import choose_clip, choose_llm, pull_models
 from edge.cli.demo.processes import Child, free_port
 from edge.cli.demo.screen import Screen
+from edge.errors import OutputError
 
 _HELP = """\
 Starts `mien bridge` (language model, voice) and `mien replay` or `mien run` (perception) as two processes joined by
@@ -41,7 +42,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     args = parser.parse_args(argv)
 
     started_s = time.monotonic()
-    args.out.mkdir(parents=True, exist_ok=True)
+    try:
+        args.out.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise OutputError(f"{args.out} cannot be made ({error.strerror}): choose another folder for --out") from error
     llm = choose_llm(args.llm, ask=not args.yes and sys.stdin.isatty())
     pull_models(llm)
     clip = None if args.live else choose_clip(args.clip, args.out)
@@ -54,6 +58,7 @@ def _run(clip: Path | None, llm: str, out: Path, started_s: float) -> int:
     bridge = Child("bridge", ["bridge", "--listen", f"127.0.0.1:{port}", "--llm", llm, "--json"], out, screen.bridge)
     device: Child | None = None
     # A closed terminal or a service manager ends us like Ctrl-C does.
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         with screen:
@@ -74,8 +79,16 @@ def _run(clip: Path | None, llm: str, out: Path, started_s: float) -> int:
     except KeyboardInterrupt:
         screen.note("stopping both processes …")
     finally:
-        status = [child.stop() for child in (device, bridge) if child is not None]
+        for number in before:  # a second Ctrl-C must leave neither of them behind
+            signal.signal(number, signal.SIG_IGN)
+        children = [child for child in (device, bridge) if child is not None]
+        status = [child.stop() for child in children]
+        for number, handler in before.items():
+            signal.signal(number, handler)
     screen.summary(time.monotonic() - started_s)
+    for child in children:
+        if child.fault is not None:
+            print(f"lines of the {child.name} process could not be shown or kept: {child.fault}", file=sys.stderr)
     failed = device is not None and status[0] not in (0, 130)
     if failed and device is not None:
         print(device.last_words(), file=sys.stderr)

@@ -14,7 +14,9 @@ import time
 from collections import deque
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
+
+from edge.errors import OutputError
 
 _GRACE_S = 8.0
 
@@ -27,14 +29,20 @@ def free_port() -> int:
 
 
 class Child:
-    """`mien COMMAND …` as a process of its own; each JSON line goes to `on_line` and into `OUT/NAME.jsonl`."""
+    """`mien COMMAND …` as a process of its own; each JSON line goes to `on_line` and into `OUT/NAME.jsonl`.
+
+    `fault`: why a line could not be shown or kept; the process goes on. Raises OutputError where `out` cannot be
+    written.
+    """
 
     def __init__(self, name: str, command: list[str], out: Path, on_line: Callable[[dict[str, Any]], None]) -> None:
         self.name = name
-        self._seen: dict[str, dict[str, Any]] = {}
+        self.fault: str | None = None
+        self._seen: set[str] = set()
         self._changed = threading.Condition()
         self._on_line = on_line
         self._errors: deque[str] = deque(maxlen=20)
+        self._log = _private(out / f"{name}.jsonl")  # before the process begins, for this may fail
         self._process = subprocess.Popen(
             [sys.executable, "-m", "edge.cli", *command],
             stdout=subprocess.PIPE,
@@ -43,7 +51,6 @@ class Child:
             env={**os.environ, "PYTHONUNBUFFERED": "1"},
             start_new_session=True,  # Ctrl-C reaches the demo alone, which then ends its children in order
         )
-        self._log = (out / f"{name}.jsonl").open("w", encoding="utf-8")
         self._threads = [threading.Thread(target=target, daemon=True) for target in (self._read, self._read_errors)]
         for thread in self._threads:
             thread.start()
@@ -76,14 +83,21 @@ class Child:
         status = self._process.wait()
         for thread in self._threads:
             thread.join(2.0)
-        self._log.close()
+        try:
+            self._log.close()
+        except OSError as error:
+            self.fault = f"{type(error).__name__}: {error}"
         return status
 
     def last_words(self) -> str:
         """What the process wrote to standard error at its end."""
         for thread in self._threads:
             thread.join(1.0)
-        return "\n".join(self._errors) or f"the {self.name} process ended with status {self._process.poll()}"
+        if self._errors:
+            return "\n".join(self._errors)
+        if self.alive:
+            return f"the {self.name} process is not ready yet: this machine is too busy, or has too little memory"
+        return f"the {self.name} process ended with status {self._process.poll()}"
 
     def _read(self) -> None:
         assert self._process.stdout is not None
@@ -93,13 +107,25 @@ class Child:
             except json.JSONDecodeError:
                 self._errors.append(text.rstrip())
                 continue
-            self._log.write(text)
-            self._on_line(line)
-            with self._changed:
-                self._seen[line.get("type") or line.get("event", "")] = line
-                self._changed.notify_all()
+            try:
+                with self._changed:
+                    self._seen.add(line.get("type") or line.get("event", ""))
+                    self._changed.notify_all()
+                self._log.write(text)
+                self._on_line(line)
+            except Exception as error:  # a full disk, a closed terminal: unread, the pipe would stop the process
+                self.fault = f"{type(error).__name__}: {error}"
 
     def _read_errors(self) -> None:
         assert self._process.stderr is not None
         for text in self._process.stderr:
             self._errors.append(text.rstrip())
+
+
+def _private(path: Path) -> TextIO:
+    """`path`, emptied, for this user only: it holds what was said and felt."""
+    try:
+        path.unlink(missing_ok=True)  # one that is there keeps its mode
+        return os.fdopen(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600), "w", encoding="utf-8")
+    except OSError as error:
+        raise OutputError(f"{path} cannot be written ({error.strerror}): choose another folder for --out") from error

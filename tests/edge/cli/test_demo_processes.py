@@ -1,0 +1,112 @@
+"""The demo's two processes: whatever befalls the screen or the disk, they run on, and end with the demo."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from edge.cli.demo import processes
+from edge.errors import OutputError
+from tests.sim.wait import until
+
+_MANY = 3_000  # lines: more than a pipe holds
+
+
+@pytest.fixture
+def spoken(monkeypatch: pytest.MonkeyPatch) -> Any:
+    """Runs a line of Python where the demo would run `mien`."""
+    begin = subprocess.Popen
+
+    def instead(code: str) -> None:
+        def popen(_command: list[str], **options: Any) -> subprocess.Popen[str]:
+            return begin([sys.executable, "-c", code], **options)
+
+        monkeypatch.setattr(processes.subprocess, "Popen", popen)
+
+    return instead
+
+
+def _broken(_line: dict[str, Any]) -> None:
+    raise OSError("the terminal is gone")
+
+
+def test_a_screen_that_fails_stops_nothing(spoken: Any, tmp_path: Path) -> None:
+    """The pipe is read on, so the process ends by itself, its lines are kept, and the fault is told."""
+    spoken(f"[print('{{\"type\": \"state\", \"pad\": \"' + 'x' * 100 + '\"}}') for _ in range({_MANY})]; print('3')")
+    child = processes.Child("device", [], tmp_path, _broken)
+    until(lambda: not child.alive)
+    assert child.stop() == 0
+    assert child.wait_for("state", 0.0)
+    assert child.fault is not None
+    assert len((tmp_path / "device.jsonl").read_text().splitlines()) == _MANY
+
+
+def test_what_was_said_is_for_this_user_only(spoken: Any, tmp_path: Path) -> None:
+    """The kept lines hold words and states: nobody else may read them, whatever stood there before."""
+    (tmp_path / "device.jsonl").write_text("of an older run")
+    (tmp_path / "device.jsonl").chmod(0o644)
+    spoken('print(\'{"type": "state"}\')')
+    processes.Child("device", [], tmp_path, lambda _: None).stop()
+    assert (tmp_path / "device.jsonl").stat().st_mode & 0o777 == 0o600
+
+
+def test_where_nothing_can_be_kept_no_process_begins(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """A folder that cannot be written is told before anything runs that nobody would end."""
+    monkeypatch.setattr(processes.subprocess, "Popen", lambda *_, **__: pytest.fail("a process was begun"))
+    with pytest.raises(OutputError, match="choose another folder for --out"):
+        processes.Child("bridge", [], tmp_path / "not there", lambda _: None)
+
+
+def test_a_process_that_is_slow_is_not_called_ended(spoken: Any, tmp_path: Path) -> None:
+    """A busy machine is told from a bridge that ended."""
+    spoken("import time; time.sleep(60)")
+    child = processes.Child("bridge", [], tmp_path, lambda _: None)
+    try:
+        assert not child.wait_for("ready", 0.1)
+        assert "not ready yet" in child.last_words()
+    finally:
+        status = child.stop()
+    assert status in (1, -signal.SIGINT)
+    assert "not ready yet" not in child.last_words()
+
+
+def test_a_second_ctrl_c_leaves_no_process_behind(tmp_path: Path) -> None:
+    """Whoever presses twice, while both are being ended, must not keep a language model in memory."""
+    demo = """
+import os, signal, sys, threading, time
+from pathlib import Path
+from edge.cli import demo
+from edge.cli.demo import processes
+stubborn = (
+    "import json, signal, time; signal.signal(signal.SIGINT, lambda *_: None);"
+    "print(json.dumps(dict(event='ready')), flush=True); time.sleep(60)"
+)
+begin = processes.subprocess.Popen
+def popen(_, **options):
+    child = begin([sys.executable, "-c", stubborn], **options)
+    print(child.pid, file=sys.stderr, flush=True)
+    return child
+processes.subprocess.Popen = popen
+processes._GRACE_S = 0.5
+def press():
+    time.sleep(1.5)
+    for _ in range(4):
+        os.kill(os.getpid(), signal.SIGINT)
+        time.sleep(0.15)
+threading.Thread(target=press, daemon=True).start()
+demo._run(Path("x"), "tiny", Path(sys.argv[1]), time.monotonic())
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", demo, str(tmp_path)], capture_output=True, text=True, timeout=60, check=False
+    )
+    started = [int(line) for line in done.stderr.splitlines() if line.isdigit()]
+    assert len(started) == 2, done.stderr
+    for pid in started:
+        with pytest.raises(ProcessLookupError):
+            os.kill(pid, 0)
