@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from benchmarks import report
+from benchmarks.parts import Parts
 
 BENCHES = ("loop", "face", "joint", "reply", "link", "boards", "fleet", "soak", "voice")  # the longest last
 
@@ -22,7 +23,9 @@ OUT/NAME.json. Accuracy needs the labelled data (MIEN_DATA or --data).
   mien bench face                 one
   mien bench all --peers          every one, each in a process of its own, and the report
   mien bench report               benchmarks/RESULTS.md again from the JSON files in --out
-  mien bench link --quick         a smoke run, marked as such in the file"""
+  mien bench link --quick         a smoke run, marked as such in the file
+  mien bench link --resume        go on where a run was ended: its finished parts are kept in OUT/link.parts
+  mien bench link --only speed    take one part again; the others stay as they were found"""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -35,6 +38,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--out", type=Path, default=Path("out/bench"), help="folder of the JSON files")
     parser.add_argument("--quick", action="store_true", help="a smoke run: figures mean nothing")
     parser.add_argument("--peers", action="store_true", help="run the peers beside us, installing them where needed")
+    parser.add_argument("--resume", action="store_true", help="take only the parts that an ended run did not finish")
+    parser.add_argument("--only", metavar="PART", action="append", default=[], help="take this part again, no other")
     parser.add_argument(
         "--limit", type=float, default=15.0, metavar="MIN", help="of all: what one benchmark may take (15)"
     )
@@ -51,8 +56,16 @@ def main(argv: Sequence[str] | None = None) -> int:
     if getattr(module, "NEEDS_DATA", False) and args.data is None:
         print(f"mien bench {args.name}: needs the labelled data: set MIEN_DATA or --data", file=sys.stderr)
         return 1
+    names: Sequence[str] = getattr(module, "PARTS", ())
+    if not set(args.only) <= set(names) or (args.resume and not names):
+        told = f"has the parts {', '.join(names)}" if names else "has no parts: it is taken as a whole"
+        print(f"mien bench {args.name}: {told}", file=sys.stderr)
+        return 2
+    more = {}
+    if names and not args.quick:
+        more["parts"] = Parts(names, args.out / f"{args.name}.parts", resume=args.resume, only=args.only)
     data = Path(args.data) if args.data is not None else None
-    result = module.measure(data, quick=args.quick, peers=args.peers)
+    result = module.measure(data, quick=args.quick, peers=args.peers, **more)
     file = report.write(args.name, result, args.out, quick=args.quick)
     print(report.table(args.name, result))
     print(f"  → {file}")

@@ -1,74 +1,93 @@
 """The link: how quick it is on loopback, what it costs, and that faults lose and double nothing acknowledged.
 
 `mien bench link` plays twelve kinds of fault twenty times each, over 10,000 envelopes each; power cuts, clock jumps
-and lost packets in a User-Mode Linux: about 50 minutes. `--quick` takes one.
+and lost packets in a User-Mode Linux: about an hour. `--resume` goes on where a run ended, `--only speed` takes the
+speeds again, which want a quiet machine for a minute or two, and leaves the rest. `--quick` takes one minute.
 """
 
 from __future__ import annotations
 
-import asyncio
 import tempfile
-from collections import Counter
-from concurrent.futures import ThreadPoolExecutor
+import threading
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from benchmarks import link_brokers, link_cost
-from benchmarks.link_faults import ToolAbsent
-from benchmarks.link_floor import floors
+from benchmarks.link_latency import latency, surroundings
 from benchmarks.link_ordeal import KINDS, Ordeal
 from benchmarks.link_power import Machine
-from benchmarks.link_speed import grpc_latency, mqtt_latency, throughput
+from benchmarks.link_speed import throughput
+from benchmarks.parts import Part, Parts
 from benchmarks.report import Result
 
-_QUICK = ("cut", "bridge_kill", "device_kill", "broker_kill")
-_SLOW = 5  # times fewer envelopes where TCP itself brings some three a second over
-_WAITING = ("long_cut", "lossy_net")
 _MACHINE = ("power_cut", "clock_jump", "lossy_net")
+_ORDEALS = (*KINDS, *_MACHINE)  # the place in here is the seed
+_WAITING = ("long_cut", "lossy_net")  # played beside the others
+PARTS = ("speed", "memory", "flash", "brokers", *_ORDEALS)
+_QUICK = ("speed", "memory", "flash", "cut", "bridge_kill", "device_kill", "broker_kill")
+_COUNTS = ("acknowledged_lost", "duplicates_delivered", "faults_injected", "out_of_order", "calls_repeated")
 
 
-def measure(data: Path | None, *, quick: bool, peers: bool) -> Result:
+def measure(data: Path | None, *, quick: bool, peers: bool, parts: Parts | None = None) -> Result:
     """Latency, cost, and what faults lose. Needs no data."""
-    rounds, envelopes, faults = (300, 200, 3) if quick else (3_000, 10_000, 20)
-    metrics: dict[str, float] = {}
-    detail: dict[str, Any] = {}
+    parts = parts or Parts(_QUICK if quick else PARTS)
+    stop = threading.Event()
     with tempfile.TemporaryDirectory() as scratch:
-        folder = Path(scratch)
-        try:
-            metrics |= floors(folder, rounds)
-            metrics |= asyncio.run(mqtt_latency(folder, rounds))
-            metrics |= link_cost.memory(folder / "memory")
-        except ToolAbsent as error:
-            detail["mqtt"] = str(error)
-        metrics |= asyncio.run(grpc_latency(rounds))
-        metrics |= throughput(folder, 1_000 if quick else 20_000)
-        metrics |= link_cost.writes(folder / "writes")
-        if not quick:
-            detail["brokers"] = link_brokers.run(folder / "brokers", 1_000, 5)
-        detail |= _ordeals(folder, _QUICK if quick else (*KINDS, *_MACHINE), envelopes, faults)
-    total: Counter[str] = Counter()
-    for outcome in detail.values():
-        if isinstance(outcome, dict):
-            total.update({name: value for name, value in outcome.items() if isinstance(value, int)})
-    for name in ("acknowledged_lost", "duplicates_delivered", "faults_injected", "out_of_order", "calls_repeated"):
-        metrics[name] = total[name]
+        _take(parts, _work(Path(scratch), stop, quick=quick), stop)
+    metrics: dict[str, float] = {}
+    for name in ("speed", "memory", "flash"):
+        metrics |= (parts.found(name) or {}).get("metrics", {})
+    outcomes = {kind: found for kind in _ORDEALS if (found := parts.found(kind)) is not None}
+    metrics |= {name: sum(found[name] for found in outcomes.values()) for name in _COUNTS if outcomes}
+    detail = {**outcomes, "parts": parts.origins(), "not_measured": parts.not_measured}
+    for name in ("speed", "brokers"):
+        if (found := parts.found(name)) is not None:
+            detail[name] = found.get("detail", found)
     return Result(metrics, detail=detail)
 
 
-def _ordeals(folder: Path, kinds: tuple[str, ...], envelopes: int, faults: int) -> dict[str, Any]:
-    """All of them, those that mostly wait beside the others; each with the seed of its place in the list."""
+def _work(folder: Path, stop: threading.Event, *, quick: bool) -> dict[str, Callable[[], Part]]:
+    """What each part does."""
+    envelopes, faults = (200, 3) if quick else (10_000, 20)
 
-    def play(seed: int, kind: str) -> dict[str, Any] | str:
-        try:
-            if kind in _MACHINE:
-                count = envelopes // _SLOW if kind == "lossy_net" else envelopes
-                return Machine(kind, folder / kind, count, faults, seed).run()
-            return Ordeal(kind, folder / kind, envelopes, faults, seed).run()
-        except ToolAbsent as error:
-            return str(error)
+    def speed() -> Part:
+        quiet = surroundings()
+        found = latency(folder, 200 if quick else 3_000) | throughput(folder, 1_000 if quick else 20_000)
+        return {"metrics": found, "detail": quiet}
 
-    numbered = list(enumerate(kinds))
-    with ThreadPoolExecutor(len(_WAITING)) as waiting:
-        beside = {kind: waiting.submit(play, seed, kind) for seed, kind in numbered if kind in _WAITING}
-        found = {kind: play(seed, kind) for seed, kind in numbered if kind not in beside}
-        return found | {kind: future.result() for kind, future in beside.items()}
+    def ordeal(seed: int, kind: str) -> dict[str, Any]:
+        played = Machine if kind in _MACHINE else Ordeal
+        return played(kind, folder / kind, envelopes, faults, seed, stop=stop).run()
+
+    return {
+        "speed": speed,
+        "memory": lambda: {"metrics": link_cost.memory(folder / "memory")},
+        "flash": lambda: {"metrics": link_cost.writes(folder / "writes")},
+        "brokers": lambda: link_brokers.run(folder / "brokers", 1_000, 5),
+        **{kind: partial(ordeal, seed, kind) for seed, kind in enumerate(_ORDEALS)},
+    }
+
+
+def _take(parts: Parts, work: dict[str, Callable[[], Part]], stop: threading.Event) -> None:
+    """What measures time first, alone; then the ordeals, those that mostly wait beside the others."""
+    beside = [
+        threading.Thread(target=parts.take, args=(kind, work[kind]), name=kind)
+        for kind in parts.wanted
+        if kind in _WAITING
+    ]
+    alone = [name for name in parts.wanted if name not in _WAITING]
+    for name in (name for name in alone if name not in _ORDEALS):
+        parts.take(name, work[name])
+    for thread in beside:
+        thread.start()
+    try:
+        for kind in (name for name in alone if name in _ORDEALS):
+            parts.take(kind, work[kind])
+        for thread in beside:
+            thread.join()
+    finally:  # also of Ctrl-C: no process of an ordeal outlives it
+        stop.set()
+        for thread in beside:
+            thread.join()

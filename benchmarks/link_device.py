@@ -35,7 +35,14 @@ def sample(sealer: Sealer, *, alert: bool = False) -> mien_pb2.Envelope:
 
 
 def device(
-    outbox: str, uri: str, count: str, pause_s: str, seed: str, *, at: Callable[[int], None] = lambda left: None
+    outbox: str,
+    uri: str,
+    count: str,
+    pause_s: str,
+    seed: str,
+    *,
+    at: Callable[[int], None] = lambda left: None,
+    ack_s: float = 5.0,
 ) -> None:
     """Puts `count` envelopes and says each one's name once put() returned; then waits until all are acknowledged and
     says `drained`. A tenth are alerts. `at` is called with how many are left."""
@@ -43,7 +50,7 @@ def device(
     box = Outbox(Path(outbox))
     sealer = Sealer("bench")
     uplink = Uplink(
-        box, [uri], sealer.hello("bench"), on_reply=lambda reply: None, backoff=Backoff(0.05, 0.5), ack_s=5.0
+        box, [uri], sealer.hello("bench"), on_reply=lambda reply: None, backoff=Backoff(0.05, 0.5), ack_s=ack_s
     )
     uplink.start()
     left = int(count)

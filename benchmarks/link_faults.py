@@ -52,14 +52,15 @@ class Chaos:
     """Listens on `port` and passes on to `target`.
 
     `delay_s` holds every piece back; `loss` is the chance that a piece costs a TCP retransmission time (200 ms) on
-    top; `stalled` True takes connections and passes nothing on (half-open); `refusing` True hangs up on new
-    connections. `cut()` breaks every connection now. Chance comes from `seed`.
+    top; `bytes_per_s` narrows it (0: not at all); `stalled` True takes connections and passes nothing on (half-open);
+    `refusing` True hangs up on new connections. `cut()` breaks every connection now. Chance comes from `seed`.
     """
 
     def __init__(self, target: int, seed: int = 0) -> None:
         self.target = target
         self.delay_s = 0.0
         self.loss = 0.0
+        self.bytes_per_s = 0.0
         self.stalled = False
         self.refusing = False
         self.cuts = 0
@@ -117,6 +118,8 @@ class Chaos:
                     await asyncio.sleep(0.02)
                 if not data:
                     raise ConnectionResetError
+                if self.bytes_per_s:
+                    await asyncio.sleep(len(data) / self.bytes_per_s)
                 writer.write(data)
                 await writer.drain()
 

@@ -7,56 +7,60 @@ the other end.
 
 from __future__ import annotations
 
+import contextlib
 import socket
-import statistics
 import subprocess
 import sys
-import time
-from pathlib import Path
+from collections.abc import Callable, Iterator
 
 from benchmarks.link_device import sample
-from benchmarks.link_faults import Mosquitto, free_port, open_config
 from edge.wire import publications
 from edge.wire.envelope import Sealer
 
 
-def floors(folder: Path, rounds: int) -> dict[str, float]:
-    """p50 in ms: one hop each way by TCP, and the four hops of MQTT QoS 0 through a Mosquitto. Raises ToolAbsent."""
+@contextlib.contextmanager
+def tcp() -> Iterator[Callable[[], None]]:
+    """A function that makes one round trip of a typical envelope: one hop each way by TCP."""
     with socket.create_server(("127.0.0.1", 0)) as listening:
         other = _other(listening.getsockname()[1], "tcp")
-        plain, _ = listening.accept()
-    payload = sample(Sealer("bench")).SerializeToString()
-    found = {"tcp_floor_p50_ms": _p50_ms(plain, payload, rounds)}
-    other.wait()
-    port = free_port()
-    broker = Mosquitto(folder / "floor", open_config(port), port=port)
-    try:
-        other = _other(port, "mqtt")
+        sock, _ = listening.accept()
+    with _ended(other), sock:
+        yield _round_trip(sock, sample(Sealer("bench")).SerializeToString())
+
+
+@contextlib.contextmanager
+def mqtt(port: int) -> Iterator[Callable[[], None]]:
+    """A function that makes one round trip through the broker at `port`: the four hops of MQTT QoS 0."""
+    other = _other(port, "mqtt")
+    with _ended(other), _joined(port, b"p", b"dn") as sock:
         assert other.stdout is not None
         other.stdout.readline()
-        found["mqtt_qos0_floor_p50_ms"] = _p50_ms(_joined(port, b"p", b"dn"), _publish("up", payload), rounds)
-        other.kill()
-        other.communicate()
-    finally:
-        broker.close()
-    return found
+        yield _round_trip(sock, _publish("up", sample(Sealer("bench")).SerializeToString()))
 
 
-def _p50_ms(sock: socket.socket, packet: bytes, rounds: int) -> float:
+def _round_trip(sock: socket.socket, packet: bytes) -> Callable[[], None]:
     sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-    waits = []
-    with sock:
-        for _ in range(rounds):
-            began = time.perf_counter()
-            sock.sendall(packet)
-            sock.recv(65_536)
-            waits.append(time.perf_counter() - began)
-    return statistics.median(waits) * 1e3
+
+    def once() -> None:
+        sock.sendall(packet)
+        if not sock.recv(65_536):
+            raise RuntimeError("the other end of the floor hung up")
+
+    return once
 
 
 def _other(port: int, kind: str) -> subprocess.Popen[str]:
     command = [sys.executable, "-m", "benchmarks.link_floor", str(port), kind]
     return subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+
+
+@contextlib.contextmanager
+def _ended(other: subprocess.Popen[str]) -> Iterator[None]:
+    try:
+        yield
+    finally:
+        other.kill()
+        other.communicate()
 
 
 def _publish(topic: str, payload: bytes) -> bytes:

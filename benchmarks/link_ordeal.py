@@ -37,6 +37,16 @@ _DISK = "6m"  # size of the full disk
 _MOUNTED = 'mount -t tmpfs -o size="$0" tmpfs "$1" && shift && exec "$@"'
 
 
+class Stopped(Exception):  # noqa: N818
+    """Somebody set the ordeal's `stop`."""
+
+
+def pause(stop: threading.Event, seconds: float) -> None:
+    """Sleep. Raises Stopped."""
+    if stop.wait(seconds):
+        raise Stopped("the run was ended")
+
+
 @dataclass
 class Ordeal:
     """One kind of fault, `faults` times at random moments, while a device puts `envelopes`."""
@@ -48,10 +58,11 @@ class Ordeal:
     seed: int
     long_cut_s: float = LONG_CUT_S
     broker: str = "mosquitto"  # whose conversations are played on
+    stop: threading.Event = field(default_factory=threading.Event)  # set: it ends, and so does what it started
     acknowledged: list[tuple[str, int, int]] = field(default_factory=list)  # boot, seq, priority: put() returned
 
     def run(self) -> dict[str, Any]:
-        """Play it, and count what was lost, doubled and out of order."""
+        """Play it, and count what was lost, doubled and out of order. Raises ToolAbsent, Stopped."""
         self.folder.mkdir(parents=True)
         self._rng = random.Random(self.seed)  # noqa: S311
         self._store = self.folder / "seen.sqlite"
@@ -90,15 +101,16 @@ class Ordeal:
         for number in range(self.faults):
             due = self.envelopes * (number + self._rng.random()) / self.faults
             while len(self.acknowledged) < due and not self._drained.is_set():
-                time.sleep(0.002)
-            time.sleep(self._rng.random() * 0.05)
+                pause(self.stop, 0.002)
+            pause(self.stop, self._rng.random() * 0.05)
             hit()
         return self.faults
 
     def _finish(self) -> None:
         """The device puts what is left of the envelopes and waits until all is acknowledged."""
         end = time.monotonic() + 900
-        while not self._drained.wait(0.1):
+        while not self._drained.is_set():
+            pause(self.stop, 0.1)
             if time.monotonic() > end:
                 raise RuntimeError(f"{self.kind}: not everything was acknowledged in 15 minutes")
 
@@ -108,7 +120,7 @@ class Ordeal:
     def _long_cut(self) -> None:
         self._net.refusing = True
         self._net.cut()
-        time.sleep(self.long_cut_s)
+        pause(self.stop, self.long_cut_s)
         self._net.refusing = False
 
     def _loss_and_delay(self) -> None:

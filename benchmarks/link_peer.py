@@ -6,6 +6,7 @@ import asyncio
 import os
 import random
 import sqlite3
+import struct
 import subprocess
 import sys
 import threading
@@ -23,6 +24,7 @@ from cloud_bridge.ingest import mqtt as mqtt_ingest
 from cloud_bridge.ingest.base import Device, Effect, Link
 from cloud_bridge.ingest.call import Call
 from cloud_bridge.ingest.session import Sessions
+from edge.uplink import ACK_S
 from edge.wire import mien_pb2
 from edge.wire.mqtt import Mqtt
 
@@ -93,7 +95,7 @@ def both(store: str, outbox: str, *words: str) -> None:
             _MISHAPS[fault](rng, offset_s)
             print("happened", flush=True)
 
-    device(outbox, f"grpc://127.0.0.1:{port}", count, pause_s, seed, at=happen)
+    device(outbox, f"grpc://127.0.0.1:{port}", count, pause_s, seed, at=happen, ack_s=ACK_S)
 
 
 def _clock_jump(rng: random.Random, offset_s: float) -> None:
@@ -105,7 +107,7 @@ def _clock_jump(rng: random.Random, offset_s: float) -> None:
 def _lossy_net(rng: random.Random, offset_s: float) -> None:
     """Not a packet comes through for up to six seconds; then they are lost and late as before."""
     for loss_pct in (100, LOSS_PCT):
-        subprocess.run(["tc", "qdisc", "change", *netem(loss_pct)], check=True)
+        subprocess.run(["tc", "qdisc", "change", *netem(loss_pct)], check=True, timeout=60.0)
         time.sleep(rng.random() * 6 if loss_pct == 100 else 0)
 
 
@@ -119,15 +121,16 @@ LOSS_PCT, DELAY_MS = 30, 300
 
 
 async def mqtt_echo(port: str) -> None:
-    """Publishes what comes on `up/N` (N: the QoS) on `down/N`."""
+    """Publishes what comes on `up/N` (N: the QoS) on `down/N`, and beside it when it came, as a correlation."""
     mqtt = Mqtt("127.0.0.1", int(port), "echo")
     await mqtt.connect()
     await mqtt.subscribe("up/+", qos=2)
     print("ready", flush=True)
     while True:
         message = await mqtt.receive()
+        came = struct.pack(">d", time.perf_counter())
         qos = message.topic[-1]
-        await mqtt.publish(f"down/{qos}", message.payload, qos=int(qos))
+        await mqtt.publish(f"down/{qos}", message.payload, qos=int(qos), correlation=came)
 
 
 async def grpc_echo() -> None:

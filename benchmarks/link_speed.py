@@ -1,4 +1,4 @@
-"""The link on loopback: round trips of each transport, and how many envelopes one outbox keeps and hands over."""
+"""How many envelopes one outbox keeps, and hands over to a bridge; and the benchmark's other processes."""
 
 from __future__ import annotations
 
@@ -10,11 +10,10 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from benchmarks.link_device import sample
-from benchmarks.link_faults import Mosquitto, free_port, open_config
+from benchmarks.link_faults import free_port
 from edge.outbox import Outbox
 from edge.uplink import Uplink
 from edge.wire.envelope import Sealer
-from edge.wire.mqtt import Mqtt
 
 
 def peer(role: str, *args: object, within: Sequence[str] = ()) -> subprocess.Popen[str]:
@@ -33,59 +32,10 @@ def ready(process: subprocess.Popen[str]) -> list[str]:
     return line[1:]
 
 
-def _quantiles(name: str, waits_s: list[float]) -> dict[str, float]:
+def quantiles(name: str, waits_s: list[float]) -> dict[str, float]:
+    """The median and the 95th percentile, in ms."""
     cuts = statistics.quantiles(waits_s, n=20)
     return {f"{name}_p50_ms": cuts[9] * 1e3, f"{name}_p95_ms": cuts[18] * 1e3}
-
-
-async def mqtt_latency(folder: Path, rounds: int) -> dict[str, float]:
-    """Device → broker → other end → broker → device, one at a time, a typical envelope."""
-    port = free_port()
-    broker = Mosquitto(folder / "latency", open_config(port), port=port)
-    other = peer("mqtt_echo", port)
-    ready(other)
-    payload = sample(Sealer("bench")).SerializeToString()
-    mqtt = Mqtt("127.0.0.1", port, "pinger")
-    found: dict[str, float] = {}
-    try:
-        await mqtt.connect()
-        await mqtt.subscribe("down/+", qos=2)
-        for qos in (0, 1, 2):
-            waits = []
-            for _ in range(rounds):
-                began = time.perf_counter()
-                await mqtt.publish(f"up/{qos}", payload, qos=qos)
-                await mqtt.receive()
-                waits.append(time.perf_counter() - began)
-            found |= _quantiles(f"mqtt_qos{qos}", waits)
-    finally:
-        await mqtt.close()
-        other.kill()
-        other.communicate()
-        broker.close()
-    return found
-
-
-async def grpc_latency(rounds: int) -> dict[str, float]:
-    """Device → other end → device on one bidirectional stream."""
-    import grpc  # as the device has it: `edge.transports` told it how to wait
-
-    other = peer("grpc_echo")
-    (port,) = ready(other)
-    payload = sample(Sealer("bench")).SerializeToString()
-    waits = []
-    try:
-        async with grpc.aio.insecure_channel(f"127.0.0.1:{port}") as channel:
-            call = channel.stream_stream("/bench/Echo")()
-            for _ in range(rounds):
-                began = time.perf_counter()
-                await call.write(payload)
-                await call.read()
-                waits.append(time.perf_counter() - began)
-    finally:
-        other.kill()
-        other.communicate()
-    return _quantiles("grpc", waits)
 
 
 def throughput(folder: Path, count: int) -> dict[str, float]:
@@ -125,5 +75,5 @@ def throughput(folder: Path, count: int) -> dict[str, float]:
         "acknowledged_per_s": count / taken_s,
         "envelopes_per_commit": count / commits,
         "envelope_bytes_p50": statistics.median(sizes),
-        **_quantiles("offer_to_durable_ack", waits),
+        **quantiles("offer_to_durable_ack", waits),
     }

@@ -87,7 +87,7 @@ class Uplink:
         self._cursor = ReplyCursor()
         self._cancelled = 0
         self._sent: OrderedDict[tuple[int, int], float] = OrderedDict()  # in flight → when
-        self._window = WINDOW  # halved where a broker on the way drops, and grown again by what is acknowledged
+        self._window = WINDOW  # halved where nothing gets through in time, grown again by what is acknowledged
         self._missing: tuple[int, int] | None = None
         self._rewound_s = 0.0
         self._heard_s = self._acked_s = 0.0
@@ -281,6 +281,7 @@ class Uplink:
             now_s = clock.now_s()
             oldest_s = next(iter(self._sent.values()), now_s)
             if now_s - max(oldest_s, self._acked_s) > self._ack_s or now_s - oldest_s > _SLOWEST * self._ack_s:
+                self._window = max(1, self._window // 2)  # so that even the slowest net gets something acknowledged
                 raise TransportError(
                     f"{self.state.uri}: nothing was acknowledged for {self._ack_s:.0f} s: half-open, or overloaded"
                 )

@@ -156,6 +156,17 @@ def test_a_slow_link_is_not_a_dead_one(bridge: Bridge, tmp_path: Path) -> None:
     device.close()
 
 
+def test_the_narrowest_link_gets_on(bridge: Bridge, chaos: Chaos, tmp_path: Path) -> None:
+    """What is sent at once takes longer than `ack_s` to arrive: with each vain try less is, until something does."""
+    chaos.bytes_per_s = 16_000.0
+    device = Device(tmp_path, f"grpc://127.0.0.1:{chaos.port}", ack_s=0.5)
+    for _ in range(80):
+        device.outbox.offer(device.sealer.turn("turn_end", 1, words="hello " * 60, ttl_s=0), linger_s=60.0)
+    until(lambda: not len(device.outbox), 60)
+    assert bridge.app.seqs == list(range(1, 81))
+    device.close()
+
+
 def test_half_open_is_found_out(bridge: Bridge, chaos: Chaos, device: Device) -> None:
     """A connection that takes everything and answers nothing is given up after the ack deadline."""
     until(device.online)
