@@ -4,20 +4,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import fields
-from functools import lru_cache
 
 from edge.types import Observation
 
 
-@lru_cache(maxsize=32)
-def _names(kind: type[Observation]) -> tuple[str, ...]:
-    return tuple(field.name for field in fields(kind))
-
-
 def intact(seen: Observation) -> bool:
     """Every number is finite, every share (probabilities, action units) at least 0, confidence and quality in 0–1."""
-    for name in _names(type(seen)):
+    for name in seen.__dataclass_fields__:
         value = getattr(seen, name)
         if isinstance(value, float):
             if not math.isfinite(value):
