@@ -14,6 +14,7 @@ import numpy.typing as npt
 
 from edge import clock
 from edge.forward import Forwarder
+from edge.opening import KeptOpening
 from edge.outbox import Outbox
 from edge.path import Path as Steps
 from edge.perceive.hearing import Hearing
@@ -43,10 +44,16 @@ class Heard:
     over: threading.Event = field(default_factory=threading.Event)
     _opening: bool = True
     _quiet_s: float = 0.0
+    _lock: threading.Lock = field(
+        default_factory=threading.Lock
+    )  # the link's thread, and that of the opening kept here
 
     def take(self, reply: mien_pb2.Reply) -> None:
         """One chunk, as it comes."""
-        now_s = clock.now_s()
+        with self._lock:
+            self._take(reply, clock.now_s())
+
+    def _take(self, reply: mien_pb2.Reply, now_s: float) -> None:
         self.chunks += 1
         match reply.WhichOneof("kind"):
             case "text":
@@ -90,13 +97,16 @@ class Device:
         self._steps = Steps(policy=policy, rules=Rules.load(None))
         sealer = Sealer("bench")
         self._outbox = Outbox(folder / "outbox.sqlite")
-        self._forward = Forwarder(sealer, self._outbox.offer, state_every_s=1.0, forward_words=True, language="en")
+        self._opening = KeptOpening()
+        self._forward = Forwarder(sealer, self._put, state_every_s=1.0, forward_words=True, language="en")
         self._heard = Heard()
         self._ends: list[tuple[bool, float]] = []
         self._stopped_s: float | None = None
         self._turn = 0
         self._seq = 0
-        self._uplink = Uplink(self._outbox, [bridge], sealer.hello("bench"), on_reply=self._reply)
+        hello = sealer.hello("bench")
+        hello.keeps_opening = True
+        self._uplink = Uplink(self._outbox, [bridge], hello, on_reply=self._reply, on_command=self._command)
         self._uplink.start()
 
     def close(self) -> None:
@@ -156,6 +166,18 @@ class Device:
     def _reply(self, reply: mien_pb2.Reply) -> None:
         self._heard.take(reply)
 
+    def _command(self, command: mien_pb2.Command) -> None:
+        self._play(self._opening.keep(command.opening))
+
+    def _put(self, envelope: mien_pb2.Envelope) -> None:
+        self._outbox.offer(envelope)
+        if envelope.kind == mien_pb2.TURN_END:
+            self._play(self._opening.end(envelope.turn))
+
+    def _play(self, chunks: Sequence[mien_pb2.Reply]) -> None:
+        for chunk in chunks:
+            self._heard.take(chunk)
+
     def _feed(
         self,
         sound: Samples,
@@ -193,6 +215,7 @@ class Device:
             if isinstance(one, SpeechActivity) and one.speaking and one.speech_s >= _BARGE_S and interrupts:
                 if self._stopped_s is None:
                     self._stopped_s = clock.now_s()
+                    self._opening.drop(self._turn)
                     self._uplink.cancel(self._turn)
             elif isinstance(one, TurnEnd):
                 self._ends.append((one.final, clock.now_s()))

@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import logging
 import time
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from dataclasses import asdict
 
 from cloud_bridge.ending import end
@@ -27,6 +27,7 @@ HELD_S = 6.0  # what was begun too early is kept so long: it holds a place at th
 class Answer:
     """Begin with `start`; nothing is sent before `release`; `drop` at any time.
 
+    `ready` is called when its first sound is there before the turn is over.
     `waits`: the turn's words are still to come, by `ask`; its opening does not wait for them.
     """
 
@@ -37,6 +38,7 @@ class Answer:
         link: Link,
         done: Callable[[Answer], None],
         *,
+        ready: Callable[[], Awaitable[None]],
         speculative: bool = False,
         waits: bool = False,
     ) -> None:
@@ -46,6 +48,8 @@ class Answer:
         self._tools = tools
         self._sender = Sender(link, plan.turn)
         self._done = done
+        self._on_ready = ready
+        self._opened = ""  # the opening that the device has said itself
         self._used = Usage()
         self._asked = asyncio.Event()
         if not waits:
@@ -67,8 +71,9 @@ class Answer:
         self._task = asyncio.create_task(self._run(), name=f"answer to turn {self.plan.turn}")
         self._task.add_done_callback(lambda _: self._done(self))
 
-    def release(self) -> None:
-        """The turn is over: send."""
+    def release(self, opened: str = "") -> None:
+        """The turn is over: send. `opened`: the opening that the device has said itself."""
+        self._opened = opened
         self._mark("released")
         self._released.set()
 
@@ -98,6 +103,11 @@ class Answer:
         """Whether it was begun early, and is worth being released."""
         failed = self._thought is not None and self._thought.failed
         return not self.released and not self._expired and not failed
+
+    @property
+    def ready(self) -> bool:
+        """Whether its first sound, after the opening, is there."""
+        return self._ready
 
     @property
     def pieces(self) -> int:
@@ -147,7 +157,9 @@ class Answer:
         try:
             if not await self._kept():
                 return
-            if not self._imminent:  # an answer that is there already needs no opening
+            if self._opened:
+                self.said.append(self._opened)
+            elif not self._imminent:  # an answer that is there already needs no opening
                 await self._open()
             await self._deliver(sounds)
             self._mark("done")
@@ -191,7 +203,10 @@ class Answer:
             async for sound in self._spoken(sentence):
                 self._mark("voice_first")
                 await out.put(sound)
-                self._ready = True
+                if not self._ready:
+                    self._ready = True
+                    if not self.released:
+                        await self._on_ready()
         await out.put(sentence)
 
     async def _spoken(self, sentence: str) -> AsyncGenerator[Sound, None]:

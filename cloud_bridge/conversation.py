@@ -9,13 +9,15 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 
-from cloud_bridge import opening, prompt, tone
+from cloud_bridge import planning, prompt, tone
+from cloud_bridge.ahead import Ahead
 from cloud_bridge.answer import Answer
 from cloud_bridge.ending import end
 from cloud_bridge.errors import BridgeError
 from cloud_bridge.handover import Handover
 from cloud_bridge.ingest.base import Device, Effect, Link
 from cloud_bridge.plan import Plan, Report, Tools
+from cloud_bridge.planning import fits, plain
 from cloud_bridge.record import Record
 from cloud_bridge.sessions import Memories, Memory, Session
 from edge.wire import mien_pb2
@@ -67,7 +69,8 @@ class Conversation:
 
     async def connected(self, device: Device, link: Link) -> None:
         """A device session began."""
-        self._sessions[device] = Session(device, link, self._memories.of(device))
+        ahead = Ahead(device, link, self._tools)
+        self._sessions[device] = Session(device, link, self._memories.of(device), ahead)
         self._record.link(device, "connected")
 
     async def received(self, device: Device, envelope: mien_pb2.Envelope) -> Effect | None:
@@ -89,8 +92,11 @@ class Conversation:
                 if session.answer is not None and session.answer.waits:  # for words: the person goes on
                     await self.cancelled(device, session.answer.plan.turn)
                 self._prime(session)
-            case mien_pb2.TURN_MAYBE if self._speculate and not envelope.words_pending:
-                await self._guess(session, envelope)
+                await self._offer(session, envelope.turn)
+            case mien_pb2.TURN_MAYBE:
+                if self._speculate and not envelope.words_pending:
+                    await self._guess(session, envelope)
+                await self._offer(session, envelope.turn)
             case mien_pb2.TURN_END:
                 await self._reply(session, envelope)
             case mien_pb2.EVENT if any(event.alert for event in envelope.events):
@@ -162,13 +168,13 @@ class Conversation:
         if envelope.turn <= session.cancelled_turn or (session.answer is not None and session.answer.released):
             return
         now_s = time.monotonic()
-        session.guesses.paused(envelope.turn, _plain(envelope.words))
+        session.guesses.paused(envelope.turn, plain(envelope.words))
         pays = session.may_ask(now_s, GUESSES_PER_MIN) and session.guesses.pay(now_s)
         if not pays and session.answer is None:
             return
         plan = self._plan(session, envelope)
         if session.answer is not None:
-            if session.answer.held and _same(session.answer.plan, plan):
+            if session.answer.held and fits(session.answer.plan, plan):
                 return
             await self._drop_guess(session)
             if not pays:
@@ -192,19 +198,26 @@ class Conversation:
         if 0 < envelope.turn <= session.ended_turn:  # it was answered without its words, which come too late
             return
         session.last, session.ended_turn = envelope, envelope.turn
+        said = session.ahead.said(envelope.turn)
         if not pending:
-            session.guesses.ended(envelope.turn, _plain(envelope.words))
+            session.guesses.ended(envelope.turn, plain(envelope.words))
         if held is not None and not held.released and held.plan.turn == envelope.turn:
-            if held.held and not pending and _same(held.plan, self._plan(session, envelope)):
-                session.memory.openings.append(held.plan.opening)
-                held.release()
+            if held.held and not pending and fits(held.plan, self._plan(session, envelope)):
+                session.memory.openings.append(said or held.plan.opening)
+                held.release(said)
                 return
             await self._drop_guess(session)
         else:
             await self._drop(session)
-        plan = self._plan(session, envelope)
+        plan = self._plan(session, envelope, first=said or None)
         session.memory.openings.append(plan.opening)
-        self._begin(session, plan, waits=pending).release()
+        self._begin(session, plan, waits=pending).release(said)
+
+    async def _offer(self, session: Session, turn: int) -> None:
+        """The person speaks: let the first words of the answer lie at the device as the turn ends."""
+        there = session.answer is not None and session.answer.ready  # it needs no opening
+        if turn > max(session.ended_turn, session.cancelled_turn) and not there:
+            await session.ahead.offer(turn, planning.tone_now(session).name, session.memory.openings)
 
     async def _remark(self, session: Session, envelope: mien_pb2.Envelope, now_s: float) -> None:
         """An alert, such as a driver's closed eyes, is spoken to unasked, in fixed words, and not too often."""
@@ -222,9 +235,7 @@ class Conversation:
         """While the person speaks: let a model of this machine read what the question will begin with."""
         if not self._tools.model.continues or session.answer is not None or self._priming:
             return
-        chosen = tone.decide(session.state, session.recent_events(time.monotonic()))
-        question = prompt.asked(".", chosen, None, small=True)
-        chat = prompt.messages(session.memory.with_person(session.person), question, "")
+        chat = planning.beginning(session)
 
         async def prime() -> None:
             with suppress(BridgeError):  # the answer itself will meet the same trouble, and tell it
@@ -238,25 +249,9 @@ class Conversation:
         await end(self._priming)
 
     def _plan(self, session: Session, envelope: mien_pb2.Envelope, *, first: str | None = None) -> Plan:
-        """`first`: the opening that was said already."""
-        words = prompt.clean(f"{session.left_over(envelope.turn)} {envelope.words}", prompt.WORDS_LIMIT)
-        chosen = tone.decide(session.state, session.recent_events(time.monotonic()))
-        model = self._tools.model
-        if first is None:
-            heard = None if envelope.words_pending else words
-            recent = session.memory.openings
-            first = opening.pick(chosen.name, heard, recent, envelope.turn, brief=not model.continues)
-        question = prompt.asked(words, chosen, session.description, small=model.small)
-        closing = chosen.closings[envelope.turn % len(chosen.closings)] if chosen.closings else ""
         limited = not session.may_ask(time.monotonic(), TURNS_PER_MIN)
-        if limited:
-            self.counts.limited += 1
-            closing = chosen.fallback
-        if limited or (chosen.delicate and model.small):
-            return Plan(envelope.turn, words, question, chosen, first, (), closing)
-        # A quick model's opening is one short word, which any answer can follow: it need not know of it.
-        chat = prompt.messages(session.memory.with_person(session.person), question, first if model.continues else "")
-        return Plan(envelope.turn, words, question, chosen, first, chat, closing)
+        self.counts.limited += limited
+        return planning.plan(session, envelope, self._tools.model, limited=limited, first=first)
 
     def _begin(self, session: Session, plan: Plan, *, speculative: bool = False, waits: bool = False) -> Answer:
         def done(answer: Answer) -> None:
@@ -266,7 +261,9 @@ class Conversation:
             session.asked.append(time.monotonic())
             for task in self._priming:  # who waits for an answer goes first; what was computed so far stays
                 task.cancel()
-        session.answer = Answer(plan, self._tools, session.link, done, speculative=speculative, waits=waits)
+        session.answer = Answer(
+            plan, self._tools, session.link, done, ready=session.ahead.withdraw, speculative=speculative, waits=waits
+        )
         session.answer.start()
         return session.answer
 
@@ -304,12 +301,3 @@ class Conversation:
     async def _drop_guess(self, session: Session) -> None:
         if session.answer is not None and not session.answer.released:
             await session.answer.drop()
-
-
-def _same(held: Plan, now: Plan) -> bool:
-    """Whether the answer that was begun still fits: the same words, and the same tone."""
-    return held.turn == now.turn and held.tone.name == now.tone.name and _plain(held.words) == _plain(now.words)
-
-
-def _plain(words: str) -> str:
-    return "".join(one for one in words.lower() if one.isalnum() or one == " ").strip()

@@ -6,6 +6,7 @@ import time
 from collections import OrderedDict, deque
 from dataclasses import dataclass, field
 
+from cloud_bridge.ahead import Ahead
 from cloud_bridge.answer import Answer
 from cloud_bridge.guesses import Guesses
 from cloud_bridge.ingest.base import Device, Link
@@ -50,6 +51,7 @@ class Session:
     device: Device
     link: Link
     memory: Memory
+    ahead: Ahead
     state: mien_pb2.State | None = None
     description: mien_pb2.Description | None = None
     events: deque[tuple[float, str]] = field(default_factory=lambda: deque(maxlen=16))  # (arrival, name)

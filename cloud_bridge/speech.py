@@ -79,6 +79,10 @@ class Speech:
             if sounds:
                 self._lines[line] = sounds
 
+    def prepared(self, line: str) -> tuple[Sound, ...]:
+        """The sound of a line that was prepared; none: it was not."""
+        return self._lines.get(line, ())
+
     def _file(self, line: str) -> Path | None:
         if self._cache is None:
             return None

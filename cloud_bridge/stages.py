@@ -52,8 +52,9 @@ def _device(told: Mapping[str, float]) -> Iterator[Stage]:
         yield Stage(DEVICE, "is over", told.get("turn_maybe_ms", 0.0), told["turn_end_ms"])
     if "words_ms" in told:
         yield Stage(DEVICE, "words sent", told["words_ms"], told["words_ms"])
-    if {"reply_ms", "first_sound_ms"} <= told.keys():
-        yield Stage(DEVICE, "first sound", told["reply_ms"], told["first_sound_ms"])
+    came_ms = told.get("reply_ms", told.get("turn_end_ms"))  # an opening that was sent ahead was there before
+    if came_ms is not None and "first_sound_ms" in told:
+        yield Stage(DEVICE, "first sound", came_ms, told["first_sound_ms"])
 
 
 def _bridge(at: Mapping[str, float]) -> Iterator[Stage]:

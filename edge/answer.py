@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from edge import clock, plugin
 from edge.config import Config, state_folder
 from edge.errors import ConfigError, OutboxError, OutputError
+from edge.opening import KeptOpening
 from edge.outputs.base import Output, Warmed
 from edge.outputs.led import Capturing, Led
 from edge.replies import Player, Replies
@@ -54,6 +55,8 @@ class Answer:
         outputs = [one for one in config.outputs if config.link.bridges or one.startswith("led")]
         self._outputs = self._open_outputs([*outputs, *([f"wav:{out / 'reply.wav'}"] if out else [])])
         self._replies = Replies([*players, *self._outputs, _Teller(say)], self._other)
+        self._opening = KeptOpening()
+        self._on_command = on_command
         self._told_audio: deque[int] = deque(maxlen=2 * _TURNS)  # whose first sound was told
         self._sealer = sealer
         self._staging = threading.Lock()
@@ -70,15 +73,17 @@ class Answer:
         from edge.transports.base import TlsFiles
         from edge.uplink import Uplink
 
+        hello = sealer.hello(f"mien {version('mien')}", _token(link.token_file))
+        hello.keeps_opening = True
         path = link.outbox or state_folder() / f"outbox-{config.device}.sqlite"
         path.parent.mkdir(parents=True, exist_ok=True)
         self._outbox = Outbox(path, link.outbox_mb << 20)
         self._uplink = Uplink(
             self._outbox,
             link.bridges,
-            sealer.hello(f"mien {version('mien')}", _token(link.token_file)),
+            hello,
             on_reply=self._reply,
-            on_command=on_command,
+            on_command=self._command,
             tls=TlsFiles(link.ca, link.cert, link.key) if link.ca or link.cert else None,
             identity=Identity.of(config),
         )
@@ -124,9 +129,12 @@ class Answer:
             self._expected_turn = turn
             self._ended = turn, (envelope.mono_ms - after_ms) / 1000
             self._replies.turn_ended(*self._ended)
+            if self.link == "online":  # else no answer would follow
+                self._replies.say(self._opening.end(turn))
 
     def interrupt(self, turn: int) -> None:
         """Barge-in: silence at once, here and at the bridge, for the replies to `turn` and before."""
+        self._opening.drop(turn)
         self._replies.cancel(turn)
         self._expected_turn = 0
         if self._uplink is not None:
@@ -225,6 +233,12 @@ class Answer:
         if reply.final and reply.turn >= self._expected_turn:
             self._expected_turn = 0
         self._replies.accept(reply)
+
+    def _command(self, command: mien_pb2.Command) -> None:
+        if command.WhichOneof("what") == "opening":
+            self._replies.say(self._opening.keep(command.opening))
+        else:
+            self._on_command(command)
 
     def _other(self, reply: mien_pb2.Reply) -> None:
         match reply.WhichOneof("kind"):

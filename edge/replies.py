@@ -81,6 +81,13 @@ class Replies:
                 self._ahead[place] = (expires_s, reply)
             self._advance()
 
+    def say(self, chunks: Sequence[mien_pb2.Reply]) -> None:
+        """Give out `chunks` at once: they were kept here, and have no place among the bridge's replies."""
+        with self._lock:
+            for chunk in chunks:
+                if not self._is_cancelled(chunk):
+                    self._give(chunk)
+
     def poll(self) -> None:
         """Give up on a chunk that has been missing for too long. Call now and then; `speaking` does, too."""
         with self._lock:

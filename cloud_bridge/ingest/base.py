@@ -34,6 +34,7 @@ class Device:
     tenant: str = "default"
     software: str = ""
     heard_turn: int = field(default=0, compare=False)  # of the hello that began the session
+    keeps_opening: bool = field(default=False, compare=False)  # of the same: it takes openings ahead of their turn
 
 
 def key(device: Device, envelope: mien_pb2.Envelope) -> str:

@@ -79,6 +79,7 @@ class Sessions:
             tenant=tenant,
             software=hello.software[:64],
             heard_turn=hello.heard_turn,
+            keeps_opening=hello.keeps_opening,
         )
         session = self._sessions.get((tenant, device.id))
         if session is not None and session.device.boot != device.boot:

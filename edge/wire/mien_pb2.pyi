@@ -82,7 +82,7 @@ class Downlink(_message.Message):
     def __init__(self, welcome: _Optional[_Union[Welcome, _Mapping]] = ..., ack: _Optional[_Union[Ack, _Mapping]] = ..., reply: _Optional[_Union[Reply, _Mapping]] = ..., command: _Optional[_Union[Command, _Mapping]] = ..., refused: _Optional[_Union[Refused, _Mapping]] = ..., missing: _Optional[_Union[Missing, _Mapping]] = ..., link: _Optional[int] = ...) -> None: ...
 
 class Hello(_message.Message):
-    __slots__ = ("v", "device", "boot", "software", "token", "resume_session", "resume_reply", "resume_chunk", "cancelled_turn", "heard_turn")
+    __slots__ = ("v", "device", "boot", "software", "token", "resume_session", "resume_reply", "resume_chunk", "cancelled_turn", "heard_turn", "keeps_opening")
     V_FIELD_NUMBER: _ClassVar[int]
     DEVICE_FIELD_NUMBER: _ClassVar[int]
     BOOT_FIELD_NUMBER: _ClassVar[int]
@@ -93,6 +93,7 @@ class Hello(_message.Message):
     RESUME_CHUNK_FIELD_NUMBER: _ClassVar[int]
     CANCELLED_TURN_FIELD_NUMBER: _ClassVar[int]
     HEARD_TURN_FIELD_NUMBER: _ClassVar[int]
+    KEEPS_OPENING_FIELD_NUMBER: _ClassVar[int]
     v: int
     device: str
     boot: int
@@ -103,7 +104,8 @@ class Hello(_message.Message):
     resume_chunk: int
     cancelled_turn: int
     heard_turn: int
-    def __init__(self, v: _Optional[int] = ..., device: _Optional[str] = ..., boot: _Optional[int] = ..., software: _Optional[str] = ..., token: _Optional[str] = ..., resume_session: _Optional[int] = ..., resume_reply: _Optional[int] = ..., resume_chunk: _Optional[int] = ..., cancelled_turn: _Optional[int] = ..., heard_turn: _Optional[int] = ...) -> None: ...
+    keeps_opening: bool
+    def __init__(self, v: _Optional[int] = ..., device: _Optional[str] = ..., boot: _Optional[int] = ..., software: _Optional[str] = ..., token: _Optional[str] = ..., resume_session: _Optional[int] = ..., resume_reply: _Optional[int] = ..., resume_chunk: _Optional[int] = ..., cancelled_turn: _Optional[int] = ..., heard_turn: _Optional[int] = ..., keeps_opening: _Optional[bool] = ...) -> None: ...
 
 class Welcome(_message.Message):
     __slots__ = ("v", "bridge", "session", "resumed", "batch_bytes")
@@ -162,14 +164,30 @@ class Received(_message.Message):
     def __init__(self, reply: _Optional[int] = ..., chunk: _Optional[int] = ...) -> None: ...
 
 class Command(_message.Message):
-    __slots__ = ("mute", "rule", "id")
+    __slots__ = ("mute", "rule", "opening", "id")
     MUTE_FIELD_NUMBER: _ClassVar[int]
     RULE_FIELD_NUMBER: _ClassVar[int]
+    OPENING_FIELD_NUMBER: _ClassVar[int]
     ID_FIELD_NUMBER: _ClassVar[int]
     mute: bool
     rule: str
+    opening: Opening
     id: int
-    def __init__(self, mute: _Optional[bool] = ..., rule: _Optional[str] = ..., id: _Optional[int] = ...) -> None: ...
+    def __init__(self, mute: _Optional[bool] = ..., rule: _Optional[str] = ..., opening: _Optional[_Union[Opening, _Mapping]] = ..., id: _Optional[int] = ...) -> None: ...
+
+class Opening(_message.Message):
+    __slots__ = ("turn", "text", "tone", "audio", "visemes")
+    TURN_FIELD_NUMBER: _ClassVar[int]
+    TEXT_FIELD_NUMBER: _ClassVar[int]
+    TONE_FIELD_NUMBER: _ClassVar[int]
+    AUDIO_FIELD_NUMBER: _ClassVar[int]
+    VISEMES_FIELD_NUMBER: _ClassVar[int]
+    turn: int
+    text: str
+    tone: str
+    audio: Audio
+    visemes: Visemes
+    def __init__(self, turn: _Optional[int] = ..., text: _Optional[str] = ..., tone: _Optional[str] = ..., audio: _Optional[_Union[Audio, _Mapping]] = ..., visemes: _Optional[_Union[Visemes, _Mapping]] = ...) -> None: ...
 
 class Envelope(_message.Message):
     __slots__ = ("v", "device", "boot", "seq", "turn", "mono_ms", "utc_ms", "clock_synced", "ttl_ms", "priority", "kind", "state", "description", "events", "health", "words", "language", "speech_end_age_ms", "words_pending", "keep_words", "stages")

@@ -535,6 +535,83 @@ async def test_an_answer_that_is_nearly_there_is_not_held_up(stage: Stage) -> No
     assert stage.link.texts()[0] == "This is a simulated first sentence."
 
 
+class KeepingLink(RecordingLink):
+    """Of a device that keeps openings ahead of their turn."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.ahead: list[pb.Opening] = []
+
+    async def command(self, command: pb.Command) -> None:
+        self.ahead.append(command.opening)
+
+
+@pytest.fixture
+async def keeping() -> AsyncIterator[Stage]:
+    stage = Stage(SimulatedModel(0.05, 0.001), SimulatedVoice(0.001))
+    assert stage.talk._tools.speech is not None
+    await stage.talk._tools.speech.prepare(["Okay.", "Right.", "Mm.", "Yes."])
+    stage.link = KeepingLink()
+    await stage.talk.connected(Device("kitchen", 1, keeps_opening=True), stage.link)
+    yield stage
+    await stage.talk.disconnected(DEVICE)
+
+
+def ahead(stage: Stage) -> list[pb.Opening]:
+    assert isinstance(stage.link, KeepingLink)
+    return stage.link.ahead
+
+
+async def test_the_opening_lies_at_the_device_before_the_turn_ends(keeping: Stage) -> None:
+    """A device that can gets it, with its sound, as the person begins to speak; the reply begins with the answer; and
+    both are remembered as said."""
+    await keeping.say(pb.SPEECH_START)
+    (opening,) = ahead(keeping)
+    assert opening.turn == 1
+    assert opening.text in ("Okay.", "Right.", "Mm.")
+    assert len(opening.audio.pcm16) > 1000
+    await keeping.say(pb.TURN_END, words="Hello.")
+    await keeping.finished()
+    assert keeping.link.texts() == ["This is a simulated first sentence.", "And here is the second one."]
+    ((_, _, said),) = keeping.talk.memory(DEVICE).exchanges
+    assert said.startswith(opening.text)
+    await keeping.say(pb.SPEECH_START, turn=2)
+    assert ahead(keeping)[-1].text != opening.text
+
+
+async def test_another_tone_sends_another_opening(keeping: Stage) -> None:
+    """What was sent ahead fits the state that is known as the turn ends, and is not sent twice."""
+    await keeping.say(pb.SPEECH_START)
+    await keeping.say(pb.TURN_MAYBE, words_pending=True)
+    assert len(ahead(keeping)) == 1
+    await keeping.say(pb.TURN_MAYBE, words="My dog died.", state=SAD)
+    assert [one.tone for one in ahead(keeping)] == ["plain", "sad"]
+
+
+async def test_an_answer_that_is_there_takes_the_opening_back(keeping: Stage) -> None:
+    """The answer's own sound came before the turn was over: the device is told to say no opening before it."""
+    keeping.model.first_s = 0.0
+    await keeping.say(pb.SPEECH_START)
+    await keeping.say(pb.TURN_MAYBE, words="Hello.")
+    await soon(lambda: len(ahead(keeping)) == 2)
+    assert not ahead(keeping)[-1].audio.pcm16
+    await keeping.say(pb.TURN_MAYBE, words="Hello.")
+    assert len(ahead(keeping)) == 2
+    await keeping.say(pb.TURN_END, words="Hello.")
+    await keeping.finished()
+    assert len(keeping.model.asked) == 1
+    assert not keeping.link.replies[0].text.opening
+
+
+async def test_nothing_is_sent_ahead_for_a_turn_that_is_over(keeping: Stage) -> None:
+    """Words that come late, or a turn that was cancelled, bring no opening to the device."""
+    await keeping.say(pb.TURN_END, words="Hello.")
+    await keeping.say(pb.TURN_MAYBE, words="Hello.")
+    await keeping.talk.cancelled(DEVICE, 2)
+    await keeping.say(pb.SPEECH_START, turn=2)
+    assert ahead(keeping) == []
+
+
 async def test_reports_hold_no_content(stage: Stage) -> None:
     """What is told about a turn names stages and times; neither words nor answer stand in it."""
     await stage.say(pb.TURN_END, words="secretword", state=SAD)

@@ -52,6 +52,7 @@ def messages() -> dict[str, Message]:
     audio = mien_pb2.Audio(sample_rate=22050, pcm16=b"\x01\x02\x03\x04", offset=4410)
     visemes = mien_pb2.Visemes(viseme=[mien_pb2.Viseme(at_ms=10, duration_ms=80, viseme="aa")])
     video = mien_pb2.Video(mime="video/mp4", data=b"\x00\x01", width=512, height=512, keyframe=True, at_ms=40)
+    opening = mien_pb2.Opening(turn=3, text="I see.", tone="calm", audio=audio, visemes=visemes)
     kinds: dict[str, dict[str, Message]] = {
         "text": {"text": mien_pb2.Text(text="I see.", opening=True, tone="calm")},
         "audio": {"audio": audio},
@@ -64,6 +65,7 @@ def messages() -> dict[str, Message]:
     return {
         "up_hello": up(hello=hello),
         "up_hello_heard": up(hello=mien_pb2.Hello(v=1, device="car-7", boot=BOOT, heard_turn=3)),
+        "up_hello_opening": up(hello=mien_pb2.Hello(v=1, device="car-7", boot=BOOT, keeps_opening=True)),
         "up_turn": up(envelope=turn, after_seq=7, after_boot=BOOT - 1),
         "up_alert": up(envelope=alert),
         "up_health": up(envelope=beat),
@@ -78,6 +80,7 @@ def messages() -> dict[str, Message]:
         "down_missing": down(missing=mien_pb2.Missing(seq=5, boot=BOOT)),
         "down_command": down(command=mien_pb2.Command(mute=True)),
         "down_order": down(command=mien_pb2.Command(rule="name = 'x'\nwhen = 'speaking'", id=9)),
+        "down_opening": down(command=mien_pb2.Command(opening=opening)),
         **{
             f"down_reply_{name}": down(reply=mien_pb2.Reply(reply=2, turn=3, chunk=1, final=True, ttl_ms=9000, **kind))
             for name, kind in kinds.items()
