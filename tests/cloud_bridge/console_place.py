@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import math
-import random
 import sys
 import time
 from collections.abc import AsyncIterator
@@ -16,6 +15,7 @@ from cloud_bridge.history import History
 from cloud_bridge.ingest.base import Device
 from cloud_bridge.presence import Presence
 from cloud_bridge.record import Record
+from cloud_bridge.tone import LABELS
 from cloud_bridge.web.clients import Client, Clients
 from cloud_bridge.web.listen import Listening, listen
 from edge.wire import mien_pb2 as pb
@@ -77,15 +77,27 @@ def feeling(at_s: float, seed: int) -> pb.State:
     return state
 
 
+def described(state: pb.State) -> dict[str, str]:
+    """The words for `feeling`, shaped like a device's."""
+    away = not state.attention.on_target
+    lines = {"visual": f"Looks {LABELS[max(range(8), key=lambda at: state.fused.probs_pct[at])]}: "}
+    lines["visual"] += "looking away." if away else "looking at the device."
+    if state.incongruence:
+        lines["joint"] = "Words and tone do not match."
+    return lines
+
+
 async def sense(shown: Shown, device: Device, at_s: float, seed: int, **fields: object) -> None:
     """One state of a device, as it would come by the link; into the history at `at_s`."""
     kind = fields.pop("kind", pb.STATE)
+    state = feeling(at_s, seed)
     envelope = pb.Envelope(
         v=1,
         device=device.id,
         boot=device.boot,
         kind=kind,  # type: ignore[arg-type]
-        state=feeling(at_s, seed),
+        state=state,
+        description=described(state),
         utc_ms=round(at_s * 1000),
         clock_synced=True,
         **fields,  # type: ignore[arg-type]
@@ -116,13 +128,7 @@ async def live(shown: Shown) -> None:
         device = await arrive(shown, name)
         shown.presence.get("acme", name).since_s = now_s - 4000 - 300 * seed
         for back in range(600 if seed == 1 else 80, 0, -2):
-            await sense(
-                shown,
-                device,
-                now_s - back,
-                seed,
-                description={"visual": "Looks here, a little tense.", "joint": "Words and tone do not match."},
-            )
+            await sense(shown, device, now_s - back, seed)
         health = pb.Envelope(
             kind=pb.HEALTH, health=pb.Health(rss_mb=318 + seed, temperature_c=54, dropped={"video": 6})
         )
@@ -136,7 +142,7 @@ async def live(shown: Shown) -> None:
             "first_audio": 402 + 9 * turn,
             "answer_text": 655 + 31 * turn,
             "answer_audio": 748 + 40 * turn,
-            "done": 3100,
+            "done": 2480 + 310 * turn,
         }
         facts = {"turn": turn, "outcome": "answered", "tone": tone, "ms": ms}
         shown.presence.note(car, "answered", facts)
@@ -162,13 +168,7 @@ async def main() -> None:
             await asyncio.sleep(1)
             for seed, name in enumerate(NAMES[:-1]):
                 device = Device(name, 7, tenant="acme", software="mien 0.1.0")
-                await sense(
-                    shown,
-                    device,
-                    time.time(),
-                    seed,
-                    description={"joint": random.choice(["Seems calm.", "Words and tone do not match."])},
-                )
+                await sense(shown, device, time.time(), seed)
 
 
 if __name__ == "__main__":

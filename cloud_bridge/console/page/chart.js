@@ -24,8 +24,8 @@ export function chart(moments, fromS, toS, cursorS, width) {
     svg.append(draw("text", { x: x(atS), y: HEIGHT - 8, "text-anchor": part === 0 ? "start" : part === 4 ? "end" : "middle" }, format(atS)));
   }
   if (!states.length) svg.append(draw("text", { class: "none", x: (LEFT + RIGHT) / 2, y: y(30) }, "Nothing was read in this time"));
-  band(svg, states, x, gapS, BAND, "away", (state) => state.attention?.on_target === false);
-  band(svg, states, x, gapS, BAND + 12, "clash", (state) => (state.incongruence ?? []).some((one) => one.strength_pct >= 50));
+  band(svg, states, x, toS, gapS, BAND, "away", (state) => state.attention?.on_target === false);
+  band(svg, states, x, toS, gapS, BAND + 12, "clash", (state) => (state.incongruence ?? []).some((one) => one.strength_pct >= 50));
   for (const name of ["arousal", "valence"]) {
     svg.append(draw("path", { class: name, d: path(states, name, x, y, gapS) }));
   }
@@ -56,11 +56,11 @@ function path(states, name, x, y, gapS) {
   }).join("");
 }
 
-function band(svg, states, x, gapS, top, name, holds) {
+function band(svg, states, x, toS, gapS, top, name, holds) {
   const spans = [];
   states.forEach((one, at) => {
     if (!holds(one.state)) return;
-    const endS = Math.min(states[at + 1]?.at_s ?? one.at_s + 1, one.at_s + gapS);
+    const endS = Math.min(states[at + 1]?.at_s ?? one.at_s + 1, one.at_s + gapS, toS);
     if (spans.length && spans.at(-1)[1] >= one.at_s) spans.at(-1)[1] = endS;
     else spans.push([one.at_s, endS]);
   });

@@ -98,7 +98,7 @@ function show() {
   find("plot").replaceChildren(chart(moments(), fromS, toS, cursorS, find("plot").clientWidth || 900));
   talk.show(find("talk"), seen);
   health(span === "live" ? known.health : seen.findLast((one) => one.kind === "health"));
-  consent(state, seen);
+  consent(state);
   presence();
   find("at").textContent = cursorS === null ? "" : day(atS);
   find("scrub").setAttribute("aria-valuetext", clock(atS));
@@ -122,11 +122,13 @@ function health(told) {
     ["Failing", told ? (told.failing ?? []).join(", ") || "none" : null, told?.failing?.length ? "warn" : null]]);
 }
 
-function consent(state, seen) {
-  const words = seen.some((one) => one.words), keeps = kept.some((one) => one.words) || seen.some((one) => one.kind === "turn" && one.words);
+// What the device lets the bridge see, over all that this page holds: not only up to the cursor of a replay.
+function consent(state) {
+  const all = [...live, ...kept];
+  const words = Boolean(known.words) || all.some((one) => one.words), keeps = all.some((one) => one.kind === "turn" && one.words);
   const rows = [["Camera and microphone", known.muted === true ? "muted" : known.online ? "as the device is set" : "offline"],
     ["Feelings", affectOf(state) ? "agreed: they are read" : "not read"],
-    ["Words", words ? "agreed: they leave the device" : "stay on the device"],
+    ["Words", words ? "agreed: they leave the device" : "none left the device"],
     ["Keeping of words", keeps ? "agreed: kept with their turn" : "not kept"],
     ["Pictures and sound", "never leave the device"]];
   find("consent").replaceChildren(...rows.map(([what, how]) => make("li", {}, make("span", {}, what), make("b", {}, how))));

@@ -31,8 +31,8 @@ export function clash(state) {
 }
 
 export const event = (name) => capital(String(name).replaceAll("_", " "));
-export const clock = (atS) => new Date(atS * 1000).toLocaleTimeString([], { hour: "2-digit", minute: "2-digit", second: "2-digit", hour12: false });
-export const day = (atS) => new Date(atS * 1000).toLocaleString([], { month: "short", day: "numeric", hour: "2-digit", minute: "2-digit", second: "2-digit", hour12: false });
+export const clock = (atS) => new Date(atS * 1000).toLocaleTimeString([], { hour: "2-digit", minute: "2-digit", second: "2-digit", hourCycle: "h23" });
+export const day = (atS) => new Date(atS * 1000).toLocaleString([], { month: "short", day: "numeric", hour: "2-digit", minute: "2-digit", second: "2-digit", hourCycle: "h23" });
 
 export function ago(atS) {
   const s = Math.max(0, Date.now() / 1000 - atS);
