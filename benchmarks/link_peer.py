@@ -24,7 +24,7 @@ from cloud_bridge.ingest import mqtt as mqtt_ingest
 from cloud_bridge.ingest.base import Device, Effect, Link
 from cloud_bridge.ingest.call import Call
 from cloud_bridge.ingest.session import Sessions
-from edge.uplink import ACK_S
+from edge.flight import ACK_S
 from edge.wire import mien_pb2
 from edge.wire.mqtt import Mqtt
 
@@ -137,6 +137,7 @@ async def grpc_echo() -> None:
     """Sends every packet back on a bidirectional stream of the bridge's own server. Says `ready PORT`."""
 
     async def echo(call: Call) -> None:
+        call.admit()  # else it is hung up on after a while
         while (packet := await call.read()) is not None:
             call.write(packet)
 

@@ -10,7 +10,7 @@ import asyncio
 import contextlib
 import logging
 import threading
-from collections import Counter, OrderedDict
+from collections import Counter
 from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass
 from typing import Literal, TypeVar
@@ -18,8 +18,10 @@ from typing import Literal, TypeVar
 from edge import clock, plugin
 from edge.budget import Budget
 from edge.errors import MienError, TransportError
+from edge.flight import ACK_S, Flight
 from edge.identity import Identity
 from edge.outbox import Outbox
+from edge.renewal import keep_renewed
 from edge.reply_cursor import ReplyCursor
 from edge.transports.base import TlsFiles, Transport
 from edge.wire import mien_pb2
@@ -30,12 +32,8 @@ log = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
-WINDOW = 256  # envelopes in flight
 _AT_ONCE = 64  # envelopes taken from the outbox at a time
-ACK_S = 20.0  # nothing acknowledged for so long: the connection is dead, whatever TCP says
-_SLOWEST = 8  # times that long may one envelope take while others are acknowledged: a slow link is not a dead one
 RETURN_S = 300.0  # on a spare URI, the first one is tried again after so long
-RENEW_EVERY_S = 3_600.0  # whether the certificate is due is looked at so often
 _TICK_S = 0.25
 _PACKET_OVERHEAD = 64  # bytes of headers (HTTP/2 or MQTT, TCP, IP) that the budget counts per packet
 
@@ -86,11 +84,8 @@ class Uplink:
         self._backoff = backoff or Backoff()
         self._cursor = ReplyCursor()
         self._cancelled = 0
-        self._sent: OrderedDict[tuple[int, int], float] = OrderedDict()  # in flight → when
-        self._window = WINDOW  # halved where nothing gets through in time, grown again by what is acknowledged
-        self._missing: tuple[int, int] | None = None
-        self._rewound_s = 0.0
-        self._heard_s = self._acked_s = 0.0
+        self._flight = Flight(ack_s)
+        self._heard_s = 0.0
         self._loop: asyncio.AbstractEventLoop | None = None
         self._wake = asyncio.Event()
         self._stop = asyncio.Event()
@@ -136,27 +131,12 @@ class Uplink:
     async def _main(self) -> None:
         self._loop = asyncio.get_running_loop()
         self._ready.set()
-        renewing = asyncio.create_task(self._renew(), name="renew")
+        renewing = asyncio.create_task(keep_renewed(self._identity, self.counts), name="renew")
         try:
             await self._keep_connected()
         finally:
             renewing.cancel()
             await asyncio.gather(renewing, return_exceptions=True)
-
-    async def _renew(self) -> None:
-        """Change the certificate in good time; the new one is shown from the next connection on."""
-        while self._identity is not None:
-            try:
-                if self._identity.due():
-                    await asyncio.to_thread(self._identity.renew)
-                    self.counts["renewed"] += 1
-            except MienError as error:
-                self.counts["renew_failed"] += 1
-                log.warning("the device's certificate could not be renewed: %s", error)
-            except Exception:  # tried again in an hour, as any other failure
-                self.counts["renew_failed"] += 1
-                log.exception("renewing the device's certificate failed in an unforeseen way")
-            await asyncio.sleep(RENEW_EVERY_S)
 
     async def _keep_connected(self) -> None:
         at = 0
@@ -233,10 +213,8 @@ class Uplink:
             while not self._control.empty():
                 await self._put(transport, self._control.get_nowait())
             lowest = mien_pb2.LOW if self._budget.left() else mien_pb2.NORMAL
-            taken = self._outbox.take(min(_AT_ONCE, self._window - self._outbox.in_flight), lowest)
-            now_s = clock.now_s()
-            for envelope, _ in taken:
-                self._sent[envelope.boot, envelope.seq] = now_s
+            taken = self._outbox.take(min(_AT_ONCE, self._flight.window - self._outbox.in_flight), lowest)
+            self._flight.sent(((envelope.boot, envelope.seq) for envelope, _ in taken), clock.now_s())
             for batch in batched([packet(*one) for one in taken], transport.welcome.batch_bytes):
                 await self._put(transport, batch)
             self.counts["sent"] += len(taken)
@@ -263,7 +241,7 @@ class Uplink:
                     log.warning("the bridge refuses an envelope for good: %s", refused.reason)
                     self._done(refused.boot or self._hello.boot, (refused.seq,), "refused_by_bridge")
                 case "missing":
-                    self._missing = (downlink.missing.boot or self._hello.boot, downlink.missing.seq)
+                    self._flight.miss(downlink.missing.boot or self._hello.boot, downlink.missing.seq)
                     self.counts["missing"] += 1
                     self._mend_order()
                 case "reply":
@@ -279,9 +257,7 @@ class Uplink:
         while True:
             await asyncio.sleep(_TICK_S)
             now_s = clock.now_s()
-            oldest_s = next(iter(self._sent.values()), now_s)
-            if now_s - max(oldest_s, self._acked_s) > self._ack_s or now_s - oldest_s > _SLOWEST * self._ack_s:
-                self._window = max(1, self._window // 2)  # so that even the slowest net gets something acknowledged
+            if self._flight.late(now_s):
                 raise TransportError(
                     f"{self.state.uri}: nothing was acknowledged for {self._ack_s:.0f} s: half-open, or overloaded"
                 )
@@ -294,26 +270,16 @@ class Uplink:
 
     def _done(self, boot: int, seqs: Sequence[int], why: str) -> None:
         self._outbox.done(boot, seqs, why=why)
-        self._acked_s = clock.now_s()
-        self._window = min(WINDOW, self._window + 1)
-        for seq in seqs:
-            self._sent.pop((boot, seq), None)
+        self._flight.done(boot, seqs, clock.now_s())
         self._wake.set()
 
     def _mend_order(self) -> None:
-        """Send everything in flight again when the bridge missed one, but not for each that followed it."""
-        if self._missing is None or clock.now_s() - self._rewound_s < 2 * _TICK_S:
-            return
-        if self._missing in self._sent:
-            self._window = max(1, self._window // 2)
+        if self._flight.must_mend(clock.now_s()):
             self._rewind()
             self._wake.set()
-        self._missing = None
 
     def _rewind(self) -> None:
-        self.counts["sent_again"] += len(self._sent)
-        self._sent.clear()
-        self._rewound_s = clock.now_s()
+        self.counts["sent_again"] += self._flight.rewind(clock.now_s())
         self._outbox.rewind()
 
     def _call(self, function: Callable[[T], None], argument: T) -> None:
