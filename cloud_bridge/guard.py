@@ -40,6 +40,7 @@ _CLAIMS = re.compile(
 
 def refuses(sentence: str, words: str) -> bool:
     """Whether `sentence` may not be said in answer to `words`: it promises, sells, or knows what it cannot know."""
+    sentence, words = sentence.replace("’", "'"), words.replace("’", "'")  # models write both
     if _DEEDS.search(sentence) or _SHOP.search(sentence) or _CLAIMS.search(sentence):
         return True
     named = [*_FIGURES.findall(sentence), *_FEELINGS.findall(sentence)]

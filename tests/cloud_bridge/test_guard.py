@@ -18,6 +18,10 @@ from cloud_bridge import guard
         ("It's not your fault.", "My cat died."),
         ("It's a bit frustrating.", "It still doesn't work."),
         ("The train should be there soon.", "The train is late."),
+        ("I’ll call them for you.", "They never answer."),
+        ("Let’s book it.", "I want to leave."),
+        ("Don’t hesitate to ask.", "Hello."),
+        ("You’re doing well.", "I gave up."),
     ],
 )
 def test_promises_figures_and_phrases_are_refused(sentence: str, words: str) -> None:
