@@ -128,18 +128,23 @@ async def serve(
     tls: Tls | None = None,
     tokens: Mapping[str, str] | None = None,
     tenant: str = "default",
-    insecure: bool = False,
     guard: Guard | None = None,
 ) -> Server:
     """Listen on `address` (`host:port`; port 0: any) and give each device to `sessions`.
 
     `tokens`: device → token (`*`: any device); without them and without client certificates everyone may speak.
     `guard` refuses revoked certificates; with it, a certificate that names a tenant decides over `tenant`.
-    Without `tls` only loopback is listened on, unless `insecure` says that the network is trusted.
+    Without `tls`, or where everyone may speak, only loopback is listened on.
     Raises ListenError when the address cannot be had, SettingError when the TLS files cannot be used or are needed.
     """
-    if tls is None and not insecure and not _loopback(address):
-        raise SettingError(f"{address} is not this machine alone, and no TLS is set: give a certificate and a key")
+    if not _loopback(address):
+        if tls is None:
+            raise SettingError(f"{address} is not this machine alone, and no TLS is set: give a certificate and a key")
+        if tokens is None and not tls.client_ca:
+            raise SettingError(
+                f"{address} is not this machine alone, and anybody could speak there as any device: give --token-file, "
+                "--tls-client-ca, or --enroll without a certificate of your own"
+            )
     service = CONVERSE.strip("/").partition("/")[0]
     converse = _Converse(sessions, tokens, tenant, guard)
     server = Server(sessions, {CONVERSE: converse.serve, **standard(service)}, converse.look)

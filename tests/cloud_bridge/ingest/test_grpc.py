@@ -209,6 +209,8 @@ async def test_listening_beyond_this_machine_without_tls_must_be_said(bridge: Br
     """And a taken port or an unreadable certificate is one clear error."""
     with pytest.raises(SettingError, match="no TLS"):
         await ingest.serve(bridge.sessions, "0.0.0.0:0")
+    with pytest.raises(SettingError, match="anybody could speak there"):  # TLS alone tells nobody who speaks
+        await ingest.serve(bridge.sessions, "0.0.0.0:0", tls=Tls("cert.pem", "key.pem"))
     with pytest.raises(ListenError, match="taken"):
         await ingest.serve(bridge.sessions, f"127.0.0.1:{bridge.port}")
     with pytest.raises(SettingError, match="cannot be read"):
