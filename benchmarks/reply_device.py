@@ -102,7 +102,7 @@ class Device:
         self._heard = Heard()
         self._ends: list[tuple[bool, float]] = []
         self._stopped_s: float | None = None
-        self._turn = 0
+        self._ended_turn = 0
         self._seq = 0
         hello = sealer.hello("bench")
         hello.keeps_opening = True
@@ -172,6 +172,7 @@ class Device:
     def _put(self, envelope: mien_pb2.Envelope) -> None:
         self._outbox.offer(envelope)
         if envelope.kind == mien_pb2.TURN_END:
+            self._ended_turn = envelope.turn
             self._play(self._opening.end(envelope.turn))
 
     def _play(self, chunks: Sequence[mien_pb2.Reply]) -> None:
@@ -210,13 +211,12 @@ class Device:
 
     def _consider(self, found: Sequence[Observation], *, interrupts: bool) -> None:
         moment = self._steps.step(found, clock.now_s())
-        self._turn = max([self._turn, *(state.turn for state in moment.states)])
         for one in moment.observations:
             if isinstance(one, SpeechActivity) and one.speaking and one.speech_s >= _BARGE_S and interrupts:
                 if self._stopped_s is None:
                     self._stopped_s = clock.now_s()
-                    self._opening.drop(self._turn)
-                    self._uplink.cancel(self._turn)
+                    self._opening.drop(self._ended_turn)
+                    self._uplink.cancel(self._ended_turn)
             elif isinstance(one, TurnEnd):
                 self._ends.append((one.final, clock.now_s()))
         self._forward.moment(moment)

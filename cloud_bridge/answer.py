@@ -94,6 +94,11 @@ class Answer:
         return self._answered
 
     @property
+    def released_for_s(self) -> float:
+        """How long it has been sent; 0 before."""
+        return time.monotonic() - self._marks["released"] if self.released else 0.0
+
+    @property
     def released(self) -> bool:
         """Whether it is being sent."""
         return self._released.is_set()

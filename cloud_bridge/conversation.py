@@ -25,6 +25,7 @@ from edge.wire import mien_pb2
 _SAY_S = 15.0  # how long something that is to be said waits for a running answer
 TURNS_PER_MIN = 40  # of one device that a model is asked; people take fewer than twenty
 GUESSES_PER_MIN = 30  # after so many no answer is begun early
+_CUT_SHORT_S = 1.5  # who speaks again so soon after a turn's end had not finished, and has hardly heard an answer
 _ALERT_REST_S = 60.0  # between two unasked remarks to the same person
 
 
@@ -279,7 +280,8 @@ class Conversation:
         self.counts.answers += 1
         self.counts.fallbacks += report.outcome == "fallback"
         self.counts.cancelled += report.outcome == "cancelled"
-        if report.outcome == "cancelled" and not answer.answered:
+        goes_on = not answer.answered or answer.released_for_s < _CUT_SHORT_S
+        if report.outcome == "cancelled" and goes_on:
             session.leave_over(answer.plan.turn, answer.plan.words)
         elif answer.said and answer.plan.question:
             session.unanswered = []

@@ -92,7 +92,8 @@ class Session:
     def left_over(self, turn: int) -> str:
         """What belongs before the words of `turn`, because it was not answered just before."""
         since_s = time.monotonic() - GOES_ON_S
-        return " ".join(words for at_s, before, words in self.unanswered if at_s >= since_s and before < turn)
+        parts = [words for at_s, before, words in self.unanswered if at_s >= since_s and before < turn]
+        return " ".join(words.removesuffix(".") for words in parts)  # the recognizer closes whatever it hears
 
 
 class Memories:

@@ -132,8 +132,10 @@ class Answer:
             if self.link == "online":  # else no answer would follow
                 self._replies.say(self._opening.end(turn))
 
-    def interrupt(self, turn: int) -> None:
-        """Barge-in: silence at once, here and at the bridge, for the replies to `turn` and before."""
+    def interrupt(self) -> None:
+        """Barge-in: silence at once, here and at the bridge, for the replies to the last turn that is over and before.
+        The turn that begins with the interruption is answered as any other."""
+        turn, _ = self._ended
         self._opening.drop(turn)
         self._replies.cancel(turn)
         self._expected_turn = 0

@@ -196,7 +196,7 @@ class Loop:
         if self._hears_itself and (self._canceller is None or moment.t_s - self._speaks_since_s < _LEARN_S):
             return
         if any(isinstance(one, SpeechActivity) and one.speaking and one.speech_s >= 0.1 for one in moment.observations):
-            self._answer.interrupt(max((state.turn for state in moment.states), default=0))
+            self._answer.interrupt()
 
     def _drained(self) -> bool:
         """All input was perceived: flush what hearing still holds, once, and let the answer be heard."""

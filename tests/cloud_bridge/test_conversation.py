@@ -430,6 +430,26 @@ async def test_who_was_cut_short_is_answered_as_a_whole(stage: Stage) -> None:
     assert "wanted" not in stage.model.asked[-1][-1].text
 
 
+async def test_who_goes_on_as_the_answer_begins_is_answered_as_a_whole(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The first words of the answer are out when the person goes on: both halves are one question, without the full
+    stop that the recognizer put between them, and what was hardly heard is not remembered. Later it is a new turn."""
+    stage.model.each_s = 0.05
+    for turn, goes_on_within_s in ((1, 30.0), (3, 0.0)):
+        monkeypatch.setattr("cloud_bridge.conversation._CUT_SHORT_S", goes_on_within_s)
+        await stage.say(pb.TURN_END, turn=turn, words="We had to put our cat.")
+        await soon(lambda: stage.link.texts()[-1:] == ["This is a simulated first sentence."])
+        await stage.talk.cancelled(DEVICE, turn)
+        await stage.say(pb.TURN_END, turn=turn + 1, words="To sleep today.")
+        await stage.finished()
+        asked = stage.model.asked[-1]
+        assert ("We had to put our cat To sleep today." in asked[-1].text) == (turn == 1)
+        assert any("simulated" in one.text for one in asked[:-1]) == (turn == 3)
+        stage.link.replies.clear()
+        await stage.talk.forget("default", "kitchen")
+
+
 async def test_speech_while_words_are_awaited_goes_on_with_the_turn(stage: Stage) -> None:
     """The person speaks on before the words were read: that answer is dropped, and late words join the next turn's."""
     await stage.say(pb.TURN_END, turn=1, words_pending=True)

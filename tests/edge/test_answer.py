@@ -38,3 +38,17 @@ def test_the_first_sound_of_a_reply_is_told_once() -> None:
     assert [facts["turn"] for facts in said if "audio_start_ms" in facts] == list(range(1, 60))
     assert len(device._told_audio) < 20
     device.close()
+
+
+def test_an_interruption_stops_the_reply_but_not_the_answer_to_itself() -> None:
+    """The turn that begins with a barge-in is answered: only replies to turns that are over are stopped."""
+    said: list[dict[str, Any]] = []
+    device = answer(said)
+    sealer = Sealer("kitchen")
+    device._turn_moment(sealer.turn("turn_end", 4, speech_end_s=0.0))
+    device._reply(mien_pb2.Reply(reply=1, turn=4, text=mien_pb2.Text(text="Once upon a time")))
+    device.interrupt()
+    device._reply(mien_pb2.Reply(reply=1, turn=4, chunk=1, text=mien_pb2.Text(text="there was a king.")))
+    device._reply(mien_pb2.Reply(reply=2, turn=5, text=mien_pb2.Text(text="All right, no story.")))
+    assert [facts["text"] for facts in said if "text" in facts] == ["Once upon a time", "All right, no story."]
+    device.close()
