@@ -1,33 +1,31 @@
 """The fleet: how many devices one bridge serves, whether it grows, and what is lost when one of two is killed.
 
 `mien bench fleet`: 2,000 devices, an envelope a second each and a turn a minute, on one bridge for ten minutes; 5,000
-for one; then 200 devices on two bridges, one of them killed. The language model is simulated (first token after 200
-ms), the bridges, the wire, the history and Redis are real. Where there are two cores the bridge has one of its own.
-`--quick`: 100 devices, 10 s.
+for one; then 200 devices on two bridges, one of them killed, by gRPC; and 24 of the real device's links through
+Mosquitto to two bridges, one of them killed. The language model is simulated (first token after 200 ms), the bridges,
+the wire, the history, the broker and Redis are real. Where there are two cores the bridge has one of its own, and the
+devices and all the rest share the other: how late their processes are themselves is told beside. `--quick`: 100
+devices, 10 s.
 """
 
 from __future__ import annotations
 
-import asyncio
 import json
 import os
-import shutil
-import statistics
-import subprocess
-import sys
 import tempfile
-import threading
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from collections.abc import Sequence
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
+from benchmarks.fleet_broker import killed_at_a_broker
+from benchmarks.fleet_devices import CONNECTS_PER_S, WINDOW_S
+from benchmarks.fleet_processes import Watch, bridge_process, load_process, redis_process, simulated_model
 from benchmarks.link_faults import ToolAbsent, free_port
 from benchmarks.report import Result
 
-_FIRST_TOKEN_S = 0.2
-_SENTENCE = "That sounds like a lot for one day. I am here."
+_OF_ONE_PROCESS = 500  # devices: so that the one that sends is not the limit
 
 
 def measure(data: Path | None, *, quick: bool, peers: bool) -> Result:
@@ -43,6 +41,7 @@ def measure(data: Path | None, *, quick: bool, peers: bool) -> Result:
             detail["aim"] = aim["scale"] | {name: found[name] for name in found if name not in aim["scale"]}
         try:
             metrics |= _kill(Path(scratch), model, 40 if quick else 200, 12.0 if quick else 60.0, detail)
+            metrics |= killed_at_a_broker(Path(scratch), model, 6 if quick else 24, 12.0 if quick else 60.0)
         except ToolAbsent as error:
             detail["kill"] = str(error)
     return Result(metrics, detail=detail)
@@ -52,17 +51,20 @@ def _scale(folder: Path, model: str, devices: int, seconds: float, detail: dict[
     with ExitStack() as stack:
         port = free_port()
         bridge = stack.enter_context(bridge_process(folder / f"for{devices}", model, port))
-        watch = stack.enter_context(_Watch(bridge.pid))
-        parts = 2 if devices >= 1000 else 1
+        watch = stack.enter_context(Watch(bridge.pid))
+        parts = -(-devices // _OF_ONE_PROCESS)
         loads = [load_process(f"127.0.0.1:{port}", f"d{part}", devices // parts, seconds, 60) for part in range(parts)]
         found = _together([json.loads(load.communicate()[0]) for load in loads])
-        detail["scale"] = {name: value for name, value in found.items() if name != "ack_ms"}
-        detail["scale"]["rss_mb"] = watch.rss_mb[:: max(1, len(watch.rss_mb) // 60)]
-    acks = found["ack_ms"]
+        windows, lags = found.pop("ack_ms"), found.pop("lag_ms")
+        detail["scale"] = found | {"rss_mb": watch.rss_mb[:: max(1, len(watch.rss_mb) // 60)]}
+        detail["scale"]["window_s"] = WINDOW_S
+        detail["scale"]["window_p99_ms"] = [_quantile(window, 0.99) for window in windows if window]
+    acks = sorted(one for window in windows for one in window)
     return {
         "devices": devices,
         "envelope_ack_p50_ms": _quantile(acks, 0.5),
         "envelope_ack_p99_ms": _quantile(acks, 0.99),
+        "sender_lag_p99_ms": _quantile(lags, 0.99),
         "envelopes_unacknowledged": found["unacknowledged"],
         "bridge_core": watch.core,
         "bridge_rss_mb": max(watch.rss_mb),
@@ -80,10 +82,10 @@ def _kill(folder: Path, model: str, devices: int, seconds: float, detail: dict[s
             for port in ports
         ]
         load = load_process(",".join(f"127.0.0.1:{port}" for port in ports), "k", devices, seconds, 5)
-        time.sleep(devices / 400 + seconds / 2)
+        time.sleep(devices / CONNECTS_PER_S + seconds / 2)
         bridges[0].kill()
         found = json.loads(load.communicate()[0])
-        detail["kill"] = {name: value for name, value in found.items() if name != "ack_ms"}
+        detail["kill"] = {name: value for name, value in found.items() if name not in ("ack_ms", "lag_ms")}
     gaps = sorted(found["gaps_s"])
     return {
         "kill_turns": found["turns"],
@@ -95,158 +97,12 @@ def _kill(folder: Path, model: str, devices: int, seconds: float, detail: dict[s
     }
 
 
-# ---------------------------------------------------------------- processes
-
-
-@contextmanager
-def bridge_process(
-    folder: Path, model: str, port: int, *more: str, core: bool = True
-) -> Iterator[subprocess.Popen[str]]:
-    """A real bridge with its state in `folder`; on a core of its own where there is one."""
-    folder.mkdir(parents=True, exist_ok=True)
-    flags = ["--llm", f"openai:simulated@{model}", "--tts", "none", "--json"]
-    pinned = ["taskset", "-c", "1"] if core and (os.cpu_count() or 1) > 1 and _may_pin() else []
-    command = [*pinned, sys.executable, "-m", "cloud_bridge.cli", "--listen", f"127.0.0.1:{port}", *flags, *more]
-    environment = {**os.environ, "MIEN_STATE": str(folder)}
-    with (folder / "log").open("w") as log:
-        process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=log, text=True, env=environment)
-        assert process.stdout is not None
-        line = process.stdout.readline()
-        if "ready" not in line:
-            raise RuntimeError(f"the bridge did not start: {(folder / 'log').read_text()[-400:]}")
-        drain = threading.Thread(target=process.stdout.read, daemon=True)
-        drain.start()
-        try:
-            yield process
-        finally:
-            process.terminate()
-            process.wait(30)
-            drain.join(5)
-
-
-def load_process(bridges: str, prefix: str, devices: int, seconds: float, turn_every: int) -> subprocess.Popen[str]:
-    """Devices that live for `seconds`; what they saw is the one line that the process prints (`fleet_devices.live`)."""
-    options = {"bridges": bridges, "prefix": prefix, "devices": devices, "seconds": seconds, "turn-every": turn_every}
-    flags = [part for name, value in options.items() for part in (f"--{name}", str(value))]
-    pinned = ["taskset", "-c", "0"] if (os.cpu_count() or 1) > 1 and _may_pin() else []
-    command = [*pinned, sys.executable, "-m", "benchmarks.fleet_devices", *flags]
-    return subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
-
-
-def _may_pin() -> bool:
-    """Whether this run may use all cores; where it was given one alone it keeps to it."""
-    return shutil.which("taskset") is not None and len(os.sched_getaffinity(0)) > 1
-
-
-@contextmanager
-def redis_process(folder: Path) -> Iterator[str]:
-    """A Redis of its own; its URL. Raises ToolAbsent."""
-    program = shutil.which("redis-server")
-    if program is None:
-        raise ToolAbsent("install Debian's redis-server")
-    folder.mkdir()
-    port = free_port()
-    command = [program, "--port", str(port), "--bind", "127.0.0.1", "--dir", str(folder), "--appendonly", "yes"]
-    process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
-    try:
-        time.sleep(0.5)
-        yield f"redis://127.0.0.1:{port}/0"
-    finally:
-        process.terminate()
-        process.wait(10)
-
-
-@contextmanager
-def simulated_model() -> Iterator[str]:
-    """SIMULATED: a server of OpenAI's format on a thread of its own."""
-    ready, found = threading.Event(), list[Any]()
-
-    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        try:
-            while head := await reader.readuntil(b"\r\n\r\n"):
-                length = next(
-                    (int(line.split(b":")[1]) for line in head.split(b"\r\n") if line.lower().startswith(b"content-l")),
-                    0,
-                )
-                await reader.readexactly(length)
-                await asyncio.sleep(_FIRST_TOKEN_S)
-                pieces: list[dict[str, Any]] = [
-                    {"choices": [{"delta": {"content": word + " "}}]} for word in _SENTENCE.split()
-                ]
-                pieces.append({"choices": [{"delta": {}, "finish_reason": "stop"}]})
-                body = "".join(f"data: {json.dumps(piece)}\n\n" for piece in pieces) + "data: [DONE]\n\n"
-                writer.write(
-                    b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n"
-                    b"Content-Length: %d\r\n\r\n" % len(body.encode()) + body.encode()
-                )
-                await writer.drain()
-        except (asyncio.IncompleteReadError, ConnectionError):
-            pass
-        finally:
-            writer.close()
-
-    async def serve() -> None:
-        server = await asyncio.start_server(answer, "127.0.0.1", 0)
-        stop = asyncio.Event()
-        found[:] = [server.sockets[0].getsockname()[1], asyncio.get_running_loop(), stop]
-        ready.set()
-        await stop.wait()
-        server.close()
-
-    thread = threading.Thread(target=asyncio.run, args=(serve(),), daemon=True)
-    thread.start()
-    ready.wait()
-    try:
-        yield f"http://127.0.0.1:{found[0]}/v1"
-    finally:
-        found[1].call_soon_threadsafe(found[2].set)
-        thread.join(5)
-
-
-class _Watch:
-    """Memory each second, and processor time, of one process."""
-
-    def __init__(self, pid: int) -> None:
-        self.rss_mb: list[float] = []
-        self._pid = pid
-        self._stop = threading.Event()
-        self._thread = threading.Thread(target=self._run, daemon=True)
-        self.core = 0.0
-
-    def __enter__(self) -> _Watch:
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._stop.set()
-        self._thread.join()
-
-    @property
-    def slope_mb_per_s(self) -> float:
-        """Of the last two thirds, by least squares: the first third fills what is bounded."""
-        kept = self.rss_mb[len(self.rss_mb) // 3 :]
-        return statistics.linear_regression(range(len(kept)), kept).slope if len(kept) > 1 else 0.0
-
-    def _run(self) -> None:
-        tick = os.sysconf("SC_CLK_TCK")
-        began_s, used = time.monotonic(), self._used()
-        while not self._stop.wait(1.0):
-            try:
-                pages = int(Path(f"/proc/{self._pid}/statm").read_text().split()[1])
-                self.rss_mb.append(round(pages * os.sysconf("SC_PAGE_SIZE") / 1e6, 2))
-                self.core = (self._used() - used) / tick / (time.monotonic() - began_s)
-            except OSError:
-                return
-
-    def _used(self) -> int:
-        fields = Path(f"/proc/{self._pid}/stat").read_text().rpartition(")")[2].split()
-        return int(fields[11]) + int(fields[12])
-
-
 def _together(parts: Sequence[dict[str, Any]]) -> dict[str, Any]:
     found = {name: sum(part[name] for part in parts) for name in ("turns", "lost", "answered_twice", "unacknowledged")}
-    found["sender_core"] = max(part["sender_core"] for part in parts)
-    return found | {"ack_ms": sorted(one for part in parts for one in part["ack_ms"])}
+    found["sender_core"] = sum(part["sender_core"] for part in parts)
+    found["lag_ms"] = sorted(one for part in parts for one in part["lag_ms"])
+    windows = zip(*(part["ack_ms"] for part in parts), strict=True)
+    return found | {"ack_ms": [sorted(one for part in window for one in part) for window in windows]}
 
 
 def _quantile(values: Sequence[float], part: float) -> float:

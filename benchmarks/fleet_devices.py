@@ -1,7 +1,8 @@
 """Many simulated devices in one process, on the real wire: `python -m benchmarks.fleet_devices …`; used by `fleet`.
 
-Each sends an envelope a second, some of them the end of a turn, keeps it until it is acknowledged, and when its bridge
-is gone turns to the next one, with the real back-off, and sends again what was not acknowledged.
+They begin once all of them are welcomed: how long a fleet takes to come is another question. Each sends an envelope a
+second, some of them the end of a turn, keeps it until it is acknowledged, and when its bridge is gone turns to the next
+one, with the real back-off, and sends again what was not acknowledged.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import contextlib
+import gc
 import json
 import random
 import sys
@@ -22,6 +24,10 @@ from edge.wire.backoff import Backoff
 from edge.wire.check import new_id
 
 DRAIN_S = 20.0  # after the last envelope, how long answers and acknowledgements are waited for
+WINDOW_S = 10.0  # acknowledgements are told by the time of their envelope, in pieces of this length
+CONNECTS_PER_S = 200  # of one process
+_CONNECT_S = 120.0
+_LAG_S = 0.01  # how late this process itself is is looked at so often
 _STATE = pb.State(
     person=1,
     speaking=False,
@@ -33,10 +39,12 @@ _STATE = pb.State(
 
 
 class Device:
-    """One device. `ack_ms`: from sending to acknowledgement; `gaps_s`: from a cut to the next acknowledgement."""
+    """One device. `acks`: when an envelope was sent (monotonic, s), and how long until its acknowledgement (ms);
+    `gaps_s`: from a cut to the next acknowledgement."""
 
     def __init__(self, name: str, bridges: Sequence[str], turn_every: int) -> None:
-        self.ack_ms: list[float] = []
+        self.acks: list[tuple[float, float]] = []
+        self.welcomed = asyncio.Event()
         self.gaps_s: list[float] = []
         self.turns: dict[int, bool] = {}  # turn → answered
         self.doubled = 0
@@ -47,6 +55,7 @@ class Device:
         self._stream: Stream | None = None  # once it was welcomed
         self._cut_s: float | None = None
         self._at = random.randrange(len(bridges))  # noqa: S311
+        self._linking: asyncio.Task[None]
         self._phase = random.randrange(turn_every)  # noqa: S311
 
     @property
@@ -54,9 +63,12 @@ class Device:
         """Envelopes that no bridge acknowledged yet."""
         return len(self._waiting)
 
+    def connect(self) -> None:
+        """Begin to keep a connection."""
+        self._linking = asyncio.create_task(self._link())
+
     async def run(self, begin_s: float, end_s: float) -> None:
-        """Live from `begin_s` to `end_s`, then wait for what is open."""
-        linking = asyncio.create_task(self._link())
+        """Live from `begin_s` to `end_s`, then wait for what is open, and hang up."""
         at_s = begin_s + random.random()  # noqa: S311
         while at_s < end_s:
             await asyncio.sleep(max(0.0, at_s - time.monotonic()))
@@ -65,8 +77,8 @@ class Device:
         until_s = time.monotonic() + DRAIN_S
         while time.monotonic() < until_s and (self._waiting or not all(self.turns.values())):  # noqa: ASYNC110
             await asyncio.sleep(0.1)
-        linking.cancel()
-        await asyncio.gather(linking, return_exceptions=True)
+        self._linking.cancel()
+        await asyncio.gather(self._linking, return_exceptions=True)
 
     def _tell(self) -> None:
         self._seq += 1
@@ -110,6 +122,7 @@ class Device:
 
     def _begin(self) -> None:
         """The bridge said welcome: send what no bridge acknowledged."""
+        self.welcomed.set()
         for _, packet in list(self._waiting.values()):
             self._opening.write(packet)
         self._stream = self._opening
@@ -125,30 +138,61 @@ class Device:
                 self._cut_s = None
             for seq in down.ack.seq:
                 if (sent := self._waiting.pop(seq, None)) is not None:
-                    self.ack_ms.append((now_s - sent[0]) * 1000)
+                    self.acks.append((sent[0], (now_s - sent[0]) * 1000))
         elif down.HasField("reply") and down.reply.final and down.reply.turn in self.turns:
             self.doubled += self.turns[down.reply.turn]
             self.turns[down.reply.turn] = True
 
 
+class _Lag:
+    """How late this process wakes up: an acknowledgement cannot be seen earlier, so a wait of this length is not the
+    bridge's."""
+
+    def __init__(self) -> None:
+        self.ms: list[float] = []
+        self._task = asyncio.create_task(self._run())
+
+    async def _run(self) -> None:
+        while True:
+            due_s = time.monotonic() + _LAG_S
+            await asyncio.sleep(_LAG_S)
+            self.ms.append(round((time.monotonic() - due_s) * 1000, 2))
+
+    def end(self) -> list[float]:
+        """All of them, sorted."""
+        self._task.cancel()
+        return sorted(self.ms)
+
+
 async def live(options: argparse.Namespace) -> dict[str, object]:
-    """All devices of this process. `sender_core`: how busy this process was, of one core: near 1 it is the limit."""
-    born_s = time.monotonic()
+    """All devices of this process. `ack_ms`: in windows of `WINDOW_S` by the time of sending, each sorted.
+    `sender_core`: how busy this process was, of one core: near 1 it is the limit."""
     devices = [
         Device(f"{options.prefix}-{number}", options.bridges.split(","), options.turn_every)
         for number in range(options.devices)
     ]
-    begin_s = time.monotonic() + options.devices / 400  # they connect over a while
-    end_s = begin_s + options.seconds
-    running = []
     for device in devices:
-        running.append(asyncio.create_task(device.run(begin_s, end_s)))
-        await asyncio.sleep(1 / 500)
-    await asyncio.gather(*running)
+        device.connect()
+        await asyncio.sleep(1 / CONNECTS_PER_S)
+    async with asyncio.timeout(_CONNECT_S):
+        for device in devices:
+            await device.welcomed.wait()
+    gc.collect()
+    gc.freeze()
+    gc.disable()  # for some minutes: this process must not be what is measured
+    began_s, used_s = time.monotonic(), time.process_time()
+    end_s = began_s + options.seconds
+    lag = _Lag()
+    await asyncio.gather(*(device.run(began_s, end_s) for device in devices))
+    windows: list[list[float]] = [[] for _ in range(int(options.seconds // WINDOW_S) + 1)]
+    for device in devices:
+        for sent_s, ms in device.acks:
+            windows[int((sent_s - began_s) // WINDOW_S)].append(round(ms, 2))
     return {
-        "ack_ms": sorted(round(one, 2) for device in devices for one in device.ack_ms),
+        "ack_ms": [sorted(window) for window in windows],
+        "lag_ms": lag.end(),
         "gaps_s": [round(one, 3) for device in devices for one in device.gaps_s],
-        "sender_core": round(time.process_time() / (time.monotonic() - born_s), 3),
+        "sender_core": round((time.process_time() - used_s) / (time.monotonic() - began_s), 3),
         "turns": sum(len(device.turns) for device in devices),
         "lost": sum(not done for device in devices for done in device.turns.values()),
         "answered_twice": sum(device.doubled for device in devices),

@@ -17,12 +17,14 @@ from concurrent.futures import Future
 from pathlib import Path
 from typing import Any
 
+from cloud_bridge.engine import event_loop
+
 
 class Loop:
-    """An asyncio loop on a thread of its own."""
+    """An event loop on a thread of its own: the one that the bridge ships with."""
 
     def __init__(self) -> None:
-        self._loop = asyncio.new_event_loop()
+        self._loop = (event_loop() or asyncio.new_event_loop)()
         self._thread = threading.Thread(target=self._loop.run_forever, name="fault loop", daemon=True)
         self._thread.start()
 

@@ -115,7 +115,7 @@ class History:
 
     def _add(self, row: _Row) -> None:
         with self._wake:
-            if len(self._rows) >= _WAITING:
+            if self._closing or len(self._rows) >= _WAITING:
                 self.dropped += 1
                 return
             self._rows.append(row)
@@ -148,7 +148,7 @@ class History:
             self.flush()
 
     def close(self) -> None:
-        """Write what is waiting, and end. Idempotent."""
+        """Write what is waiting, and end; what cannot be written is counted as dropped. Idempotent."""
         with self._wake:
             if self._closing:
                 return
@@ -156,6 +156,11 @@ class History:
             self._wake.notify()
         self._thread.join()
         self.flush()
+        with self._wake:
+            lost, self._rows = len(self._rows), []
+        if lost:
+            self.dropped += lost
+            log.error("%d rows of the history were not written: another process held the file to the end", lost)
         with self._lock:  # closing under another thread's feet ends the process
             self._db.close()
 

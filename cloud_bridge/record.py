@@ -29,7 +29,9 @@ class Record:
     def envelope(self, device: Device, envelope: mien_pb2.Envelope) -> None:
         """What one envelope tells; its words are kept with their turn, if at all."""
         at_s = when_s(envelope)
-        stages = {field.name: value for field, value in envelope.stages.ListFields()}
+        stages: dict[str, Any] = {}
+        if envelope.HasField("stages"):
+            stages = {field.name: value for field, value in envelope.stages.ListFields()}
         if stages and self._telemetry is not None:
             self._telemetry.heard(device, envelope.turn, stages, at_s)
         if self.history is None:

@@ -108,6 +108,15 @@ class Call:
             self._draining = asyncio.get_running_loop().create_future()
             await self._draining
 
+    async def ended(self) -> None:
+        """Wait until the caller, or the bridge, ends the call. Raises what `stop` was called with."""
+        while await self.read() is not None:
+            pass  # whatever else it says
+        while self.over is None:
+            self._waiting = asyncio.get_running_loop().create_future()
+            await self._waiting
+        raise self.over
+
     def stop(self, why: Exception) -> None:
         """`read` raises `why` from now on. Idempotent: the first cause stays."""
         if self.over is None:

@@ -45,10 +45,11 @@ class Intervals:
     def __iter__(self) -> Iterator[tuple[int, int]]:
         return iter(zip(self._lo, self._hi, strict=True))
 
-    def add(self, number: int) -> None:
-        """Put `number` in; joined with its neighbours."""
+    def add(self, number: int) -> int | None:
+        """Put `number` in; joined with its neighbours. Where the interval goes on that begins at the answer, and no
+        other one is touched; None in all other cases."""
         if number in self:
-            return
+            return None
         at = bisect_right(self._lo, number)
         left = at > 0 and self._hi[at - 1] == number - 1
         right = at < len(self._lo) and self._lo[at] == number + 1
@@ -57,23 +58,19 @@ class Intervals:
             del self._lo[at]
         elif left:
             self._hi[at - 1] = number
+            return self._lo[at - 1]
         elif right:
             self._lo[at] = number
         else:
             self._lo.insert(at, number)
             self._hi.insert(at, number)
+        return None
 
 
-_Entry = tuple[str, int, int, "Effect | None"]  # device, boot, seq
+_Entry = tuple[str, int, int, "Effect | None", "int | None"]  # device, boot, seq, effect, what `Intervals.add` said
 _WRONG = (sqlite3.SQLITE_ERROR, sqlite3.SQLITE_CONSTRAINT, sqlite3.SQLITE_MISMATCH, sqlite3.SQLITE_MISUSE)
 
-_AT = "device = :device AND boot = :boot"
-# The usual case in one statement: the run goes on where an interval ends, and nothing stands behind it.
-_EXTEND = f"""
-UPDATE seen SET hi = max(hi, :hi), day = :day
-WHERE {_AT} AND lo = (SELECT max(lo) FROM seen WHERE {_AT} AND lo <= :lo) AND hi >= :lo - 1
-AND NOT EXISTS (SELECT 1 FROM seen WHERE {_AT} AND lo > :lo AND lo <= :hi + 1)
-"""  # noqa: S608  # made of the constant above
+_EXTEND = "UPDATE seen SET hi = ?, day = ? WHERE device = ? AND boot = ? AND lo = ? AND hi = ?"
 
 
 class Dedupe:
@@ -111,8 +108,8 @@ class Dedupe:
 
         A number that is already recorded changes nothing, but its `done` comes only when it is on disk, too.
         """
-        self._of(device, boot).add(seq)
-        self._writer.put((device, boot, seq, effect), done)
+        goes_on = self._of(device, boot).add(seq)
+        self._writer.put((device, boot, seq, effect, goes_on), done)
 
     @property
     def failed(self) -> str | None:
@@ -135,7 +132,7 @@ class Dedupe:
                 query = "SELECT lo, hi FROM seen WHERE device = ? AND boot = ? ORDER BY lo"
                 rows = self._reader.execute(query, (device, _signed(boot))).fetchall()
             found = Intervals(rows)
-            for whose, when, seq, _ in waiting:
+            for whose, when, seq, *_ in waiting:
                 if (whose, when) == (device, boot):
                     found.add(seq)
         self._seen[device, boot] = found  # last: the one used longest ago is forgotten first
@@ -143,17 +140,32 @@ class Dedupe:
 
     def _commit(self, batch: list[_Entry]) -> None:
         new: dict[tuple[str, int], Intervals] = {}
-        for device, boot, seq, _ in batch:
+        starts: dict[tuple[str, int], set[int | None]] = {}
+        for device, boot, seq, _, goes_on in batch:
             new.setdefault((device, boot), Intervals()).add(seq)
+            starts.setdefault((device, boot), set()).add(goes_on)
         with self._lock, transaction(self._db):
-            known = {key: self._known(*key, new[key]) for key in {(d, b) for d, b, _, effect in batch if effect}}
-            for (device, boot), numbers in new.items():
-                for lo, hi in numbers:
-                    self._merge(device, _signed(boot), lo, hi)
-            for device, boot, seq, effect in batch:
+            known = {key: self._known(*key, new[key]) for key in {(d, b) for d, b, _, effect, _ in batch if effect}}
+            self._write(new, starts)
+            for device, boot, seq, effect, _ in batch:
                 if effect is not None and seq not in known[device, boot]:
                     self._run(effect)
                     known[device, boot].add(seq)
+
+    def _write(self, new: dict[tuple[str, int], Intervals], starts: dict[tuple[str, int], set[int | None]]) -> None:
+        """Put all of `new` in. The usual case is a step on from a row that is known: half the work of a merge."""
+        steps, merges = [], []
+        for (device, boot), numbers in new.items():
+            runs, (start, *more) = list(numbers), starts[device, boot]
+            if start is None or more:
+                merges += [(device, _signed(boot), *run) for run in runs]
+            else:  # each number went on where the one before ended, so they are one run
+                ((lo, hi),) = runs
+                steps.append((hi, _today(), device, _signed(boot), start, lo - 1))
+        if self._db.executemany(_EXTEND, steps).rowcount < len(steps):  # a row is not as this bridge left it
+            merges += [(device, boot, before + 1, hi) for hi, _, device, boot, _, before in steps]
+        for merge in merges:
+            self._merge(*merge)
 
     def _known(self, device: str, boot: int, numbers: Intervals) -> Intervals:
         """What of `numbers`, and beside them, is on disk already."""
@@ -172,9 +184,6 @@ class Dedupe:
 
     def _merge(self, device: str, boot: int, lo: int, hi: int) -> None:
         """Put lo … hi in, joined with what it touches."""
-        at = {"device": device, "boot": boot, "lo": lo, "hi": hi, "day": _today()}
-        if self._db.execute(_EXTEND, at).rowcount:
-            return
         found = self._touching(device, boot, lo, hi)
         ends = [(lo, hi), *found]
         row = (min(end[0] for end in ends), max(end[1] for end in ends))

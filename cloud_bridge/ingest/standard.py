@@ -1,4 +1,4 @@
-"""gRPC's standard services, for tools that ask any server: health (`Check`) and reflection."""
+"""gRPC's standard services, for tools that ask any server: health (`Check`, `Watch`) and reflection."""
 
 from __future__ import annotations
 
@@ -28,13 +28,26 @@ def standard(service: str) -> Mapping[str, Handler]:
         told = health_pb2.HealthCheckResponse(status=health_pb2.HealthCheckResponse.SERVING)
         call.write(told.SerializeToString())
 
+    async def watch(call: Call) -> None:
+        """A bridge that listens serves; that it does so no more is told by the end of the call."""
+        asked = _parsed(health_pb2.HealthCheckRequest, await call.read())
+        told = health_pb2.HealthCheckResponse(status=health_pb2.HealthCheckResponse.SERVICE_UNKNOWN)
+        if asked.service in names:
+            told.status = health_pb2.HealthCheckResponse.SERVING
+        call.write(told.SerializeToString())
+        await call.ended()
+
     async def info(call: Call) -> None:
         while (packet := await call.read()) is not None:
             asked = _parsed(reflection_pb2.ServerReflectionRequest, packet)
             for told in described.ServerReflectionInfo(iter([asked]), None):
                 call.write(told.SerializeToString())
 
-    return {f"/{health.SERVICE_NAME}/Check": check, f"/{reflection.SERVICE_NAME}/ServerReflectionInfo": info}
+    return {
+        f"/{health.SERVICE_NAME}/Check": check,
+        f"/{health.SERVICE_NAME}/Watch": watch,
+        f"/{reflection.SERVICE_NAME}/ServerReflectionInfo": info,
+    }
 
 
 def _parsed(kind: Any, packet: bytes | None) -> Any:

@@ -3,18 +3,26 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Callable
 
 from mcp.server.auth.middleware.auth_context import get_access_token
 from mcp.server.connection import Connection
 from mcp.server.session import ServerSession
 from mcp.server.subscriptions import ResourcesListChanged, ResourceUpdated, ServerEvent
+from mcp.shared.exceptions import MCPError
+from mcp.types import INVALID_PARAMS
 
 from cloud_bridge.ending import end
 from cloud_bridge.presence import Presence
 from cloud_bridge.seen import Moment
 
+log = logging.getLogger(__name__)
+
 _SLOW_S = 0.5
+MOST_WANTED = 1_024  # resources that one client of the older protocol follows
+_MOST_URI = 512  # characters
+MOST_OLDER = 1_024  # clients of the older protocol that follow anything
 ROOT = "mien://devices"
 PARTS = ("state", "events", "conversation", "health")
 _PART_OF = {
@@ -86,12 +94,19 @@ class Updates:
             await end([self._task])
 
     def subscribe(self, session: ServerSession, what: str) -> None:
-        """`resources/subscribe` of the protocol before 2026-07-28."""
+        """`resources/subscribe` of the protocol before 2026-07-28. Raises MCPError beyond what is held for it."""
         connection = session._connection  # a session object lives for one request; its connection has no public name
+        if len(what) > _MOST_URI:
+            raise MCPError(INVALID_PARAMS, f"a resource's name has at most {_MOST_URI} characters")
         if connection not in self._older:
+            if len(self._older) >= MOST_OLDER:
+                raise MCPError(INVALID_PARAMS, "too many clients follow resources here: unsubscribe, or end a session")
             self._older[connection] = (tenant(), session, set())
             connection.exit_stack.callback(self._older.pop, connection, None)
-        self._older[connection][2].add(what)
+        wanted = self._older[connection][2]
+        if len(wanted) >= MOST_WANTED and what not in wanted:
+            raise MCPError(INVALID_PARAMS, f"a client follows at most {MOST_WANTED} resources: unsubscribe some")
+        wanted.add(what)
 
     def unsubscribe(self, session: ServerSession, what: str) -> None:
         """Its opposite; nothing happens where there was none."""
@@ -119,5 +134,6 @@ class Updates:
                 try:
                     async with asyncio.timeout(_SLOW_S):
                         await session.send_resource_updated(changed)
-                except TimeoutError:  # one that does not read holds up the others once, and is then told no more
+                except Exception as error:  # one that is gone, or does not read: the others are held up once
                     self._older.pop(connection, None)
+                    log.info("an MCP client is told no more: %s", type(error).__name__)

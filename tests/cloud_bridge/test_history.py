@@ -178,3 +178,18 @@ async def test_a_sweep_that_fails_is_tried_again(monkeypatch: pytest.MonkeyPatch
     sweeping.cancel()
     await asyncio.gather(sweeping, return_exceptions=True)
     history.close()
+
+
+def test_rows_that_closing_cannot_write_are_counted(tmp_path: Path) -> None:
+    """Another process holds the file to the end: nothing goes without a word, nor does what comes too late."""
+    history = History(tmp_path / "h.sqlite")
+    history._db.execute("PRAGMA busy_timeout = 20")
+    other = sqlite3.connect(tmp_path / "h.sqlite", isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")
+    for number in range(3):
+        history.add_event("kitchen", None, float(number), "link", {})
+    history.close()
+    assert history.dropped == 3
+    history.add_event("kitchen", None, 9.0, "link", {})
+    assert history.dropped == 4
+    other.close()

@@ -56,6 +56,16 @@ def test_every_bridge_of_the_composition_gets_flags_that_it_knows() -> None:
             assert source.startswith(".") or source in found["volumes"], (name, source)
 
 
+def test_every_image_is_named_with_its_version() -> None:
+    """What runs tomorrow is what ran today; and the bridge's image has a lock file for each board that it is for."""
+    images = [str(service["image"]) for service in compose()["services"].values()]
+    assert all(re.fullmatch(r"[^:]+:v?\d[\w.]*|\$\{MIEN_IMAGE:-[^:]+:\d[\d.]*\}", image) for image in images), images
+    built = (DEPLOY / "compose" / "Dockerfile").read_text()
+    (lock,) = re.findall(r'-c "([^"]+)"', built)
+    for board in ("x86_64", "aarch64"):
+        assert (DEPLOY.parent / lock.replace("$(uname -m)", board)).is_file()
+
+
 def test_each_bridge_is_a_user_of_its_own_at_the_broker() -> None:
     """The broker knows each, and the access list gives a device what is its own alone."""
     bridges = [one for name, one in compose()["services"].items() if name.startswith("bridge")]

@@ -17,7 +17,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.fleet import simulated_model
+from benchmarks.fleet_processes import simulated_model
 from benchmarks.link_faults import free_port
 from edge.plugin import Uri
 from edge.transports import grpc, mqtt

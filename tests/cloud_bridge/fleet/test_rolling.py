@@ -9,7 +9,7 @@ import time
 from contextlib import ExitStack
 from pathlib import Path
 
-from benchmarks.fleet import bridge_process, load_process, simulated_model
+from benchmarks.fleet_processes import bridge_process, load_process, simulated_model
 from benchmarks.link_faults import free_port
 from tests.sim.redis import Redis
 
