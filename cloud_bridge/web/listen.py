@@ -10,11 +10,14 @@ from collections.abc import Iterator
 from typing import Any
 
 import uvicorn
+from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from cloud_bridge.errors import ListenError, SettingError
 from cloud_bridge.ingest.base import Tls, loopback
 
 _GRACE_S = 1  # open event streams are cut after so long
+_HEAD_S = 10.0  # whoever is connected asks for something within this, or within twice of it
+_MOST = 2_048  # connections
 
 
 class _Quiet(uvicorn.Server):
@@ -24,6 +27,30 @@ class _Quiet(uvicorn.Server):
     def capture_signals(self) -> Iterator[None]:
         """See uvicorn."""
         yield
+
+
+class _Bounded(H11Protocol):
+    """Closes who does not ask: uvicorn waits for a request's head without end, and for any number of them."""
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """See asyncio."""
+        super().connection_made(transport)  # type: ignore[arg-type]  # as uvicorn narrows it
+        self._looking = self.loop.call_later(_HEAD_S, self._look, self.cycle)
+        if len(self.connections) > _MOST:
+            self.transport.abort()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """See asyncio."""
+        self._looking.cancel()
+        super().connection_lost(exc)
+
+    def _look(self, before: object) -> None:
+        """`before`: the request that was being answered, or the last one, when this was looked at before."""
+        answering = self.cycle is not None and not self.cycle.response_complete
+        if not answering and self.cycle is before:
+            self.transport.abort()
+        else:
+            self._looking = self.loop.call_later(_HEAD_S, self._look, self.cycle)
 
 
 class Listening:
@@ -58,6 +85,8 @@ async def listen(app: Any, address: str, *, tls: Tls | None, secure: bool) -> Li
         raise ListenError(f"cannot listen on {address}: {getattr(error, 'strerror', None) or error}") from error
     config = uvicorn.Config(
         app,
+        http=_Bounded,
+        ws="none",
         log_config=None,
         access_log=False,  # addresses would name devices
         server_header=False,
