@@ -6,18 +6,17 @@ import asyncio
 import time
 from collections import deque
 from collections.abc import Callable
-from contextlib import suppress
 from dataclasses import asdict, dataclass
 
 from cloud_bridge import planning, prompt, tone
 from cloud_bridge.ahead import Ahead
 from cloud_bridge.answer import Answer
-from cloud_bridge.ending import end
 from cloud_bridge.errors import BridgeError
 from cloud_bridge.handover import Handover
 from cloud_bridge.ingest.base import Device, Effect, Link
 from cloud_bridge.plan import Plan, Report, Tools
 from cloud_bridge.planning import fits, plain
+from cloud_bridge.priming import Priming
 from cloud_bridge.record import Record
 from cloud_bridge.sessions import Memories, Memory, Session
 from edge.wire import mien_pb2
@@ -64,7 +63,7 @@ class Conversation:
         self._handover = handover
         self._memories = Memories()
         self._sessions: dict[Device, Session] = {}
-        self._priming: set[asyncio.Task[None]] = set()
+        self._priming = Priming(tools.model)
 
     # ------------------------------------------------------------ called by the ingest
 
@@ -92,7 +91,7 @@ class Conversation:
                 await self._drop_guess(session)
                 if session.answer is not None and session.answer.waits:  # for words: the person goes on
                     await self.cancelled(device, session.answer.plan.turn)
-                self._prime(session)
+                self._priming.begin(session)
                 await self._offer(session, envelope.turn)
             case mien_pb2.TURN_MAYBE:
                 if self._speculate and not envelope.words_pending:
@@ -120,7 +119,7 @@ class Conversation:
     async def close(self) -> None:
         """Stop every answer."""
         await asyncio.gather(*(self._drop(session) for session in self._sessions.values()))
-        await self._stop_priming()
+        await self._priming.stop()
 
     async def say(self, device: Device, text: str) -> None:
         """Say `text` to the person, as soon as no answer is under way. Raises BridgeError."""
@@ -144,7 +143,7 @@ class Conversation:
         """Erase what is held in memory of `device`, or of one person in front of it. What was found, by name."""
         for session in self._here(tenant, device, person):
             await self._drop(session)  # first: an answer that is stopped is remembered as far as it was said
-        await self._stop_priming()  # it holds what was said before
+        await self._priming.stop()  # it holds what was said before
         found = {"exchanges": self._memories.forget(tenant, device, person), "sessions": 0}
         for session in self._here(tenant, device, person):
             found["sessions"] += 1
@@ -232,23 +231,6 @@ class Conversation:
         session.last = envelope
         self._begin(session, Plan(envelope.turn, "", "", chosen, chosen.fallback, ())).release()
 
-    def _prime(self, session: Session) -> None:
-        """While the person speaks: let a model of this machine read what the question will begin with."""
-        if not self._tools.model.continues or session.answer is not None or self._priming:
-            return
-        chat = planning.beginning(session)
-
-        async def prime() -> None:
-            with suppress(BridgeError):  # the answer itself will meet the same trouble, and tell it
-                await self._tools.model.prime(chat)
-
-        task = asyncio.create_task(prime(), name="prime")
-        self._priming.add(task)
-        task.add_done_callback(self._priming.discard)
-
-    async def _stop_priming(self) -> None:
-        await end(self._priming)
-
     def _plan(self, session: Session, envelope: mien_pb2.Envelope, *, first: str | None = None) -> Plan:
         limited = not session.may_ask(time.monotonic(), TURNS_PER_MIN)
         self.counts.limited += limited
@@ -260,8 +242,7 @@ class Conversation:
 
         if plan.messages:
             session.asked.append(time.monotonic())
-            for task in self._priming:  # who waits for an answer goes first; what was computed so far stays
-                task.cancel()
+            self._priming.give_way()
         session.answer = Answer(
             plan, self._tools, session.link, done, ready=session.ahead.withdraw, speculative=speculative, waits=waits
         )
@@ -280,7 +261,8 @@ class Conversation:
         self.counts.answers += 1
         self.counts.fallbacks += report.outcome == "fallback"
         self.counts.cancelled += report.outcome == "cancelled"
-        goes_on = not answer.answered or answer.released_for_s < _CUT_SHORT_S
+        spoke = answer.plan.turn <= session.cancelled_turn or answer.plan.turn < session.ended_turn
+        goes_on = not answer.answered or (spoke and answer.released_for_s < _CUT_SHORT_S)
         if report.outcome == "cancelled" and goes_on:
             session.leave_over(answer.plan.turn, answer.plan.words)
         elif answer.said and answer.plan.question:
@@ -294,7 +276,7 @@ class Conversation:
             self._handover.turn(session.device, session.person, report.turn, report.tone)
         self._told(session.device, report)
         if answer.plan.messages and self._sessions.get(session.device) is session:
-            self._prime(session)  # what was just said is read now, not when the person waits
+            self._priming.begin(session)  # what was just said is read now, not when the person waits
 
     async def _drop(self, session: Session) -> None:
         if session.answer is not None:

@@ -24,6 +24,8 @@ def main() -> None:
     params.n_parallel = 1
     params.n_gpu_layers = 0
     params.fit_params = False  # the sizes above are chosen; probing memory costs a second
+    params.n_batch = params.n_ubatch = 64  # whoever hangs up is noticed between batches only
+    params.n_cache_reuse = 16  # tokens: what stays of a conversation when its oldest part goes is moved, not read again
     params.cache_ram_mib = 128  # prompts of other sessions that were pushed out of the one slot
     params.cpuparams.n_threads = threads
     params.cpuparams_batch.n_threads = threads

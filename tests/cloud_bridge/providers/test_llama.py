@@ -69,6 +69,30 @@ async def test_leaving_stops_it(llama: Llama) -> None:
     assert llama.usage.output_tokens <= 3  # the abandoned answer was never finished
 
 
+async def test_what_stays_of_a_conversation_is_not_read_again(llama: Llama) -> None:
+    """The oldest exchanges go when there are too many: only the new question is read, not all that stays."""
+    exchanges = [(f"I saw {count} red boats on the lake.", f"That is {count} more than I did.") for count in range(6)]
+    async for _ in llama.stream(prompt.messages(exchanges, "Hello.", ""), 1):
+        pass
+    read, cached = llama.usage.input_tokens, llama.usage.cached_tokens
+    async for _ in llama.stream(prompt.messages(exchanges[3:], "Goodbye.", ""), 1):
+        pass
+    assert llama.usage.input_tokens - read - (llama.usage.cached_tokens - cached) < 60
+
+
+async def test_a_question_that_nobody_waits_for_any_more_stops_being_read(llama: Llama) -> None:
+    """Whoever hangs up while a long prompt is read does not keep the next one waiting; what was read is not lost."""
+    await llama.start()
+    long = [Message("user", " ".join(f"{count} boats" for count in range(250)))]
+    left = asyncio.create_task(anext(llama.stream(long, 1)))
+    await asyncio.sleep(0.3)
+    left.cancel()
+    await asyncio.gather(left, return_exceptions=True)
+    async for _ in llama.stream(long, 1):
+        pass
+    assert llama.usage.cached_tokens < llama.usage.input_tokens - 64
+
+
 async def test_it_comes_back_after_its_process_died(llama: Llama) -> None:
     """A worker that is gone is started again by the next answer."""
     await llama.start()
