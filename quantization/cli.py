@@ -11,11 +11,13 @@ from dataclasses import asdict
 from pathlib import Path
 
 _HELP = """\
-MODEL is an .onnx or float .tflite file. A recipe says how, and what it may cost: static (convolutions), dynamic
-(linear layers), fp16 (half the bytes), landmarks, or a .toml file of your own. Samples are .npz files with an array per
-input of the network, one row per sample, and `labels` for accuracy. docs/quantize.md is the one page to follow.
+MODEL is an .onnx or float .tflite file. A recipe says how, and what it may cost: static (convolutions), litert (the
+same for LiteRT, into a .tflite file), dynamic (linear layers), fp16 (half the bytes), landmarks, or a .toml file of
+your own. Samples are .npz files with an array per input of the network, one row per sample, and `labels` for accuracy.
+docs/quantize.md is the one page to follow.
 
   mien quantize net.onnx --recipe static --calibration train.npz --test test.npz --out net_int8.onnx
+  mien quantize net.onnx --recipe litert --calibration train.npz --test test.npz --out net_int8.tflite
   mien quantize net.tflite --recipe fp16 --test test.npz --out net_half.onnx --json"""
 
 
@@ -25,10 +27,12 @@ def main(argv: Sequence[str] | None = None) -> int:
         prog="mien quantize", description=_HELP, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("model", type=Path, metavar="MODEL")
-    parser.add_argument("--recipe", required=True, metavar="NAME", help="static, dynamic, fp16, landmarks or FILE.toml")
-    parser.add_argument("--calibration", type=Path, metavar="NPZ", help="samples to take ranges from (static)")
+    parser.add_argument(
+        "--recipe", required=True, metavar="NAME", help="static, litert, dynamic, fp16, landmarks or FILE.toml"
+    )
+    parser.add_argument("--calibration", type=Path, metavar="NPZ", help="samples to take ranges from (static, litert)")
     parser.add_argument("--test", type=Path, required=True, metavar="NPZ", help="other samples, to judge on")
-    parser.add_argument("--out", type=Path, required=True, metavar="FILE", help="the .onnx file to write")
+    parser.add_argument("--out", type=Path, required=True, metavar="FILE", help="the .onnx or .tflite file to write")
     parser.add_argument("--card", metavar="NAME", help="also print a card to begin with, for a model of that name")
     parser.add_argument("--json", action="store_true", help="the report for machines")
     args = parser.parse_args(argv)
@@ -52,6 +56,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         print(f"{outcome.file}: {outcome.file.stat().st_size / 1e3:.0f} kB")
         for name, value in outcome.figures.items():
             print(f"  {name:16} {value:8.4f}")
+        for name, value in (outcome.ort_figures or {}).items():
+            print(f"  .ort {name:11} {value:8.4f}")
         for name, error in outcome.layers.items():
             print(f"  {'float' if name in outcome.floats else 'int8':5}  {error:8.4f}  {name}")
     if args.card:

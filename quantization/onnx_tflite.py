@@ -1,243 +1,214 @@
-"""Write an int8 (QDQ) ONNX network of convolutions as TFLite, for LiteRT: the same integers, half the memory to run.
+"""Write an ONNX network of convolutions, float or int8 (QDQ), as TFLite, for LiteRT: the same integers, less memory.
 
-Takes what `quantization.expression` makes: one picture in, quantized convolutions and sums, then a float head. Weights,
-scales and zero points are carried over as they are, so both engines compute the same up to the last rounding. The file
-is a pure function of the ONNX one.
+One sample at a time; inputs and outputs stay float. Weights, scales and zero points are carried over as they are, so
+both engines compute the same up to the last rounding. An operator is computed in integers where all that it takes
+is coded as such and its result is coded, too; else in floats. Pictures lie with their channels last, as TFLite
+wants them. The file is a pure function of the ONNX one.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
-import flatbuffers
 import numpy as np
-import numpy.typing as npt
 import onnx
 from ai_edge_litert import schema_py_generated as tfl
-from onnx import helper, numpy_helper
+from onnx import helper, numpy_helper, shape_inference
 
-Array = npt.NDArray[Any]
+from quantization.tflite_file import Array, Coding, File
 
-_VERSIONS = {  # the oldest version of each operator that takes int8, or float where it stands behind the integers
-    "RESHAPE": 1,
-    "QUANTIZE": 1,
-    "DEQUANTIZE": 2,
-    "PAD": 2,
-    "SPACE_TO_DEPTH": 2,
-    "CONV_2D": 3,
-    "ADD": 2,
-    "AVERAGE_POOL_2D": 1,
-    "FULLY_CONNECTED": 1,
-    "SOFTMAX": 1,
-}
-_TYPES = {"float32": tfl.TensorType.FLOAT32, "int32": tfl.TensorType.INT32, "int8": tfl.TensorType.INT8}
+_TO_LAST, _TO_FIRST = (0, 2, 3, 1), (0, 3, 1, 2)
 
 
 def convert(model: onnx.ModelProto) -> bytes:
-    """The network as a `.tflite` file for one picture at a time. Raises ValueError for what cannot be expressed."""
-    writer = _Writer(model.graph)
-    for node in model.graph.node:
-        writer.write(node)
-    return writer.file([one.name for one in model.graph.output])
+    """The network as a `.tflite` file for one sample at a time. Raises ValueError for what cannot be expressed."""
+    from quantization import onnx_tflite_layers, onnx_tflite_plain
+
+    write = onnx_tflite_plain.WRITE | onnx_tflite_layers.WRITE
+    net = Net(_for_one(model))
+    for node in net.graph.node:
+        if node.op_type not in write:
+            raise ValueError(f"{node.op_type} has no counterpart here: leave it out of the network, or add it")
+        write[node.op_type](net, node)
+    return net.content()
 
 
-class _Writer:
+@dataclass(frozen=True, slots=True)
+class Held:
+    """An ONNX value in the file: its tensor, and whether its channels, ONNX's second axis, come last there."""
+
+    at: int
+    last: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Weight:
+    """A quantized constant: integers, and what they stand for."""
+
+    integers: Array
+    coding: Coding
+
+    @property
+    def real(self) -> Array:
+        """The floats that it stands for."""
+        shape = [1] * self.integers.ndim
+        if len(self.coding.scales) > 1:
+            shape[self.coding.axis] = -1
+        scales = np.asarray(self.coding.scales, np.float32).reshape(shape if self.integers.ndim else ())
+        return (self.integers.astype(np.float32) - self.coding.zero) * scales
+
+
+class Net:
+    """An ONNX graph on its way into a file. Operators ask it for what they take, and leave with it what they made."""
+
     def __init__(self, graph: onnx.GraphProto) -> None:
-        self._constants: dict[str, Array] = {one.name: numpy_helper.to_array(one) for one in graph.initializer}
-        self._weights: dict[str, tuple[Array, Array]] = {}  # of quantized constants: integers and scales
-        self._coded = {one.input[0]: one for one in graph.node if one.op_type == "QuantizeLinear"}  # by what they code
-        self._place: dict[str, int] = {}  # ONNX name -> tensor
-        self._shape: dict[int, tuple[int, ...]] = {}
-        self._tensors: list[Any] = []
-        self._buffers: list[Any] = [tfl.BufferT()]  # the first one is empty, as the format has it
-        self._operators: list[Any] = []
-        self._codes: list[str] = []
-        (face,) = graph.input
-        _, channels, height, width = (one.dim_value for one in face.type.tensor_type.shape.dim)
-        self._input = self._tensor(face.name, (1, channels, height, width), "float32")
-        self._place[face.name] = self._do(
-            "RESHAPE",
-            [self._input, self._constant("shape", np.array([1, height, width, channels], np.int32))],
-            self._tensor("picture", (1, height, width, channels), "float32"),
-            tfl.ReshapeOptionsT(),
-            tfl.BuiltinOptions.ReshapeOptions,
-        )
+        self.graph, self.file = graph, File()
+        self.constants: dict[str, Array] = {one.name: numpy_helper.to_array(one) for one in graph.initializer}
+        self.weights: dict[str, Weight] = {}
+        self.coded = {one.input[0]: one for one in graph.node if one.op_type == "QuantizeLinear"}  # by what they code
+        self.used: dict[str, list[onnx.NodeProto]] = {}
+        for node in graph.node:
+            for name in node.input:
+                self.used.setdefault(name, []).append(node)
+        self._held: dict[str, Held] = {}
+        self._shapes = {one.name: _shape(one) for one in [*graph.input, *graph.value_info, *graph.output]}
+        self._inputs = [self._input(one.name) for one in graph.input if one.name not in self.constants]
 
-    def write(self, node: onnx.NodeProto) -> None:
-        """Add one operator."""
-        about = {one.name: helper.get_attribute_value(one) for one in node.attribute}
-        source, (target,) = node.input[0], node.output
-        match node.op_type:
-            case "QuantizeLinear":
-                if target not in self._place:  # else whatever made it wrote integers at once
-                    self._place[target] = self._do("QUANTIZE", [self._place[source]], self._code(source))
-            case "DequantizeLinear" if source in self._constants:
-                self._weights[target] = self._constants[source], self._constants[node.input[1]]
-            case "DequantizeLinear":
-                self._place[target] = self._place[source]
-            case "Conv":
-                self._convolution(node, about)
-            case "Add":
-                parts = [self._place[one] for one in node.input]
-                out = self._code(target, self._shape[parts[0]])
-                self._put(target, self._do("ADD", parts, out, tfl.AddOptionsT(), tfl.BuiltinOptions.AddOptions))
-            case "AveragePool":
-                self._pool(source, target, about)
-            case "Flatten":
-                self._place[target] = self._place[source]
-            case "Gemm":
-                self._dense(node, about)
-            case "Softmax":
-                options = tfl.SoftmaxOptionsT()
-                options.beta = 1.0
-                at = self._place[source]
-                out = self._tensor(target, self._shape[at], "float32")
-                self._place[target] = self._do("SOFTMAX", [at], out, options, tfl.BuiltinOptions.SoftmaxOptions)
-            case "Identity":
-                self._place[target] = self._constant(target, self._constants[source])
-            case other:
-                raise ValueError(f"{other} has no counterpart here: leave it out of the network, or add it")
-
-    def _convolution(self, node: onnx.NodeProto, about: dict[str, Any]) -> None:
-        at = self._place[node.input[0]]
-        weight, scales = self._weights[node.input[1]]
-        bias, bias_scales = self._weights[node.input[2]]
-        (kernel, _), (stride, _), (pad, *_) = about["kernel_shape"], about["strides"], about["pads"]
-        _, height, width, channels = self._shape[at]
-        if len(set(about["pads"])) > 1 or about["group"] != 1 or set(about["dilations"]) != {1}:
-            raise ValueError(f"{node.name}: only plain convolutions with even margins are taken")
-        if channels == 1 and stride == 2 and kernel % 4 == 1 and height % 2 == width % 2 == 0:
-            at, weight = self._folded(at, weight)
-            stride, kernel, pad, (_, height, width, channels) = 1, weight.shape[2], pad // 2, self._shape[at]
-        options = tfl.Conv2DOptionsT()
-        options.strideH = options.strideW = stride
-        options.padding = tfl.Padding.SAME
-        if stride > 1 or kernel != 2 * pad + 1:  # TFLite would put the odd margin elsewhere
-            options.padding = tfl.Padding.VALID
-            if pad:
-                margins = self._constant("margins", np.array([[0, 0], [pad, pad], [pad, pad], [0, 0]], np.int32))
-                wide = self._tensor("wide", (1, height + 2 * pad, width + 2 * pad, channels), "int8")
-                self._tensors[wide].quantization = self._tensors[at].quantization
-                at = self._do("PAD", [at, margins], wide, tfl.PadOptionsT(), tfl.BuiltinOptions.PadOptions)
-        parts = [
-            at,
-            self._constant(node.input[1], weight.transpose(0, 2, 3, 1), scales),
-            self._constant(node.input[2], bias, bias_scales),
-        ]
-        size = tuple((side + 2 * pad - kernel) // stride + 1 for side in (height, width))
-        out = self._code(node.output[0], (1, *size, len(weight)))
-        self._put(node.output[0], self._do("CONV_2D", parts, out, options, tfl.BuiltinOptions.Conv2DOptions))
-
-    def _folded(self, at: int, weight: Array) -> tuple[int, Array]:
-        """Every second pixel from each of four shifted pictures, seen by the same weights: the same sums.
-
-        XNNPACK multiplies eight channels at once, of which a grey picture would leave seven empty.
-        """
-        _, height, width, _ = self._shape[at]
-        folded = self._tensor("folded", (1, height // 2, width // 2, 4), "int8")
-        self._tensors[folded].quantization = self._tensors[at].quantization
-        options = tfl.SpaceToDepthOptionsT()
-        options.blockSize = 2
-        at = self._do("SPACE_TO_DEPTH", [at], folded, options, tfl.BuiltinOptions.SpaceToDepthOptions)
-        count, _, kernel, _ = weight.shape
-        even = np.zeros((count, kernel + 1, kernel + 1), weight.dtype)
-        even[:, :kernel, :kernel] = weight[:, 0]
-        half = (kernel + 1) // 2
-        return at, even.reshape(count, half, 2, half, 2).transpose(0, 2, 4, 1, 3).reshape(count, 4, half, half)
-
-    def _pool(self, source: str, target: str, about: dict[str, Any]) -> None:
-        options = tfl.Pool2DOptionsT()
-        options.filterHeight, options.filterWidth = about["kernel_shape"]
-        options.strideH, options.strideW = about["strides"]
-        options.padding = tfl.Padding.VALID
-        if any(about.get("pads", ())) or about["kernel_shape"] != about["strides"]:
-            raise ValueError("only means over tiles are taken")
-        at = self._place[source]
-        _, height, width, channels = self._shape[at]
-        real = self._do("DEQUANTIZE", [at], self._tensor("real", self._shape[at], "float32"))
-        size = (1, height // options.filterHeight, width // options.filterWidth, channels)
-        out = self._tensor(target, size, "float32")
-        self._place[target] = self._do("AVERAGE_POOL_2D", [real], out, options, tfl.BuiltinOptions.Pool2DOptions)
-
-    def _dense(self, node: onnx.NodeProto, about: dict[str, Any]) -> None:
-        at = self._place[node.input[0]]
-        _, height, width, channels = self._shape[at]
-        weight, bias = self._constants[node.input[1]], self._constants[node.input[2]]
-        if not about.get("transB") or about.get("alpha", 1.0) != 1.0 or about.get("beta", 1.0) != 1.0:
-            raise ValueError(f"{node.name}: only x times transposed weights plus bias is taken")
-        count = len(weight)
-        weight = weight.reshape(count, channels, height, width).transpose(0, 2, 3, 1).reshape(count, -1)
-        flat = self._constant("flat", np.array([1, weight.shape[1]], np.int32))
-        row = self._tensor("row", (1, weight.shape[1]), "float32")
-        row = self._do("RESHAPE", [at, flat], row, tfl.ReshapeOptionsT(), tfl.BuiltinOptions.ReshapeOptions)
-        parts = [row, self._constant(node.input[1], weight), self._constant(node.input[2], bias)]
-        out = self._tensor(node.output[0], (1, count), "float32")
-        options = tfl.FullyConnectedOptionsT()
-        self._place[node.output[0]] = self._do(
-            "FULLY_CONNECTED", parts, out, options, tfl.BuiltinOptions.FullyConnectedOptions
-        )
-
-    def _put(self, name: str, at: int) -> None:
-        """Tensor `at` holds the integers that ONNX names by the node which codes `name`."""
-        self._place[self._coded[name].output[0]] = at
-
-    def _code(self, name: str, shape: tuple[int, ...] | None = None) -> int:
-        """A tensor for the integers that `name` is coded in."""
-        node = self._coded[name]
-        at = self._tensor(node.output[0], shape or self._shape[self._place[name]], "int8")
-        scale, zero = self._constants[node.input[1]], self._constants[node.input[2]]
-        if zero.dtype != np.uint8:
-            raise ValueError(f"{name} is coded as {zero.dtype}: only uint8 is taken")
-        self._tensors[at].quantization = _scales(scale.reshape(1), int(zero) - 128)
+    def _input(self, name: str) -> int:
+        shape = self.shape(name)
+        at = self.file.tensor(name, shape, "float32")
+        self._held[name] = Held(at, last=False)
+        if len(shape) == 4 and shape[1] == 1:  # one channel: both orders are one
+            size = self.file.constant("shape", np.array([1, *shape[2:], 1], np.int32))
+            picture = self.file.tensor("picture", (1, *shape[2:], 1), "float32")
+            self._held[name] = Held(self.file.do("RESHAPE", [at, size], picture, tfl.ReshapeOptionsT()), last=True)
         return at
 
-    def _constant(self, name: str, values: Array, scales: Array | None = None) -> int:
-        at = self._tensor(name, values.shape, str(values.dtype))
-        buffer = tfl.BufferT()
-        buffer.data = np.frombuffer(np.ascontiguousarray(values).tobytes(), np.uint8)
-        self._tensors[at].buffer = len(self._buffers)
-        self._buffers.append(buffer)
-        if scales is not None:
-            self._tensors[at].quantization = _scales(scales, 0)
-        return at
+    # ------------------------------------------------------------ what operators ask
 
-    def _tensor(self, name: str, shape: tuple[int, ...], kind: str) -> int:
-        one = tfl.TensorT()
-        one.name, one.shape, one.type = name, list(shape), _TYPES[kind]
-        one.buffer = 0
-        self._shape[len(self._tensors)] = shape
-        self._tensors.append(one)
-        return len(self._tensors) - 1
+    def shape(self, name: str) -> tuple[int, ...]:
+        """As ONNX has it. Raises ValueError where it is not known."""
+        shape = self.constants[name].shape if name in self.constants else self._shapes.get(name)
+        if shape is None or any(side < 1 for side in shape):
+            raise ValueError(f"the size of '{name}' is not known: give the network inputs of a fixed size")
+        return shape
 
-    def _do(self, name: str, inputs: list[int], out: int, options: Any = None, kind: int = 0) -> int:
-        if name not in self._codes:
-            self._codes.append(name)
-        one = tfl.OperatorT()
-        one.opcodeIndex, one.inputs, one.outputs = self._codes.index(name), inputs, [out]
-        one.builtinOptionsType, one.builtinOptions = kind, options
-        self._operators.append(one)
-        return out
+    def lies(self, name: str) -> Held | None:
+        """Where a value that is no constant lies now."""
+        return self._held.get(name)
 
-    def file(self, outputs: list[str]) -> bytes:
-        """All of it, as a flatbuffer."""
-        graph, model = tfl.SubGraphT(), tfl.ModelT()
-        graph.tensors, graph.operators = self._tensors, self._operators
-        graph.inputs, graph.outputs = [self._input], [self._place[name] for name in outputs]
-        codes = []
-        for name in self._codes:
-            code = tfl.OperatorCodeT()
-            code.builtinCode = code.deprecatedBuiltinCode = getattr(tfl.BuiltinOperator, name)
-            code.version = _VERSIONS[name]
-            codes.append(code)
-        model.version, model.operatorCodes, model.subgraphs, model.buffers = 3, codes, [graph], self._buffers
-        model.description = "mien"
-        builder = flatbuffers.Builder(1 << 20)
-        builder.Finish(model.Pack(builder), file_identifier=b"TFL3")
-        return bytes(builder.Output())
+    def whole(self, node: onnx.NodeProto) -> bool:
+        """Whether `node` can be computed in integers: all it takes is coded, and so is what it makes."""
+        return node.output[0] in self.coded and all(self.in_integers(name) for name in node.input if name)
+
+    def in_integers(self, name: str) -> bool:
+        """Whether that value is there as integers."""
+        held = self._held.get(name)
+        return name in self.weights or (held is not None and self.file.codings[held.at] is not None)
+
+    def coding(self, name: str) -> Coding:
+        """What the integers stand for that ONNX codes `name` in."""
+        node = self.coded[name]
+        scale, zero = self.constants[node.input[1]], self.constants[node.input[2]]
+        if zero.dtype != np.uint8 or scale.size != 1:
+            raise ValueError(
+                f"{name} is coded as {zero.dtype}, {scale.size} scales: only uint8 with one scale is taken"
+            )
+        return Coding(tuple(scale.reshape(1).tolist()), int(zero) - 128)
+
+    def take(self, name: str, *, last: bool, integers: bool) -> int:
+        """The tensor of that value, in that order of axes; floats where `integers` is not wanted."""
+        held = self._held.get(name)
+        if held is None:
+            return self._constant(name, last=last, integers=integers)
+        at = held.at if integers or self.file.codings[held.at] is None else self.real(held.at)
+        return at if held.last == last else self._turned(at, _TO_LAST if last else _TO_FIRST)
+
+    def real(self, at: int) -> int:
+        """The floats that tensor `at` stands for."""
+        return self.file.do("DEQUANTIZE", [at], self.file.tensor("real", self.file.shapes[at], "float32"))
+
+    def _constant(self, name: str, *, last: bool, integers: bool) -> int:
+        if name in self.weights and integers:
+            values, coding = self.weights[name].integers, self.weights[name].coding
+        elif name in self.weights:
+            values, coding = self.weights[name].real, None
+        else:
+            values, coding = self.constants[name], None
+        if last and values.ndim:
+            if values.ndim > 4 or (coding is not None and len(coding.scales) > 1):
+                raise ValueError(f"constant '{name}' cannot be laid beside a picture")
+            values = values.reshape((1,) * (4 - values.ndim) + values.shape).transpose(_TO_LAST)
+        return self.file.constant(name, values, coding)
+
+    def _turned(self, at: int, order: Sequence[int]) -> int:
+        shape, coding = self.file.shapes[at], self.file.codings[at]
+        if len(shape) != 4:
+            raise ValueError("only pictures have channels to be put elsewhere")
+        out = self.file.tensor(
+            "turned", [shape[axis] for axis in order], "float32" if coding is None else "int8", coding
+        )
+        order_at = self.file.constant("order", np.array(order, np.int32))
+        return self.file.do("TRANSPOSE", [at, order_at], out, tfl.TransposeOptionsT())
+
+    # ------------------------------------------------------------ what operators leave
+
+    def made(self, name: str, shape: Sequence[int], *, integers: bool) -> int:
+        """A tensor for ONNX's value `name`, for an operator to fill; `shape` in the order that it lies."""
+        if integers:
+            return self.file.tensor(self.coded[name].output[0], shape, "int8", self.coding(name))
+        return self.file.tensor(name, shape, "float32")
+
+    def put(self, name: str, at: int, *, last: bool) -> None:
+        """Tensor `at` holds ONNX's value `name`; where it is coded as ONNX codes it, that is done, too."""
+        self._held[name] = Held(at, last)
+        if name in self.coded and self.file.codings[at] is not None:
+            wanted = self.coding(name)
+            if self.file.codings[at] != wanted:
+                out = self.made(name, self.file.shapes[at], integers=True)
+                at = self.file.do("QUANTIZE", [at], out)
+            self._held[self.coded[name].output[0]] = Held(at, last)
+
+    def code(self, name: str) -> None:
+        """Have the integers of `name`, unless whatever made it wrote integers at once."""
+        held, target = self._held[name], self.coded[name].output[0]
+        if target not in self._held:
+            out = self.made(name, self.file.shapes[held.at], integers=True)
+            self._held[target] = Held(self.file.do("QUANTIZE", [held.at], out), held.last)
+
+    def same(self, name: str, target: str) -> None:
+        """`target` is what `name` is."""
+        if name in self.constants:
+            self.constants[target] = self.constants[name]
+        elif name in self.weights:
+            self.weights[target] = self.weights[name]
+        else:
+            self._held[target] = self._held[name]
+
+    def content(self) -> bytes:
+        """The finished file."""
+        outputs = [self.take(one.name, last=False, integers=False) for one in self.graph.output]
+        return self.file.content(self._inputs, outputs)
 
 
-def _scales(scales: Array, zero: int) -> Any:
-    """Quantization of a tensor: one scale, or one for each of its first axis."""
-    one = tfl.QuantizationParametersT()
-    one.scale, one.zeroPoint, one.quantizedDimension = scales.tolist(), [zero] * len(scales), 0
-    return one
+def attributes(node: onnx.NodeProto) -> dict[str, Any]:
+    """By name."""
+    return {one.name: helper.get_attribute_value(one) for one in node.attribute}
+
+
+def _for_one(model: onnx.ModelProto) -> onnx.GraphProto:
+    """The graph for one sample, with every value's size."""
+    one = onnx.ModelProto()
+    one.CopyFrom(model)
+    for value in (*one.graph.input, *one.graph.output):
+        dims = value.type.tensor_type.shape.dim
+        if dims and not dims[0].dim_value:
+            dims[0].dim_value = 1
+    del one.graph.value_info[:]
+    return shape_inference.infer_shapes(one, data_prop=True).graph
+
+
+def _shape(value: onnx.ValueInfoProto) -> tuple[int, ...]:
+    return tuple(one.dim_value for one in value.type.tensor_type.shape.dim)

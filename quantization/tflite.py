@@ -17,27 +17,37 @@ import numpy.typing as npt
 _TYPES: dict[int, type[np.generic]] = {0: np.float32, 1: np.float16, 2: np.int32, 4: np.int64}
 _OPERATORS = {
     0: "ADD",
+    1: "AVERAGE_POOL_2D",
     2: "CONCATENATION",
     3: "CONV_2D",
     4: "DEPTHWISE_CONV_2D",
     6: "DEQUANTIZE",
+    9: "FULLY_CONNECTED",
     14: "LOGISTIC",
     17: "MAX_POOL_2D",
     18: "MUL",
     19: "RELU",
+    21: "RELU6",
     22: "RESHAPE",
+    25: "SOFTMAX",
+    28: "TANH",
     34: "PAD",
     39: "TRANSPOSE",
     40: "MEAN",
     41: "SUB",
     42: "DIV",
+    43: "SQUEEZE",
     45: "STRIDED_SLICE",
     54: "PRELU",
+    57: "MINIMUM",
     59: "NEG",
+    60: "PADV2",
     74: "SUM",
     75: "SQRT",
     76: "RSQRT",
+    98: "LEAKY_RELU",
     99: "SQUARED_DIFFERENCE",
+    117: "HARD_SWISH",
 }
 
 Array = npt.NDArray[Any]
@@ -66,6 +76,11 @@ class Table:
         """A 32-bit field."""
         at = self._field(number)
         return int(struct.unpack_from("<i", self.data, at)[0]) if at else default
+
+    def real(self, number: int, default: float = 0.0) -> float:
+        """A 32-bit float."""
+        at = self._field(number)
+        return float(struct.unpack_from("<f", self.data, at)[0]) if at else default
 
     def table(self, number: int) -> Table | None:
         """A table field."""

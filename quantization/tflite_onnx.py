@@ -17,9 +17,23 @@ from onnx import TensorProto, helper, numpy_helper
 from quantization.tflite import Array, Network, Operator, read
 
 _OPSET, _IR_VERSION = 17, 8
-_UNARY = {"RELU": "Relu", "LOGISTIC": "Sigmoid", "NEG": "Neg", "SQRT": "Sqrt"}
-_BINARY = {"ADD": "Add", "SUB": "Sub", "MUL": "Mul", "DIV": "Div", "SQUARED_DIFFERENCE": "Sub"}
-_FUSED = {0: None, 1: "Relu"}
+_UNARY = {
+    "RELU": "Relu",
+    "LOGISTIC": "Sigmoid",
+    "TANH": "Tanh",
+    "HARD_SWISH": "HardSwish",
+    "NEG": "Neg",
+    "SQRT": "Sqrt",
+}
+_BINARY = {
+    "ADD": "Add",
+    "SUB": "Sub",
+    "MUL": "Mul",
+    "DIV": "Div",
+    "MINIMUM": "Min",
+    "SQUARED_DIFFERENCE": "Sub",
+}
+_FUSED = {0: None, 1: "Relu", 3: "Relu6"}
 
 
 def build_onnx(inputs: Mapping[str, Path], out: Path) -> None:
@@ -54,19 +68,30 @@ class _Writer:
             case "CONV_2D" | "DEPTHWISE_CONV_2D":
                 self._convolution(one)
             case "MAX_POOL_2D":
-                self._pool(one)
-            case "ADD" | "SUB" | "MUL" | "DIV" | "SQUARED_DIFFERENCE":
+                self._pool(one, "MaxPool")
+            case "AVERAGE_POOL_2D":
+                self._pool(one, "AveragePool", count_include_pad=0)
+            case "FULLY_CONNECTED":
+                self._dense(one)
+            case "ADD" | "SUB" | "MUL" | "DIV" | "MINIMUM" | "SQUARED_DIFFERENCE":
                 self._binary(one)
             case "PRELU":
                 self._prelu(one)
-            case "RELU" | "LOGISTIC" | "NEG" | "SQRT":
+            case "RELU" | "LOGISTIC" | "TANH" | "HARD_SWISH" | "NEG" | "SQRT":
                 self._put(target, self._node(_UNARY[one.name], [self._either(source)]), first=source in self._first)
+            case "RELU6":
+                self._put(target, self._fused(self._either(source), 3), first=source in self._first)
+            case "LEAKY_RELU":
+                made = self._node("LeakyRelu", [self._either(source)], alpha=one.options.real(0))
+                self._put(target, made, first=source in self._first)
+            case "SOFTMAX":
+                self._put(target, self._softmax(one))
             case "RSQRT":
                 root = self._node("Sqrt", [self._either(source)])
                 self._put(target, self._node("Reciprocal", [root]), first=source in self._first)
-            case "PAD":
+            case "PAD" | "PADV2":
                 self._pad(one)
-            case "RESHAPE":
+            case "RESHAPE" | "SQUEEZE":
                 shape = self._store(np.array(self._net.shapes[target], np.int64))
                 self._put(target, self._node("Reshape", [self._as_plain(source), shape]))
             case "TRANSPOSE":
@@ -123,11 +148,30 @@ class _Writer:
         )
         self._put(one.outputs[0], self._fused(made, one.options.byte(fused)), first=True)
 
-    def _pool(self, one: Operator) -> None:
+    def _dense(self, one: Operator) -> None:
+        weights = self._constants[one.inputs[1]]
+        row = self._node("Reshape", [self._as_plain(one.inputs[0]), self._store(np.array([-1, weights.shape[1]]))])
+        parts = [row, self._store(weights)]
+        if len(one.inputs) > 2 and one.inputs[2] >= 0:
+            parts.append(self._store(self._constants[one.inputs[2]]))
+        made = self._fused(self._node("Gemm", parts, transB=1), one.options.byte(0))
+        shape = self._net.shapes[one.outputs[0]]
+        if len(shape) != 2:
+            made = self._node("Reshape", [made, self._store(np.array(shape, np.int64))])
+        self._put(one.outputs[0], made)
+
+    def _softmax(self, one: Operator) -> str:
+        source, beta = self._as_plain(one.inputs[0]), one.options.real(0)
+        if beta != 1.0:
+            source = self._node("Mul", [source, self._store(np.array(beta, np.float32))])
+        return self._node("Softmax", [source], axis=-1)
+
+    def _pool(self, one: Operator, kind: str, **attributes: int) -> None:
         strides = [one.options.integer(2), one.options.integer(1)]
         window = [one.options.integer(4), one.options.integer(3)]
         pads = self._pads(one, strides, window)
-        made = self._node("MaxPool", [self._as_first(one.inputs[0])], kernel_shape=window, strides=strides, pads=pads)
+        source = self._as_first(one.inputs[0])
+        made = self._node(kind, [source], kernel_shape=window, strides=strides, pads=pads, **attributes)
         self._put(one.outputs[0], self._fused(made, one.options.byte(5)), first=True)
 
     def _pads(self, one: Operator, strides: Sequence[int], reach: Sequence[int]) -> list[int]:
@@ -179,7 +223,8 @@ class _Writer:
         first = one.inputs[0] in self._first
         if first:
             margins = margins[[0, 3, 1, 2]]
-        made = self._node("Pad", [self._either(one.inputs[0]), self._store(margins.T.reshape(-1).copy())])
+        filling = [self._store(self._constants[index].reshape(())) for index in one.inputs[2:]]
+        made = self._node("Pad", [self._either(one.inputs[0]), self._store(margins.T.reshape(-1).copy()), *filling])
         self._put(one.outputs[0], made, first=first)
 
     def _reduce(self, one: Operator) -> None:
@@ -215,8 +260,13 @@ class _Writer:
     def _fused(self, name: str, code: int) -> str:
         if code not in _FUSED:
             raise ValueError(f"fused activation {code} is not written here")
-        then = _FUSED[code]
-        return name if then is None else self._node(then, [name])
+        match _FUSED[code]:
+            case None:
+                return name
+            case "Relu6":
+                return self._node("Clip", [name, *(self._store(np.array(one, np.float32)) for one in (0.0, 6.0))])
+            case then:
+                return self._node(then, [name])
 
     def _put(self, index: int, name: str, *, first: bool = False) -> None:
         (self._first if first else self._plain)[index] = name

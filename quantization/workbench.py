@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import shutil
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -25,7 +26,7 @@ from onnxruntime.quantization.shape_inference import quant_pre_process
 
 from models.errors import InputError
 from models.session import open_session
-from quantization import tflite, tflite_onnx
+from quantization import onnx_tflite, tflite, tflite_onnx
 from quantization.judge import Samples, judge, outputs, refusals, relative_error
 from quantization.recipe import Recipe, Refused
 
@@ -36,19 +37,22 @@ _METHODS = {
     "percentile": CalibrationMethod.Percentile,
 }
 _LARGE = 256  # values of a constant that is worth storing in half
+_WEIGHTED = {"Conv", "ConvTranspose", "Gemm", "MatMul"}  # layers: what only moves or sums costs what they cost
 _PROBES = 32  # samples on which one layer's sensitivity is measured
 
 
 @dataclass(frozen=True)
 class Outcome:
     """`figures`: as of `judge`. `layers`: relative error of the output when that layer alone is int8, worst first;
-    `floats`: layers that stayed float. `ort`: the same network as an .ort file, where the recipe asks for one."""
+    `floats`: layers that stayed float. `ort`: the same network as an .ort file, where the recipe asks for one, and
+    `ort_figures`: what was judged of that."""
 
     file: Path
     figures: dict[str, float]
     layers: dict[str, float]
     floats: list[str]
     ort: Path | None = None
+    ort_figures: dict[str, float] | None = None
 
 
 def quantize(
@@ -60,32 +64,49 @@ def quantize(
     test: Samples,
     progress: Progress = lambda _line: None,
 ) -> Outcome:
-    """Make `out` (.onnx) of `source` (.onnx or float .tflite). Raises Refused, and leaves no file, where the gate is
-    not content; InputError where samples are missing."""
+    """Make `out` (.onnx, or int8 .tflite) of `source` (.onnx or float .tflite).
+
+    Raises Refused, and leaves no file, where the gate is not content; InputError where samples are missing, or the
+    network cannot be written so.
+    """
     if recipe.scheme == "static" and calibration is None:
         raise InputError("a static recipe needs calibration samples: --calibration FILE.npz")
-    with tempfile.TemporaryDirectory() as scratch:
-        reference = _reference(source, Path(scratch))
-        made, floats, layers = Path(scratch) / "made.onnx", list(recipe.keep), dict[str, float]()
-        _make(reference, made, recipe, floats, calibration=calibration)
-        figures = judge(reference, made, test, recipe)
-        refused = refusals(figures, recipe.gate)
+    if out.suffix == ".tflite" and (recipe.scheme != "static" or recipe.ort):
+        raise InputError(f"{out.name}: a .tflite file is made by a static recipe without `ort`, such as litert")
+    with tempfile.TemporaryDirectory() as folder:
+        scratch = Path(folder)
+        reference = _reference(source, scratch)
+        twin = (
+            source if source.suffix == out.suffix == ".tflite" else reference
+        )  # what the file would take the place of
+        made, floats, layers = scratch / f"made{out.suffix}", list(recipe.keep), dict[str, float]()
+
+        def tried() -> tuple[dict[str, float], list[str]]:
+            _make(reference, made, recipe, floats, calibration=calibration)
+            figures = judge(twin, made, test, recipe)
+            return figures, refusals(figures, recipe.gate)
+
+        figures, refused = tried()
         if recipe.scheme != "fp16":
-            layers = _sensitivity(
-                reference, Path(scratch), recipe, calibration=calibration, test=test, progress=progress
-            )
+            layers = _sensitivity(reference, scratch, recipe, calibration=calibration, test=test, progress=progress)
             worst = [name for name in layers if name not in floats]
             while refused and recipe.mixed and len(worst) > 1:
                 floats.append(worst.pop(0))
                 progress(f"stays float: {floats[-1]} ({'; '.join(refused)})")
-                _make(reference, made, recipe, floats, calibration=calibration)
-                figures = judge(reference, made, test, recipe)
-                refused = refusals(figures, recipe.gate)
+                figures, refused = tried()
         if refused:
             raise Refused(f"{source.name} was not quantized: {'; '.join(refused)}")
+        ort, ort_figures = None, None
+        if recipe.ort:
+            ort = _as_ort(made)
+            ort_figures = judge(reference, ort, test, recipe)
+            if refused := refusals(ort_figures, recipe.gate):
+                raise Refused(f"{source.name} was not quantized: as .ort, {'; '.join(refused)}; leave out `ort`")
         out.parent.mkdir(parents=True, exist_ok=True)
         out.write_bytes(made.read_bytes())
-        return Outcome(out, figures, layers, floats, _as_ort(out) if recipe.ort else None)
+        if ort is not None:
+            ort = Path(shutil.copyfile(ort, out.with_suffix(".ort")))
+        return Outcome(out, figures, layers, floats, ort, ort_figures)
 
 
 def _reference(source: Path, scratch: Path) -> Path:
@@ -93,7 +114,10 @@ def _reference(source: Path, scratch: Path) -> Path:
     folded = scratch / "float.onnx"
     if source.suffix == ".tflite":
         source_onnx = scratch / "source.onnx"
-        source_onnx.write_bytes(tflite_onnx.convert(tflite.read(source)).SerializeToString(deterministic=True))
+        try:
+            source_onnx.write_bytes(tflite_onnx.convert(tflite.read(source)).SerializeToString(deterministic=True))
+        except ValueError as error:
+            raise InputError(f"{source.name} cannot be read: {error}; give the network as .onnx") from error
         source = source_onnx
     open_session(source)  # a file that is no network fails here, with a clear word
     quant_pre_process(str(source), str(folded), skip_symbolic_shape=True)
@@ -129,15 +153,21 @@ def _make(
         quantize_dynamic(str(reference), str(made), **common)
         return
     assert calibration is not None
+    coded = made.with_suffix(".onnx")
     quantize_static(
         str(reference),
-        str(made),
+        str(coded),
         _Rows(calibration, open_session(reference).inputs),
         quant_format=QuantFormat.QDQ,
         activation_type=QuantType.QUInt8,
         calibrate_method=_METHODS[recipe.ranges],
         **common,
     )
+    if made.suffix == ".tflite":
+        try:
+            made.write_bytes(onnx_tflite.convert(onnx.load(str(coded))))
+        except ValueError as error:
+            raise InputError(f"the network cannot be written as .tflite: {error}") from error
 
 
 def _sensitivity(
@@ -153,7 +183,8 @@ def _sensitivity(
     few = Samples({name: one[:_PROBES] for name, one in test.inputs.items()}, None)
     some = calibration and Samples({name: one[:_PROBES] for name, one in calibration.inputs.items()}, None)
     before = outputs(open_session(reference), few, recipe.output)
-    names = [node.name for node in onnx.load(str(reference)).graph.node if node.op_type in recipe.operators]
+    kinds = _WEIGHTED & set(recipe.operators)
+    names = [node.name for node in onnx.load(str(reference)).graph.node if node.op_type in kinds]
     found = {}
     for at, name in enumerate(names):
         probe = scratch / "probe.onnx"

@@ -8,13 +8,15 @@ from pathlib import Path
 import numpy as np
 import onnx
 import pytest
+from ai_edge_litert.interpreter import Interpreter
 from onnx import TensorProto, helper, numpy_helper
 
 from models.errors import InputError
 from models.session import open_session
+from quantization import onnx_tflite
 from quantization.cli import main
 from quantization.judge import Samples, refusals, uar
-from quantization.recipe import RECIPES, Gate, RecipeError, Refused, load
+from quantization.recipe import RECIPES, Gate, Recipe, RecipeError, Refused, load
 from quantization.workbench import quantize
 
 
@@ -62,6 +64,12 @@ def _recipe(tmp_path: Path, text: str) -> str:
     return str(tmp_path / "own.toml")
 
 
+def _litert(tmp_path: Path) -> Recipe:
+    """Ours, with a gate that so small a network passes on any machine."""
+    ours = (RECIPES / "litert.toml").read_text().split("[gate]")[0]
+    return load(_recipe(tmp_path, f"{ours}[gate]\nagreement = 0.8\ntime = 100.0\nsize = 0.4\n"))
+
+
 def test_a_static_file_is_smaller_agrees_and_tells_of_each_layer(net: Path, samples: Samples, tmp_path: Path) -> None:
     """int8 convolutions: a third of the bytes, nearly the same answers, and the cost of each layer alone."""
     recipe = load(_recipe(tmp_path, 'scheme = "static"\n[gate]\nagreement = 0.8\ntime = 100.0\nsize = 0.4\n'))
@@ -79,7 +87,7 @@ def test_a_file_that_loses_too_much_is_refused_and_not_written(net: Path, sample
     """The gate is not advice."""
     text = 'scheme = "static"\nmixed = false\n[gate]\nerror = 1e-6\ntime = 100.0\n'
     with pytest.raises(Refused, match=r"error is .*at most 1e-06"):
-        quantize(net, tmp_path / "out.onnx", load(_recipe(tmp_path, text)), calibration=samples, test=samples)
+        quantize(net, tmp_path / "out.onnx", _litert(tmp_path), calibration=samples, test=samples)
     assert not (tmp_path / "out.onnx").exists()
 
 
@@ -98,13 +106,49 @@ def test_layers_go_back_to_float_worst_first_until_the_gate_is_content(
 
 
 def test_halves_are_stored_small_and_computed_in_float(net: Path, samples: Samples, tmp_path: Path) -> None:
-    """Half the bytes; the answers differ by less than a hundredth of their spread; as .ort too."""
-    recipe = load(_recipe(tmp_path, 'scheme = "fp16"\nort = true\n[gate]\nerror = 0.01\nsize = 0.6\ntime = 100.0\n'))
+    """Half the bytes; the answers differ by less than a hundredth of their spread."""
+    recipe = load(_recipe(tmp_path, 'scheme = "fp16"\n[gate]\nerror = 0.01\nsize = 0.6\ntime = 100.0\n'))
     outcome = quantize(net, tmp_path / "half.onnx", recipe, calibration=None, test=samples)
     assert outcome.file.stat().st_size < 0.6 * net.stat().st_size
     assert outcome.figures["error"] < 0.01
-    assert outcome.ort is not None
+
+
+def test_an_ort_file_stands_at_the_same_gate(net: Path, samples: Samples, tmp_path: Path) -> None:
+    """It is judged for itself: int8 passes, while halves, which that format widens when it is made, are refused."""
+    int8 = _recipe(tmp_path, 'scheme = "static"\nort = true\n[gate]\nagreement = 0.8\ntime = 100.0\nsize = 0.5\n')
+    outcome = quantize(net, tmp_path / "out.onnx", load(int8), calibration=samples, test=samples)
+    assert outcome.ort == tmp_path / "out.ort"
+    assert outcome.ort_figures is not None
+    assert outcome.ort_figures["size"] < 0.5
+    assert outcome.ort_figures["accuracy"] >= 0.8
     assert open_session(outcome.ort).run(samples.inputs["x"][:1])[0].shape == (1, 4)
+    halves = _recipe(tmp_path, 'scheme = "fp16"\nort = true\n[gate]\nsize = 0.6\ntime = 100.0\n')
+    with pytest.raises(Refused, match=r"as \.ort, size"):
+        quantize(net, tmp_path / "half.onnx", load(halves), calibration=None, test=samples)
+    assert not list(tmp_path.glob("half.*"))
+
+
+def test_a_file_for_litert_is_int8_all_through(net: Path, samples: Samples, tmp_path: Path) -> None:
+    """A quarter of the bytes, nearly the same answers, and nothing between input and output is a float."""
+    outcome = quantize(net, tmp_path / "out.tflite", _litert(tmp_path), calibration=samples, test=samples)
+    assert outcome.figures["agreement"] >= 0.8
+    assert set(outcome.layers) == {"first", "second", "last"}
+    kinds = {one["index"]: one["dtype"] for one in Interpreter(str(outcome.file)).get_tensor_details()}
+    floats = [index for index, kind in kinds.items() if kind is np.float32]
+    assert len(floats) == 2 + 1  # the input, in two shapes, and the output
+    assert open_session(outcome.file).run(samples.inputs["x"][:1])[0].shape == (1, 4)
+
+
+def test_a_float_tflite_file_becomes_an_int8_one(net: Path, samples: Samples, tmp_path: Path) -> None:
+    """What a user brings may be of either kind; it is judged against the file that was brought."""
+    brought = tmp_path / "float.tflite"
+    brought.write_bytes(onnx_tflite.convert(onnx.load(str(net))))
+    said = open_session(net).run(samples.inputs["x"][:1])[0]
+    assert np.abs(open_session(brought).run(samples.inputs["x"][:1])[0] - said).max() < 1e-5
+    outcome = quantize(brought, tmp_path / "int8.tflite", _litert(tmp_path), calibration=samples, test=samples)
+    assert outcome.figures["size"] == outcome.file.stat().st_size / brought.stat().st_size
+    with pytest.raises(InputError, match="static recipe"):
+        quantize(net, tmp_path / "no.tflite", load("fp16"), calibration=None, test=samples)
 
 
 def test_static_needs_calibration(net: Path, samples: Samples, tmp_path: Path) -> None:
