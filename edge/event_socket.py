@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import contextlib
+import logging
 import socket
 import threading
+import time
 from pathlib import Path
 
 from edge.errors import OutputError
 from edge.slots import Slot
 
+log = logging.getLogger(__name__)
+
+_AGAIN_S = 0.1
 _BACKLOG = 256  # lines that a slow reader may fall behind
 
 
@@ -68,11 +73,15 @@ class EventSocket:
         self.path.unlink(missing_ok=True)
 
     def _accept(self, server: socket.socket) -> None:
-        while self._server is not None:
+        while True:
             try:
                 connection, _ = server.accept()
-            except OSError:  # closed
-                return
+            except OSError as error:
+                if self._server is not server:  # closed
+                    return
+                log.warning("a reader of the event socket could not be let in: %s", error.strerror)
+                time.sleep(_AGAIN_S)  # a caller that was gone at once, or no descriptor is left: others come later
+                continue
             threading.Thread(target=self._serve, args=(connection,), name="event-reader", daemon=True).start()
 
     def _serve(self, connection: socket.socket) -> None:

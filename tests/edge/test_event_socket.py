@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import os
+import resource
 import socket
 import stat
+import time
 from pathlib import Path
 
 import pytest
@@ -33,6 +36,27 @@ def test_every_reader_gets_every_line(tmp_path: Path) -> None:
             assert lines == '{"type":"event","name":"a"}\n{"type":"event","name":"b"}\n'
     server.close()
     assert not server.path.exists()
+
+
+def test_where_no_descriptor_is_left_readers_come_later(tmp_path: Path) -> None:
+    """A moment without free descriptors must not end the stream for all who come after it."""
+    server = EventSocket(tmp_path / "events.sock")
+    server.open()
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as reader:
+        reader.settimeout(20)
+        free = os.dup(reader.fileno())
+        os.close(free)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (free, hard))
+        try:
+            reader.connect(str(server.path))
+            time.sleep(0.3)
+        finally:
+            resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+        until(lambda: len(server._readers) == 1)
+        server.publish("1\n2")
+        assert _two_lines(reader) == "1\n2\n"
+    server.close()
 
 
 def _two_lines(reader: socket.socket) -> str:
