@@ -66,6 +66,13 @@ def test_pauses_are_a_share_of_the_window():
     assert found.pause_fraction == pytest.approx(1 / 3, abs=0.07)
 
 
+def test_pauses_shorter_than_a_batch_count():
+    """Each chunk's own judgement holds for its own frames: 64 ms of silence in every quarter second are a quarter."""
+    sound = syllables(4, 3.072).reshape(-1, 8 * 512)  # eight chunks of 32 ms
+    sound[:, 5 * 512 : 7 * 512] = 0.0
+    assert read(sound.ravel())[-1].pause_fraction == pytest.approx(0.25, abs=0.03)
+
+
 def test_silence_says_nothing():
     """No speech, no observation; and little speech carries none either."""
     assert read(np.zeros(48_000, dtype=np.float32)) == []
