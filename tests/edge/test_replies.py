@@ -72,6 +72,19 @@ def said(speaker: Speaker) -> list[str]:
     return [text for text, _ in speaker.shown if text]
 
 
+def test_a_screen_is_told_the_end_once_whatever_the_last_chunk_is(replies: Replies, speaker: Speaker) -> None:
+    """By the text itself, or, where the reply ends in sound, by an empty one; never before the last chunk."""
+    replies.accept(text(1, 0))
+    replies.accept(audio(1, 1))
+    assert speaker.shown == [("1.0", False)]
+    last = audio(1, 2)
+    last.final = True
+    replies.accept(last)
+    assert speaker.shown == [("1.0", False), ("", True)]
+    replies.accept(text(2, 0, final=True))
+    assert speaker.shown[2:] == [("2.0", True)]
+
+
 def test_chunks_in_any_order_and_doubled_come_out_once_and_in_order(replies: Replies, speaker: Speaker) -> None:
     """Two replies of four chunks, each chunk twice, in 200 random orders after the first chunk."""
     rng = random.Random(1)
