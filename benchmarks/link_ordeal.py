@@ -101,7 +101,7 @@ class Ordeal:
         for number in range(self.faults):
             due = self.envelopes * (number + self._rng.random()) / self.faults
             while len(self.acknowledged) < due and not self._drained.is_set():
-                pause(self.stop, 0.002)
+                pause(self.stop, 0.01)
             pause(self.stop, self._rng.random() * 0.05)
             hit()
         return self.faults
