@@ -52,9 +52,11 @@ def _device(told: Mapping[str, float]) -> Iterator[Stage]:
         yield Stage(DEVICE, "is over", told.get("turn_maybe_ms", 0.0), told["turn_end_ms"])
     if "words_ms" in told:
         yield Stage(DEVICE, "words sent", told["words_ms"], told["words_ms"])
-    came_ms = told.get("reply_ms", told.get("turn_end_ms"))  # an opening that was sent ahead was there before
-    if came_ms is not None and "first_sound_ms" in told:
-        yield Stage(DEVICE, "first sound", came_ms, told["first_sound_ms"])
+    if {"turn_end_ms", "first_sound_ms"} <= told.keys():
+        heard_ms = told["first_sound_ms"]
+        came_ms = told.get("reply_ms", heard_ms)
+        ahead = came_ms >= heard_ms  # an opening that was sent ahead was there before
+        yield Stage(DEVICE, "first sound", told["turn_end_ms"] if ahead else came_ms, heard_ms)
 
 
 def _bridge(at: Mapping[str, float]) -> Iterator[Stage]:

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 _ANSWER_S = 60.0  # at the end of the input, how long the answer to the last turn is waited for
 _CONNECT_S = 5.0
+_REPLY_S = 3.0  # after an opening that was kept here, how long the reply's own sound is waited for in telling stages
 _TURNS = 8  # whose stages are remembered
 
 Say = Callable[[str, Any], None]
@@ -58,6 +59,9 @@ class Answer:
         self._opening = KeptOpening()
         self._on_command = on_command
         self._told_audio: deque[int] = deque(maxlen=2 * _TURNS)  # whose first sound was told
+        self._heard: list[
+            tuple[int, float, float]
+        ] = []  # turn, ms to its sound, when it is told at last
         self._sealer = sealer
         self._staging = threading.Lock()
         self._stages: dict[int, dict[str, float]] = {}  # turn → stage → ms after its last speech
@@ -179,10 +183,19 @@ class Answer:
         with self._staging:  # several threads ask
             new = [one for one in list(self._replies.first_audio_ms.items()) if one[0] not in self._told_audio]
             self._told_audio.extend(turn for turn, _ in new)
+            due_s = clock.now_s() + _REPLY_S
+            self._heard.extend((turn, first_ms, due_s) for turn, first_ms in new)
+            whole = [one for one in self._heard if self._reply_came(one[0]) or clock.now_s() > one[2]]
+            for one in whole:
+                self._heard.remove(one)
         for turn, first_ms in new:
             self._say("reply", {"turn": turn, "audio_start_ms": first_ms})
+        for turn, first_ms, _ in whole:
             self._tell_stages(turn, first_ms)
         return found
+
+    def _reply_came(self, turn: int) -> bool:
+        return turn not in self._stages or "reply_ms" in self._stages[turn]
 
     def _tell_stages(self, turn: int, first_sound_ms: float) -> None:
         with self._staging:

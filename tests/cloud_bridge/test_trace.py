@@ -45,6 +45,13 @@ def test_no_stage_runs_backwards() -> None:
     assert all(one.end_ms >= one.start_ms for one in found)
 
 
+def test_an_opening_that_was_sent_ahead_is_heard_as_the_turn_ends() -> None:
+    """The first sound may come before the reply's own: it was there. Where no reply came, it is drawn all the same."""
+    for told in ({**TOLD, "first_sound_ms": 402.0}, {"turn_end_ms": 400.0, "first_sound_ms": 402.0}):
+        first = next(one for one in stages(told, MS) if (one.lane, one.name) == ("device", "first sound"))
+        assert (first.start_ms, first.end_ms) == (400.0, 402.0)
+
+
 def test_what_is_not_known_is_not_drawn() -> None:
     """Without the device's part there is no link; a stage that lacks one end is absent."""
     assert link_ms({}, MS) is None
