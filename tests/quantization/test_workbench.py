@@ -87,7 +87,7 @@ def test_a_file_that_loses_too_much_is_refused_and_not_written(net: Path, sample
     """The gate is not advice."""
     text = 'scheme = "static"\nmixed = false\n[gate]\nerror = 1e-6\ntime = 100.0\n'
     with pytest.raises(Refused, match=r"error is .*at most 1e-06"):
-        quantize(net, tmp_path / "out.onnx", _litert(tmp_path), calibration=samples, test=samples)
+        quantize(net, tmp_path / "out.onnx", load(_recipe(tmp_path, text)), calibration=samples, test=samples)
     assert not (tmp_path / "out.onnx").exists()
 
 
