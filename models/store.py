@@ -54,7 +54,8 @@ def path(name: str) -> Path:
     card = cards.read(name)
     file = location(card)
     if not file.is_file():
-        raise ModelMissing(f"model '{name}' is not in {folder()}: run `mien models pull {name}`")
+        others = ", or `mien models pull` for all that a device needs" if "device" in card.sets else ""
+        raise ModelMissing(f"model '{name}' is not in {folder()}: run `mien models pull {name}`{others}")
     _check(card, file)
     return file
 
