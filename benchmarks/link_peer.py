@@ -23,7 +23,7 @@ from cloud_bridge.ingest import grpc as grpc_ingest
 from cloud_bridge.ingest import mqtt as mqtt_ingest
 from cloud_bridge.ingest.base import Device, Effect, Link
 from cloud_bridge.ingest.call import Call
-from cloud_bridge.ingest.session import Sessions
+from cloud_bridge.ingest.sessions import Sessions
 from edge.flight import ACK_S
 from edge.wire import mien_pb2
 from edge.wire.mqtt import Mqtt

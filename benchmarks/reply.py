@@ -28,7 +28,7 @@ from cloud_bridge import choose, opening
 from cloud_bridge.conversation import Conversation
 from cloud_bridge.ingest import grpc
 from cloud_bridge.ingest.base import Handler
-from cloud_bridge.ingest.session import Sessions
+from cloud_bridge.ingest.sessions import Sessions
 from cloud_bridge.plan import Tools
 from cloud_bridge.prompt import fixed
 from cloud_bridge.settings import read

@@ -16,7 +16,7 @@ from benchmarks.simulated_cloud import RATE, SimulatedModel, tone
 from cloud_bridge import opening
 from cloud_bridge.conversation import Conversation
 from cloud_bridge.history import History
-from cloud_bridge.ingest.session import Sessions
+from cloud_bridge.ingest.sessions import Sessions
 from cloud_bridge.plan import Tools
 from cloud_bridge.presence import Presence
 from cloud_bridge.providers.base import Sound, Viseme

@@ -28,7 +28,7 @@ def settle() -> None:
     """
     gc.collect()
     gc.freeze()
-    gc.set_threshold(_YOUNG, 10, 200)
+    gc.set_threshold(_YOUNG, 3, 1_000)
     sys.setswitchinterval(_SWITCH_S)
 
 

@@ -26,7 +26,7 @@ from cloud_bridge.handover import Handover
 from cloud_bridge.history import History
 from cloud_bridge.ingest import grpc, mqtt
 from cloud_bridge.ingest.base import Device, Tls
-from cloud_bridge.ingest.session import Sessions
+from cloud_bridge.ingest.sessions import Sessions
 from cloud_bridge.plan import Report, Tools
 from cloud_bridge.presence import Presence
 from cloud_bridge.providers.base import LanguageModel

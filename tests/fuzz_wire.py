@@ -26,7 +26,8 @@ with atheris.instrument_imports(include=["edge.wire", "edge.outbox_file", "cloud
     from cloud_bridge.authority.desk import Desk
     from cloud_bridge.ingest.base import Device, Link
     from cloud_bridge.ingest.identity import Rejected, admit
-    from cloud_bridge.ingest.session import Session, Sessions
+    from cloud_bridge.ingest.session import Session
+    from cloud_bridge.ingest.sessions import Sessions
     from edge.outbox_file import frame, search
     from edge.wire import WireError, mien_pb2, topics
     from edge.wire.check import parse_downlink, parse_uplink

@@ -16,7 +16,8 @@ from cloud_bridge.ingest.base import Tls, loopback
 from cloud_bridge.ingest.call import Call, Failed
 from cloud_bridge.ingest.http2 import STUCK_S, Http2
 from cloud_bridge.ingest.identity import Guard, Rejected, admit
-from cloud_bridge.ingest.session import ApplicationFailed, Sessions
+from cloud_bridge.ingest.session import ApplicationFailed
+from cloud_bridge.ingest.sessions import Sessions
 from cloud_bridge.ingest.standard import Handler, standard
 from edge.wire import WireError, mien_pb2
 from edge.wire.check import CONVERSE, parse_uplink

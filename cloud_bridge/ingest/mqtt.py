@@ -18,7 +18,8 @@ from cloud_bridge.ending import end
 from cloud_bridge.errors import SettingError
 from cloud_bridge.ingest.base import Claims, NotNow
 from cloud_bridge.ingest.identity import Guard, Rejected, admit
-from cloud_bridge.ingest.session import ApplicationFailed, Session, Sessions
+from cloud_bridge.ingest.session import ApplicationFailed, Session
+from cloud_bridge.ingest.sessions import Sessions
 from edge.wire import WireError, mien_pb2, topics
 from edge.wire.backoff import Backoff
 from edge.wire.check import parse_uplink

@@ -22,7 +22,7 @@ log = logging.getLogger(__name__)
 _SLOW_S = 0.5
 MOST_WANTED = 1_024  # resources that one client of the older protocol follows
 _MOST_URI = 512  # characters
-MOST_OLDER = 1_024  # clients of the older protocol that follow anything
+MOST_OLDER = 256  # clients of the older protocol, of one tenant, that follow anything
 ROOT = "mien://devices"
 PARTS = ("state", "events", "conversation", "health")
 _PART_OF = {
@@ -99,7 +99,7 @@ class Updates:
         if len(what) > _MOST_URI:
             raise MCPError(INVALID_PARAMS, f"a resource's name has at most {_MOST_URI} characters")
         if connection not in self._older:
-            if len(self._older) >= MOST_OLDER:
+            if sum(whose == tenant() for whose, *_ in self._older.values()) >= MOST_OLDER:
                 raise MCPError(INVALID_PARAMS, "too many clients follow resources here: unsubscribe, or end a session")
             self._older[connection] = (tenant(), session, set())
             connection.exit_stack.callback(self._older.pop, connection, None)

@@ -21,7 +21,7 @@ from cloud_bridge.authority.authority import Authority
 from cloud_bridge.authority.desk import Desk
 from cloud_bridge.ingest import grpc, mqtt
 from cloud_bridge.ingest.base import Tls
-from cloud_bridge.ingest.session import Sessions
+from cloud_bridge.ingest.sessions import Sessions
 from edge.cli.enroll import main as enroll
 from edge.config import Config
 from edge.doctor import identity as check

@@ -11,7 +11,7 @@ from typing import Any
 from benchmarks.link_faults import Loop
 from cloud_bridge.ingest import grpc
 from cloud_bridge.ingest.base import Device, Effect, Link, NotNow, Tls
-from cloud_bridge.ingest.session import Sessions
+from cloud_bridge.ingest.sessions import Sessions
 from edge.wire import mien_pb2
 
 

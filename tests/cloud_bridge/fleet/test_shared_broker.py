@@ -13,7 +13,7 @@ from cloud_bridge.fleet.record import SharedRecord
 from cloud_bridge.fleet.store import Store
 from cloud_bridge.ingest import mqtt as ingest
 from cloud_bridge.ingest.base import Device, NotNow
-from cloud_bridge.ingest.session import Sessions
+from cloud_bridge.ingest.sessions import Sessions
 from edge.outbox import Outbox
 from edge.uplink import Uplink
 from edge.wire import mien_pb2

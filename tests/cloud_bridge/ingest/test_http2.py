@@ -16,7 +16,7 @@ from cloud_bridge.errors import ListenError
 from cloud_bridge.ingest import grpc as ingest
 from cloud_bridge.ingest import http2
 from cloud_bridge.ingest.call import Call, Failed
-from cloud_bridge.ingest.session import Sessions
+from cloud_bridge.ingest.sessions import Sessions
 from tests.sim.bridge import App
 
 ECHO, LARGE, ENDLESS, DEAF, ONCE = "/test/Echo", "/test/Large", "/test/Endless", "/test/Deaf", "/test/Once"

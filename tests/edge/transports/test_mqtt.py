@@ -17,7 +17,7 @@ from jinja2.sandbox import SandboxedEnvironment
 
 from benchmarks.link_faults import Loop
 from cloud_bridge.ingest import mqtt as ingest
-from cloud_bridge.ingest.session import Sessions
+from cloud_bridge.ingest.sessions import Sessions
 from edge.errors import TransportError, WireError
 from edge.plugin import Uri
 from edge.transports import mqtt as transport
