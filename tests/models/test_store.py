@@ -63,6 +63,22 @@ def test_a_missing_model_names_the_command_that_gets_it(home: Path) -> None:
         store.path("net")
 
 
+def test_a_store_that_cannot_be_written_is_told(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A read-only home, or a file where the folder should be: one line that names the way out."""
+    (home / "file").write_text("")
+    monkeypatch.setenv("MIEN_MODELS", str(home / "file" / "store"))
+    write_card(home, BUILD)
+    with pytest.raises(PullFailed, match="choose another by MIEN_MODELS"):
+        store.pull("net")
+
+
+def test_without_a_network_the_mirror_is_named(home: Path) -> None:
+    """Where every source fails, each reason is told, and how to bring the file by hand."""
+    write_card(home, '[[source]]\nkind = "url"\nurl = "https://127.0.0.1:9/net.bin"')
+    with pytest.raises(PullFailed, match=r"(?s)127\.0\.0\.1:9.*MIEN_MODEL_MIRROR.*net\.bin"):
+        store.pull("net")
+
+
 def test_pull_builds_checks_and_keeps(home: Path) -> None:
     """What was pulled is found by `path`, byte for byte."""
     write_card(home, BUILD)

@@ -86,6 +86,16 @@ def test_a_missing_model_is_one_line_that_names_the_command(tmp_path: Path) -> N
     assert "Traceback" not in done.stderr
 
 
+def test_a_state_folder_that_cannot_be_made_is_one_line(tmp_path: Path) -> None:
+    """A read-only home ends in a sentence that names the file, not in a traceback."""
+    sound = tmp_path / "silence.wav"
+    soundfile.write(sound, np.zeros(16_000, np.float32), 16_000)
+    done = mien("replay", str(sound), "--bridge", "grpc://127.0.0.1:1", MIEN_STATE="/dev/null/state")
+    assert done.returncode == 1
+    assert "give a writable path" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
 def test_a_corrupt_model_is_refused(tmp_path: Path) -> None:
     """A changed byte is found before the network runs."""
     from models import card as cards
