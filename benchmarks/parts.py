@@ -34,7 +34,7 @@ class Parts:
         if resume:
             wanted = [name for name in self.names if name not in self._found]
         else:
-            wanted = list(only or self.names)
+            wanted = [name for name in self.names if not only or name in only]
             self._found = {name: found for name, found in self._found.items() if only and name not in wanted}
         self.wanted = tuple(wanted)
         self._lock = threading.Lock()

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
 
-from benchmarks import link_cost
+from benchmarks import link, link_cost
+from benchmarks.link_awake import POSSIBLE
 from benchmarks.link_faults import ToolAbsent
+from benchmarks.link_latency import latency
 from benchmarks.link_ordeal import KINDS, Ordeal
 from benchmarks.link_power import Machine
+from benchmarks.parts import Parts
 
 
 @pytest.mark.parametrize("kind", sorted(KINDS))
@@ -63,3 +67,28 @@ def test_the_flash_budget_is_kept(tmp_path: Path) -> None:
     found = link_cost.writes(tmp_path / "writes")
     assert found["outbox_cut_mb_per_h"] <= 25
     assert found["outbox_online_mb_per_h"] <= 1
+
+
+def test_each_way_is_timed_on_cores_that_halt_and_on_cores_that_do_not(tmp_path: Path) -> None:
+    """With its floor beside it, in one run; the one without the other would tell of the hypervisor, or of us alone."""
+    try:
+        found = latency(tmp_path, 4)
+    except ToolAbsent as error:
+        pytest.skip(str(error))
+    ways = {"tcp_floor", "mqtt_qos0_floor", "mqtt_qos0", "mqtt_qos1", "mqtt_qos2", "grpc"}
+    for state in ("", "_awake") if POSSIBLE else ("",):
+        assert all(found[f"{way}{state}_p50_ms"] > 0 for way in ways)
+        assert found[f"mqtt_qos0_one_way{state}_p50_ms"] < found[f"mqtt_qos0{state}_p95_ms"]
+
+
+def test_the_parts_of_two_runs_make_one_result(tmp_path: Path) -> None:
+    """Every ordeal counts, and each part tells its commit; what is absent is not zero."""
+    kinds = [name for name in link.PARTS if name in KINDS]
+    outcome = dict.fromkeys(("acknowledged_lost", "duplicates_delivered", "out_of_order", "calls_repeated"), 0)
+    for name in kinds:
+        told = {"commit": "abc1234", "date": "2026-11-23T03:00:00+00:00", "seconds": 1.0}
+        (tmp_path / f"{name}.json").write_text(json.dumps({**told, "found": {**outcome, "faults_injected": 20}}))
+    parts = Parts(link.PARTS, tmp_path, only=["none"])
+    result = link.measure(None, quick=False, peers=False, parts=parts)
+    assert result.metrics == {**outcome, "faults_injected": 20 * len(kinds)}
+    assert set(result.detail["parts"]) == set(kinds)
