@@ -39,6 +39,7 @@ class NetworkCamera:
         self._address, self._settings, self._format = uri, settings, format_name
         self._container: Any = None
         self._ready: deque[Frame] = deque()
+        self._pictures_from_s = float("-inf")  # nobody wants those before
 
     def open(self) -> None:
         """Connect. Raises SensorMissing (unreachable, refused) or MediaError (reached, but no stream)."""
@@ -78,6 +79,7 @@ class NetworkCamera:
 
     def read(self, timeout_s: float) -> Frame | None:
         """The next frame. Blocks up to 2.5 s; a stream that is silent for longer raises SensorMissing."""
+        end_s = clock.now_s() + timeout_s
         while not self._ready:
             try:
                 packet = next(self._packets)
@@ -87,17 +89,15 @@ class NetworkCamera:
                 # FFmpeg's word for "your time-out interrupted me" is ExitError.
                 what = "fell silent" if isinstance(error, av.ExitError) else f"broke off ({_words(error)})"
                 raise SensorMissing(f"{self.uri} {what}: is the camera on?") from None
-            try:
-                decoded = packet.decode()
-            except av.FFmpegError:
-                self.damaged += 1
-                continue
-            for one in decoded:
-                if one.is_corrupt:
-                    self.damaged += 1
-                else:
-                    self._take(one)
+            if not self._unwanted(packet):
+                self._decode(packet)
+            if not self._ready and clock.now_s() >= end_s:
+                return None
         return self._ready.popleft()
+
+    def rest(self, until_s: float) -> None:
+        """Leave out pictures before `until_s`; those that no other builds upon (MJPEG) are not decoded either."""
+        self._pictures_from_s = until_s
 
     def close(self) -> None:
         """Disconnect."""
@@ -106,12 +106,28 @@ class NetworkCamera:
             self._container.close()
             self._container = None
 
+    def _unwanted(self, packet: Any) -> bool:
+        alone = packet.stream is self._picture and packet.stream.codec_context.codec.intra_only
+        return bool(alone) and clock.now_s() < self._pictures_from_s
+
+    def _decode(self, packet: Any) -> None:
+        try:
+            decoded = packet.decode()
+        except av.FFmpegError:
+            self.damaged += 1
+            return
+        for one in decoded:
+            if one.is_corrupt:
+                self.damaged += 1
+            else:
+                self._take(one)
+
     def _take(self, one: Any) -> None:
         now_s = clock.now_s()
         t_s = now_s if one.time is None or self._stampless else self._clock.at(one.time, now_s)
         if isinstance(one, av.AudioFrame):
             self._ready.extend(self._blocks.feed(self._resampler.feed(one), t_s))
-        else:
+        elif t_s >= self._pictures_from_s:
             if self._turn is None:  # the aspect is known with the first picture
                 self._turn = Upright(float(self._picture.sample_aspect_ratio or 1))
             self._ready.append(DecodedFrame(self.uri, self._seq, t_s, one, self._turn))

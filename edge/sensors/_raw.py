@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import os
 import select
 import shutil
@@ -56,6 +57,7 @@ class RawPipe:
         self._buffer = self._empty()
         self._filled = 0
         self._seq = 0
+        self._pictures_from_s = float("-inf")  # nobody wants those before
         self._process: subprocess.Popen[bytes] | None = None
         self._pipe = -1
         self._says = tempfile.TemporaryFile()  # noqa: SIM115 - lives as long as the sensor; a pipe would fill and block
@@ -81,6 +83,8 @@ class RawPipe:
         finally:
             os.close(write_end)
         os.set_blocking(self._pipe, False)
+        with contextlib.suppress(OSError, AttributeError):  # a pipe holds 64 kB: each picture would wake us many times
+            fcntl.fcntl(self._pipe, fcntl.F_SETPIPE_SZ, len(self._buffer))
         self._filled = self._seq = self.damaged = 0
 
     def read(self, timeout_s: float) -> VideoFrame | None:
@@ -96,11 +100,19 @@ class RawPipe:
                 self.damaged += self._filled > 0
                 raise SensorMissing(f"{self._program} ended: {self._last_words()}; {self._mend}")
             self._filled += got
+            if self._filled == len(self._buffer):
+                t_s = clock.now_s()
+                self._seq += 1
+                if t_s < self._pictures_from_s:
+                    self._filled = 0  # the next one takes its place
         self._filled = 0
-        self._seq += 1
         whole, self._buffer = self._buffer, self._empty()
         luma = whole[: self._stride * self._height].reshape(self._height, self._stride)[:, : self._width]
-        return LazyFrame(self.uri, self._seq - 1, clock.now_s(), partial(self._bgr, whole), lambda: luma)
+        return LazyFrame(self.uri, self._seq - 1, t_s, partial(self._bgr, whole), lambda: luma)
+
+    def rest(self, until_s: float) -> None:
+        """Leave out pictures before `until_s`: they are taken from the pipe, which must not fill, and forgotten."""
+        self._pictures_from_s = until_s
 
     def close(self) -> None:
         """End the program; one that does not end is killed."""

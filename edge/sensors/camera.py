@@ -46,6 +46,7 @@ class Camera:
         self._device, self._width, self._height, self._fps, self._format = device, width, height, fps, pixel_format
         self._capture: cv2.VideoCapture | None = None
         self._seq = 0
+        self._pictures_from_s = float("-inf")  # nobody wants those before
 
     def open(self) -> None:
         """Open the camera. Raises SensorMissing: not there, no permission, in use, or not a camera."""
@@ -72,15 +73,30 @@ class Camera:
         """The next picture; blocks for as long as the driver does. Raises SensorMissing when the camera is gone."""
         if self._capture is None:
             raise SensorMissing(f"{self.uri} is not open")
-        good, pixels = self._capture.read()
-        now_s = clock.now_s()
+        end_s = clock.now_s() + timeout_s
+        while True:
+            grabbed, now_s = self._capture.grab(), clock.now_s()
+            if not grabbed:
+                raise self._gone()
+            # Video4Linux stamps each buffer by the monotonic clock when it was captured; other back ends count from 0.
+            stamp_s = self._capture.get(cv2.CAP_PROP_POS_MSEC) / 1000
+            self._seq += 1
+            t_s = stamp_s if 0 <= now_s - stamp_s < 1 else now_s
+            if t_s >= self._pictures_from_s:
+                break
+            if now_s >= end_s:
+                return None
+        good, pixels = self._capture.retrieve()
         if not good or pixels is None or pixels.size == 0:
-            raise SensorMissing(f"{self.uri} stopped giving pictures: plug it in again")
-        # Video4Linux stamps each buffer by the monotonic clock when it was captured; other back ends count from 0.
-        stamp_s = self._capture.get(cv2.CAP_PROP_POS_MSEC) / 1000
-        self._seq += 1
-        t_s = stamp_s if 0 <= now_s - stamp_s < 1 else now_s
+            raise self._gone()
         return VideoFrame(self.uri, self._seq - 1, t_s, np.ascontiguousarray(pixels, np.uint8))
+
+    def rest(self, until_s: float) -> None:
+        """Leave out pictures before `until_s`: they are taken from the driver, but neither decoded nor converted."""
+        self._pictures_from_s = until_s
+
+    def _gone(self) -> SensorMissing:
+        return SensorMissing(f"{self.uri} stopped giving pictures: plug it in again")
 
     def close(self) -> None:
         """Let go of the camera."""

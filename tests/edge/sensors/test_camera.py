@@ -12,7 +12,7 @@ import pytest
 
 from edge import clock
 from edge.errors import ConfigError, SensorMissing
-from edge.sensors.base import from_text
+from edge.sensors.base import Resting, from_text
 from tests.edge.sensors.media import make
 
 
@@ -104,3 +104,25 @@ def test_pictures_carry_their_capture_time(tmp_path: Path, monkeypatch: pytest.M
         camera.read(0.1)
     camera.close()
     camera.close()
+
+
+def test_while_nobody_wants_pictures_none_is_decoded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A camera that rests empties the driver's queue, so that the next picture is a new one, and does no more."""
+    driver = Driver(make(tmp_path / "a.avi", video="mjpeg", audio=None, seconds=0.4), "monotonic")
+    decoded: list[bool] = []
+    retrieve = driver._real.retrieve
+    monkeypatch.setattr(driver, "retrieve", lambda: (decoded.append(True), retrieve())[1], raising=False)
+    monkeypatch.setattr(cv2, "VideoCapture", lambda *_: driver)
+    monkeypatch.setattr(os, "open", lambda *_: os.dup(0))
+    camera = from_text("camera://0")
+    camera.open()
+    assert isinstance(camera, Resting)
+    camera.rest(float("inf"))
+    for _ in range(4):
+        assert camera.read(0.0) is None
+    assert not decoded
+    camera.rest(float("-inf"))
+    frame = camera.read(0.0)
+    assert frame is not None
+    assert frame.seq == 4
+    assert len(decoded) == 1

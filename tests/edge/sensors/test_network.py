@@ -20,7 +20,7 @@ import pytest
 
 from edge import clock
 from edge.errors import MediaError, SensorMissing
-from edge.sensors.base import Sensor, from_text
+from edge.sensors.base import Resting, Sensor, from_text
 from edge.types import AudioFrame, VideoFrame
 from tests.edge.sensors.media import make
 
@@ -102,6 +102,11 @@ def read_on(camera: Sensor) -> None:
     pictures = 0
     while pictures < 100:
         pictures += camera.read(1.0) is not None
+
+
+def read_nothing(camera: Sensor) -> None:
+    while camera.read(0.2) is None:
+        pass
 
 
 def test_the_end_of_a_stream_is_an_error(address: str) -> None:
@@ -218,3 +223,31 @@ def test_rtsp_gives_sound_and_picture_on_our_clock(tmp_path: Path) -> None:
     tone = np.concatenate([one.samples for one in heard])[4000:20_000]
     assert np.abs(np.fft.rfft(tone)).argmax() == 1000
     assert seen[-1].t_s <= clock.now_s() + 0.01
+
+
+def test_while_nobody_wants_pictures_mjpeg_is_not_decoded(address: str) -> None:
+    """Not even the broken picture is noticed; the stream's end is."""
+    camera = from_text(f"http://{address}/short")
+    assert isinstance(camera, Resting)
+    camera.open()
+    camera.rest(float("inf"))
+    with pytest.raises(SensorMissing, match="is the camera on"):
+        read_nothing(camera)
+    assert camera.damaged == 0
+    camera.close()
+
+
+def test_while_nobody_wants_pictures_sound_comes_as_always(tmp_path: Path) -> None:
+    """Pictures that others build upon are decoded, and left out."""
+    stream = make(tmp_path / "a.ts", video="mpeg2video", audio="mp2", rate=32_000, seconds=6).read_bytes()
+    with rtsp_camera(stream) as port:
+        camera = from_text(f"rtsp://127.0.0.1:{port}/live?channel=1")
+        assert isinstance(camera, Resting)
+        camera.open()
+        camera.rest(float("inf"))
+        frames = [frame for frame in (camera.read(5.0) for _ in range(40)) if frame is not None]
+        assert len(frames) > 20
+        assert all(isinstance(frame, AudioFrame) for frame in frames)
+        camera.rest(float("-inf"))
+        assert any(isinstance(camera.read(5.0), VideoFrame) for _ in range(60))
+        camera.close()

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from edge.errors import ConfigError, SensorMissing
-from edge.sensors.base import from_text
+from edge.sensors.base import Resting, Sensor, from_text
 from edge.sensors.supervise import Supervised
 from edge.slots import Slot
 from edge.types import VideoFrame
@@ -25,6 +25,11 @@ def program(tmp_path: Path) -> str:
     path.write_text(f'#!/bin/sh\nexec {sys.executable} {rpicam.__file__} "$@"\n')
     path.chmod(0o755)
     return str(path)
+
+
+def read_nothing(camera: Sensor) -> None:
+    while camera.read(0.2) is None:
+        pass
 
 
 def children() -> set[str]:
@@ -136,3 +141,19 @@ def test_sizes_that_would_shear_the_picture_are_refused(uri: str) -> None:
     """A size whose line padding is not known would give a sheared picture: it is refused at once."""
     with pytest.raises(ConfigError):
         from_text(uri)
+
+
+def test_while_nobody_wants_pictures_they_are_read_and_forgotten(program: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The program must not wait for a full pipe, and the first picture that is wanted again is a new one."""
+    monkeypatch.setenv("RPICAM_PICTURES", "6")
+    camera = from_text(f"libcamera://0?program={program}")
+    assert isinstance(camera, Resting)
+    camera.open()
+    camera.rest(float("inf"))
+    with pytest.raises(SensorMissing, match="no cameras available"):
+        read_nothing(camera)
+    assert camera.damaged == 0
+    camera.open()
+    camera.rest(float("-inf"))
+    assert camera.read(20.0) is not None
+    camera.close()
