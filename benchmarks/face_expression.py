@@ -78,18 +78,19 @@ def measure(data: Path, *, quick: bool = False, peers: bool = False, reference: 
     }
     others = {}
     if peers:
-        try:
-            others[f"{PEERS['fer'].title} (7 classes)"] = of_peer(test)
-        except PeerMissing as error:
-            print(f"  {error}", file=sys.stderr)
+        for name, script in (("fer", ("expression",)), ("face_api", ("face_api", "faces"))):
+            try:
+                others[f"{PEERS[name].title} (7 classes)"] = of_peer(test, name, *script)
+            except PeerMissing as error:
+                print(f"  {error}", file=sys.stderr)
     return Result(metrics, others, detail)
 
 
-def of_peer(test: Faces) -> dict[str, float]:
-    """What `fer` reaches on the same pictures. Raises PeerMissing."""
+def of_peer(test: Faces, name: str, script: str, *args: str) -> dict[str, float]:
+    """What the net of peer `name` reaches on the same pictures. Raises PeerMissing."""
     with tempfile.NamedTemporaryFile(suffix=".npy") as file:
         np.save(file.name, test.pixels)
-        said = ask("fer", "expression", file.name)
+        said = ask(name, script, *args, file.name)
     shares = np.zeros((len(test), len(EXPRESSIONS)), np.float32)
     shares[np.arange(len(test)), [EXPRESSIONS.index(name) for name in said["said"]]] = 1.0
     recalls = recall(shares, test)

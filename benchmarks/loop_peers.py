@@ -46,23 +46,25 @@ def beside(
             ("frames", frames),
         )
     }
-    asked: tuple[tuple[str, str, object, str, dict[str, str]], ...] = (
-        ("opensmile", "voice", sound, "voice", {"cpu_ms_per_window": "cpu_ms_per_estimate"}),
-        ("fer", "emotion", pictures, "face", {}),
-        ("mediapipe", "mesh_memory", pictures, "face", {}),
-        ("faster_whisper", "words", words, "words", {}),
-        ("pipecat", "frames", frames, "frames", {}),
+    asked: tuple[tuple[str, str, tuple[object, ...], str], ...] = (
+        ("opensmile", "voice", (sound,), "voice"),
+        ("fer", "emotion", (pictures,), "face"),
+        ("face_api", "face_api", ("pictures", pictures), "face"),
+        ("mediapipe", "mesh_memory", (pictures,), "face"),
+        ("faster_whisper", "words", (words,), "words"),
+        ("moonshine", "moonshine", (words,), "words"),
+        ("pipecat", "frames", (frames,), "frames"),
     )
     found: dict[str, Figures] = {}
     missing: dict[str, str] = {}
-    for name, script, given, what, named in asked:
+    for name, script, given, what in asked:
         try:
-            theirs = peers.ask(name, script, given)
+            theirs = peers.ask(name, script, *given)
         except peers.PeerMissing as error:
             missing[name] = str(error)
             continue
-        mine = {f"ours_{key}": ours[what][named.get(key, key)] for key in theirs if named.get(key, key) in ours[what]}
-        if name == "fer":
+        mine = {f"ours_{key}": ours[what][key] for key in theirs if key in ours[what]}
+        if "cpu_ms_per_picture" in theirs and name != "mediapipe":  # the others find each picture's face anew
             theirs["cpu_ms_per_picture_as_deployed"] = theirs["cpu_ms_per_picture"]
             mine["ours_cpu_ms_per_picture_as_deployed"] = ours["face_adaptive"]["cpu_ms_per_picture"]
         if what == "words":

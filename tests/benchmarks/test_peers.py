@@ -41,5 +41,5 @@ def test_no_peer_is_a_dependency() -> None:
     """Some of them must not be shipped, and all of them are large."""
     project = tomllib.loads((Path(__file__).parents[2] / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     wanted = [*project["dependencies"], *(one for extra in project["optional-dependencies"].values() for one in extra)]
-    for name in ("mediapipe", "opensmile", "fer", "faster-whisper", "pipecat-ai", "tensorflow"):
+    for name in ("mediapipe", "opensmile", "fer", "faster-whisper", "moonshine", "nodejs", "pipecat-ai", "tensorflow"):
         assert not [one for one in wanted if one.startswith(name)]
