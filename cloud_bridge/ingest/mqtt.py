@@ -16,9 +16,10 @@ from pathlib import Path
 
 from cloud_bridge.ending import end
 from cloud_bridge.errors import SettingError
-from cloud_bridge.ingest.base import Claims, NotNow
+from cloud_bridge.ingest.base import Claims
 from cloud_bridge.ingest.identity import Guard, Rejected, admit
-from cloud_bridge.ingest.session import ApplicationFailed, Session
+from cloud_bridge.ingest.mqtt_remote import Remote
+from cloud_bridge.ingest.session import Session
 from cloud_bridge.ingest.sessions import Sessions
 from edge.wire import WireError, mien_pb2, topics
 from edge.wire.backoff import Backoff
@@ -30,9 +31,7 @@ log = logging.getLogger(__name__)
 
 _CONNECT_S = 10.0
 _SESSION_S = 60  # the broker queues for a bridge that is away so long
-_REJOIN_S = 5.0  # a packet for a device waits so long for the broker to come back
 _POSTED = 16_384  # acknowledgements that wait for the broker
-_QUEUED = 1_024  # packets of one device that wait for the application
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,8 +68,8 @@ class Server:
         self._tokens = tokens
         self._guard = guard
         self._claims = claims
-        self._devices: dict[tuple[str, str], _Remote] = {}
-        self._posted: deque[tuple[_Remote, mien_pb2.Downlink]] = deque()
+        self._devices: dict[tuple[str, str], Remote] = {}
+        self._posted: deque[tuple[Remote, mien_pb2.Downlink]] = deque()
         self._posting: asyncio.Task[None] | None = None
         self._task = asyncio.create_task(self._run(), name="mqtt ingest")
 
@@ -142,7 +141,7 @@ class Server:
         if uplink.WhichOneof("body") == "hello":
             if remote is not None and remote.correlation == correlation:
                 return  # said again before our answer came
-            remote = _Remote(self, mqtt, tenant, device, correlation, by_link=not message.correlation)
+            remote = Remote(self, mqtt, tenant, device, correlation, by_link=not message.correlation)
             if (old := self._devices.get((tenant, device))) is not None:
                 old.close("a newer hello")
             self._devices[tenant, device] = remote
@@ -150,12 +149,12 @@ class Server:
         elif remote is None or remote.correlation != correlation:
             counts["without_hello"] += 1
             if remote is None and not self._claims:
-                again = _Remote(self, mqtt, tenant, device, correlation, by_link=not message.correlation)
+                again = Remote(self, mqtt, tenant, device, correlation, by_link=not message.correlation)
                 await again.say_hello_again()
         else:
             remote.put(uplink)
 
-    async def open(self, remote: _Remote, hello: mien_pb2.Hello) -> Session:
+    async def open(self, remote: Remote, hello: mien_pb2.Hello) -> Session:
         """Admit a device and open its session. Raises Rejected."""
         if hello.device != remote.device:
             raise Rejected("the hello names another device than its topic")
@@ -165,17 +164,17 @@ class Server:
             await remote.mqtt.subscribe(*topics.ups(remote.tenant, remote.device))
         return await self._sessions.open(hello, remote.tenant, remote)
 
-    async def may_serve(self, remote: _Remote) -> bool:
+    async def may_serve(self, remote: Remote) -> bool:
         """Whether no other bridge serves this hello. Raises NotNow."""
         who = f"{remote.tenant}/{remote.device}"
         return self._claims is None or await self._claims.claim(who, remote.correlation)
 
-    def check(self, remote: _Remote) -> None:
+    def check(self, remote: Remote) -> None:
         """Raises Rejected once the device was revoked, even where the broker still lets it in."""
         if self._guard and (reason := self._guard.refuses_device(remote.tenant, remote.device)) is not None:
             raise Rejected(reason)
 
-    def post(self, remote: _Remote, downlink: mien_pb2.Downlink) -> None:
+    def post(self, remote: Remote, downlink: mien_pb2.Downlink) -> None:
         """Have `downlink` sent; one task does so for all devices. Dropped where too many wait: the device sends again
         what is not acknowledged."""
         if len(self._posted) >= _POSTED:
@@ -192,7 +191,7 @@ class Server:
                 with contextlib.suppress(ConnectionError):  # the device sends again what is not acknowledged
                     await remote.send(downlink)
 
-    def forget(self, remote: _Remote) -> None:
+    def forget(self, remote: Remote) -> None:
         """Called by a conversation that ended."""
         if self._devices.get((remote.tenant, remote.device)) is remote:
             del self._devices[remote.tenant, remote.device]
@@ -202,94 +201,6 @@ class Server:
     def count(self, what: str) -> None:
         """Count something that happened."""
         self._sessions.counts[what] += 1
-
-
-class _Remote:
-    """The conversation that one hello began, as `session.Connection`."""
-
-    batch_bytes = 0  # a message for each envelope: each may expire at the broker
-
-    def __init__(
-        self, server: Server, mqtt: Mqtt, tenant: str, device: str, correlation: bytes, *, by_link: bool
-    ) -> None:
-        self.mqtt = mqtt
-        self.tenant, self.device, self.correlation = tenant, device, correlation
-        self._by_link = by_link  # the device speaks MQTT 3.1.1, or this bridge does
-        self._server = server
-        self._down = topics.down(tenant, device)
-        self.alive = True
-        self._queue: asyncio.Queue[mien_pb2.Uplink | None] = asyncio.Queue(_QUEUED)  # None: look whether we are alive
-        self._task: asyncio.Task[None] | None = None
-
-    async def begin(self, hello: mien_pb2.Hello) -> None:
-        """Start working on what this device sends."""
-        self._task = asyncio.create_task(self._work(hello), name=f"mqtt {self.device}")
-
-    def put(self, uplink: mien_pb2.Uplink) -> None:
-        """Take a packet; when too many wait it is dropped: the device sends what was not acknowledged again."""
-        try:
-            self._queue.put_nowait(uplink)
-        except asyncio.QueueFull:
-            self._server.count("overflow")
-
-    async def send(self, downlink: mien_pb2.Downlink) -> None:
-        """See `session.Connection`."""
-        if self._by_link:
-            downlink.link = int.from_bytes(self.correlation[:8], "big")
-        packet = downlink.SerializeToString()
-        for _ in range(2):
-            try:
-                await self.mqtt.publish(self._down, packet, qos=1, correlation=self.correlation)
-                return
-            except MqttError:  # the broker may be back in a moment, and the device still there
-                with contextlib.suppress(TimeoutError):
-                    async with asyncio.timeout(_REJOIN_S):  # `wait_for` may lose the cancellation of a barge-in
-                        await self._server.joined.wait()
-        raise ConnectionError("the broker is gone")
-
-    def post(self, downlink: mien_pb2.Downlink) -> None:
-        """See `session.Connection`."""
-        self._server.post(self, downlink)
-
-    async def say_hello_again(self) -> None:
-        """Ask the device to begin anew: this bridge has no session of it, or failed on what it sent."""
-        with contextlib.suppress(ConnectionError):
-            await self.send(mien_pb2.Downlink(missing=mien_pb2.Missing()))
-
-    def close(self, reason: str) -> None:
-        """See `session.Connection`."""
-        self._server.forget(self)
-        self.alive = False
-        if not self._queue.full():
-            self._queue.put_nowait(None)
-
-    async def _work(self, hello: mien_pb2.Hello) -> None:
-        session: Session | None = None
-        try:
-            if not await self._server.may_serve(self):
-                return
-            session = await self._server.open(self, hello)
-            while self.alive:
-                if (uplink := await self._queue.get()) is not None and self.alive:
-                    self._server.check(self)
-                    await session.take(uplink)
-        except (NotNow, MqttError):  # the device says hello again, or sends again
-            self._server.count("put_off")
-        except ApplicationFailed:
-            await self.say_hello_again()
-        except Rejected as error:
-            self._server.count("rejected")
-            with contextlib.suppress(ConnectionError):
-                await self.send(mien_pb2.Downlink(refused=mien_pb2.Refused(reason=str(error))))
-        except Exception as error:  # the application is not ours; its message may hold words
-            self._server.count("handler_failed")
-            log.error("a packet of %s failed: %s", self.device, type(error).__name__)
-            await self.say_hello_again()
-        finally:
-            self.alive = False
-            self._server.forget(self)
-            if session is not None:
-                session.cut(self)
 
 
 async def serve(
