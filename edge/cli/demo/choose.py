@@ -8,7 +8,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from edge.errors import ConfigError
+from edge.errors import ConfigError, OutputError
 from models import card as cards
 from models import store
 from models.cli import main as models_cli
@@ -79,5 +79,10 @@ def _drawn_clip(out: Path) -> Path:
         done = subprocess.run(command, capture_output=True, text=True, check=False)
         if done.returncode:
             raise ConfigError(f"the voice of the drawn clip failed: {done.stderr.strip()}")
-        make_clip(clip, _SENTENCE, voice)
+        try:
+            make_clip(clip, _SENTENCE, voice)
+        except OSError as error:
+            raise OutputError(
+                f"{clip} cannot be written ({error.strerror}): choose another folder for --out"
+            ) from error
     return clip

@@ -3,10 +3,16 @@
 from __future__ import annotations
 
 import builtins
+import errno
+import os
+import subprocess
+from pathlib import Path
 
 import pytest
 
+from edge import clip
 from edge.cli.demo import choose
+from edge.errors import OutputError
 
 
 def test_a_terminal_that_nobody_sits_at_takes_the_default(
@@ -24,3 +30,16 @@ def test_a_terminal_that_nobody_sits_at_takes_the_default(
     assert "MIEN_LLM=tiny" in capsys.readouterr().err.splitlines()[-1]
     monkeypatch.setattr(builtins, "input", lambda _: "2")
     assert choose.choose_llm(None, ask=True) == "tiny"
+
+
+def test_a_disk_that_takes_no_drawn_clip_is_told(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """One sentence that names the folder, not a traceback."""
+    monkeypatch.setenv("MIEN_DATA", str(tmp_path))
+    monkeypatch.setattr(choose.subprocess, "run", lambda *_, **__: subprocess.CompletedProcess([], 0))
+
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(clip, "make_clip", full)
+    with pytest.raises(OutputError, match=r"No space left on device.*--out"):
+        choose.choose_clip(None, tmp_path)
