@@ -1,5 +1,5 @@
 """Round trips on loopback, one at a time, of each transport and of the floor beneath it, in turn in one run; each with
-the cores as they are ("idle": they halt between) and kept awake."""
+the cores as they are ("idle": they halt between), kept awake, and on one core alone."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks import link_floor
-from benchmarks.link_awake import POSSIBLE, Awake
+from benchmarks.link_cores import POSSIBLE, Awake, OneCore
 from benchmarks.link_device import sample
 from benchmarks.link_faults import Mosquitto, free_port, open_config
 from benchmarks.link_speed import peer, quantiles, ready
@@ -30,7 +30,8 @@ Way = Callable[[], Awaitable[float | None]]  # one round trip; when the other en
 
 def latency(folder: Path, rounds: int) -> dict[str, float]:
     """p50 and p95 in ms of `rounds` round trips each: `*_p50_ms` on the machine as it is, `*_awake_p50_ms` with its
-    cores kept awake; `*_one_way_*`: until the other end's handler has it. Raises ToolAbsent."""
+    cores kept awake, `*_one_core_p50_ms` with all processes on one; `*_one_way_*`: until the other end's handler has
+    the message. Raises ToolAbsent."""
     with contextlib.closing(Awake()) if POSSIBLE else contextlib.nullcontext() as awake:
         return asyncio.run(_latency(folder, rounds, awake))
 
@@ -39,7 +40,7 @@ async def _latency(folder: Path, rounds: int, awake: Awake | None) -> dict[str, 
     waits: defaultdict[str, list[float]] = defaultdict(list)
     states: dict[str, contextlib.AbstractContextManager[Any]] = {"": contextlib.nullcontext()}
     if awake is not None:
-        states["_awake"] = awake
+        states |= {"_awake": awake, "_one_core": OneCore()}
     async with _ways(folder) as ways:
         for _ in range(max(1, rounds // _BLOCK)):
             for state, held in states.items():

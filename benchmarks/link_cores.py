@@ -1,17 +1,21 @@
-"""Cores that do not halt.
+"""What a round trip owes to cores that halt.
 
 A virtual core without work is handed back to the hypervisor, and to wake it takes some 60 µs: on an idle virtual
-machine a round trip between processes consists of that. A spinner on each core, of the class that gives way to
-whatever else wants to run (SCHED_IDLE), shows the same path without it: as a board does whose cores do not halt, and
-as a machine that has something else to do. `python -m benchmarks.link_awake CORE` is one.
+machine a round trip between processes consists of that, because each of them is woken on a core that sleeps. Two
+settings show the same path without it. `Awake`: a spinner on each core, of the class that gives way to whatever else
+wants to run (SCHED_IDLE); as on a board whose cores do not halt, and on a machine that has something else to do.
+`OneCore`: all processes on one core, which one leaves as the next begins. `python -m benchmarks.link_cores CORE` is a
+spinner.
 """
 
 from __future__ import annotations
 
+import contextlib
 import os
 import select
 import subprocess
 import sys
+from pathlib import Path
 from types import TracebackType
 
 POSSIBLE = hasattr(os, "SCHED_IDLE")
@@ -52,6 +56,33 @@ class Awake:
             one.stdin.write(b".")
             if not one.stdout.read(1):
                 raise RuntimeError("a spinner did not start")
+
+
+class OneCore:
+    """Has this process and its children run on one core, inside of a `with`."""
+
+    def __init__(self) -> None:
+        self._before: dict[int, set[int]] = {}  # thread → the cores that it may use otherwise
+
+    def __enter__(self) -> None:
+        self._before = {thread: os.sched_getaffinity(thread) for thread in _threads()}
+        core = min(os.sched_getaffinity(0))
+        for thread in self._before:
+            os.sched_setaffinity(thread, {core})
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        for thread, cores in self._before.items():
+            with contextlib.suppress(ProcessLookupError):
+                os.sched_setaffinity(thread, cores)
+
+
+def _threads() -> list[int]:
+    """Of this process and its children."""
+    own = Path("/proc/self/task")
+    children = " ".join(file.read_text() for file in own.glob("*/children")).split()
+    return [int(task.name) for process in ["self", *children] for task in Path(f"/proc/{process}/task").iterdir()]
 
 
 def _spin(core: int) -> None:
