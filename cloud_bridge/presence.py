@@ -127,9 +127,10 @@ class Presence:
             keep_facts(seen, kind, what, now_s)
             moment = Moment(device.tenant, device.id, kind, now_s, what)
         seen.recent.append(moment)
-        for whose in (device.tenant, None):
-            for follower in self._followers.get(whose, ()):
-                follower.put(moment)
+        if self._followers:
+            for whose in (device.tenant, None):
+                for follower in self._followers.get(whose, ()):
+                    follower.put(moment)
         if relay:
             for told in self.relays:
                 told(moment, device)

@@ -6,7 +6,7 @@ import time
 from collections import deque
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 from google.protobuf.json_format import MessageToDict
 
@@ -16,8 +16,7 @@ from edge.wire import mien_pb2
 RECENT = 60  # moments kept of each device: a minute of states
 
 
-@dataclass(frozen=True, slots=True)
-class Moment:
+class Moment(NamedTuple):
     """Something that happened on a device. `body`: the envelope's bytes, or facts. `at_s`: this bridge's time, UTC."""
 
     tenant: str
