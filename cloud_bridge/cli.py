@@ -9,7 +9,7 @@ import logging
 import os
 import signal
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from importlib import import_module
 from typing import Any
 
@@ -168,7 +168,7 @@ async def _run(settings: Settings, *, as_json: bool) -> int:
             for line in _shown(facts):
                 print(line, flush=True)
         elif event == "turn":
-            logging.info("turn %s: %s, %s", facts["turn"], facts["outcome"], _stages(facts["ms"]))
+            logging.log(logging.WARNING if facts["failure"] else logging.INFO, "%s", _of_turn(facts))
         else:
             logging.info("%s", " ".join([event, *(f"{name}={value}" for name, value in facts.items())]))
 
@@ -185,6 +185,12 @@ def _shown(facts: dict[str, Any]) -> list[str]:
     if token:
         lines.append(f"token of this run: {token} (give --client-file for lasting ones)")
     return lines
+
+
+def _of_turn(facts: Mapping[str, Any]) -> str:
+    """How a turn was answered, and why not by the model where it was not; nothing of what was said."""
+    why = f" ({facts['failure']})" if facts["failure"] else ""
+    return f"turn {facts['turn']}: {facts['outcome']}{why}, {_stages(facts['ms'])}"
 
 
 def _stages(ms: dict[str, int]) -> str:

@@ -88,6 +88,7 @@ async def listen(app: Any, address: str, *, tls: Tls | None, secure: bool) -> Li
         http=_Bounded,
         ws="none",
         log_config=None,
+        log_level="error",  # its own beginnings and ends, and every malformed request of a stranger
         access_log=False,  # addresses would name devices
         server_header=False,
         lifespan="on",

@@ -291,3 +291,31 @@ def test_libraries_do_not_log_addresses_and_sessions(library: str, tmp_path: Pat
     logging.getLogger(library).setLevel(logging.NOTSET)
     assert main(["--config", str(tmp_path / "none.toml")]) == 2
     assert logging.getLogger(library).level == logging.WARNING
+
+
+def test_a_turn_without_the_model_tells_why(tmp_path: Path) -> None:
+    """Whoever gave a wrong address reads it on the terminal, not only `fallback`; what was said is not there."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        dead = f"http://127.0.0.1:{probe.getsockname()[1]}/v1"
+    process = subprocess.Popen(
+        [
+            *(sys.executable, "-m", "cloud_bridge.cli", "--listen", "127.0.0.1:0"),
+            *("--llm", f"openai:m@{dead}", "--tts", "none"),
+        ],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        env={**os.environ, "MIEN_STATE": str(tmp_path), "PYTHONUNBUFFERED": "1"},
+    )
+    try:
+        assert process.stdout is not None
+        address = process.stdout.readline().split()[2]
+        talk(address, [(pb.TURN_END, "Nobody listened to me.")])
+        told = process.stdout.readline()
+        assert "WARNING turn 1: fallback (m at" in told
+        assert "cannot be reached" in told
+        assert "listened" not in told
+    finally:
+        process.kill()
+        process.communicate()
