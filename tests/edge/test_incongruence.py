@@ -42,6 +42,18 @@ def test_it_must_last() -> None:
     assert max(i.strength for i in lasting(3, **channels)) > 0.5
 
 
+def test_a_channel_that_was_away_begins_anew() -> None:
+    """What two channels said before one of them went silent is no evidence for the moment in which it comes back."""
+    gap = Disagreement()
+    sides = {"voice": affect("sad"), "face": affect("happy"), "words": None}
+    for i in range(31):
+        found = gap.step(i / 10, **sides)  # type: ignore[arg-type]
+    assert max(one.strength for one in found) > 0.5
+    assert gap.step(3.1, voice=None, face=affect("happy"), words=None) == ()
+    back = gap.step(3.2, **sides)  # type: ignore[arg-type]
+    assert max((one.strength for one in back), default=0) < 0.3
+
+
 def test_words_count_at_once() -> None:
     """Words come once, whole: what they say need not be waited for."""
     (item,) = lasting(0, words=0.85, voice=affect("sad"))
