@@ -1,6 +1,7 @@
 """Judging a pause: does it end the turn, and how much silence does that take?
 
-Two witnesses: how finished it sounds (the end-of-turn network), and whether the words stand or break off.
+Three witnesses: how finished it sounds (the end-of-turn network), how far the voice has come down, and whether the
+words stand or break off.
 """
 
 from __future__ import annotations
@@ -14,7 +15,8 @@ from models.asr import Transcript
 
 _FINISHED = 0.4  # probability from which the sound is called complete: 3 in 4 whole sentences pass, 1 in 5 cut ones
 _STANDS = 0.15  # the same, where the words are known and do not break off
-_SURE, _SURE_STANDS = 0.85, 0.6  # probability, at the first judgement, from which a likely end is final at once
+_SURE = 0.9  # probability, at the first judgement, from which a likely end is final at once …
+_SURE_FALLS, _FALLS_ST = 0.5, 1.5  # … or this one, where the words stand and the voice came down by so many semitones
 _FINAL_S = 0.38  # silence that makes any other likely end final
 _FINAL_WEAK_S = 0.5  # … and one that its words alone make likely
 _SILENCE_WHOLE_S = 0.5  # silence that ends a turn whose words are a whole sentence, however it sounded …
@@ -24,6 +26,14 @@ _SILENCE_S = 1.6  # silence that ends any turn
 Heard = list[Future[Transcript | None]]
 
 
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """How finished a turn sounds up to its pause."""
+
+    probability: float  # 0–1, of its being over
+    fall_st: float | None  # how far the voice came down; None: too little voice
+
+
 @dataclass(slots=True)
 class Pause:
     """One pause of a turn: what is known of whether it ends it."""
@@ -31,7 +41,7 @@ class Pause:
     speech_end_s: float
     heard: Heard
     heard_s: float  # how far the recognizer read
-    ended: Future[float]
+    ended: Future[Judged]
     judged_s: float  # how far the newest judgement heard
     judged: int = 1
     words_told: bool = False
@@ -45,14 +55,16 @@ class Pause:
         """Take in what is known by now; whether anything of the end is."""
         if not self.ended.done():
             return False
-        probability, stands = self.ended.result(), self.stands
+        verdict, stands = self.ended.result(), self.stands
+        probability = verdict.probability
         text = joined(self.heard) if stands else ""
         self.whole, self.leans = text.endswith((".", "?", "!")), leaning(text)
         if stands is False:
             self.likely, self.sure = None, False
         elif probability >= (_STANDS if stands else _FINISHED):
             self.likely = max(probability, self.likely or 0.0)
-            self.sure = self.judged == 1 and probability >= (_SURE_STANDS if stands else _SURE)
+            low = stands is True and verdict.fall_st is not None and verdict.fall_st >= _FALLS_ST
+            self.sure = self.judged == 1 and probability >= (_SURE_FALLS if low else _SURE)
         return True
 
     @property

@@ -17,7 +17,8 @@ from typing import Literal, Protocol, TypeVar
 import numpy as np
 import numpy.typing as npt
 
-from edge.perceive.pause import Heard, Late, Pause, done, joined
+from edge.perceive.fall import fall_st
+from edge.perceive.pause import Heard, Judged, Late, Pause, done, joined
 from edge.perceive.speech import BEGINS, CHUNK, GAP_S, Chunk
 from edge.types import SAMPLE_RATE, TurnEnd, Words
 from models.asr import Transcript
@@ -164,16 +165,17 @@ class TurnTaking:
         heard = self._reading = self._hear(now_s)
         return Pause(speech_end_s, heard, now_s, self._judged(now_s, speech_end_s), now_s)
 
-    def _judged(self, now_s: float, speech_end_s: float) -> Future[float]:
+    def _judged(self, now_s: float, speech_end_s: float) -> Future[Judged]:
         assert self._start_s is not None
         silence_s = now_s - speech_end_s
         lacks = max(0, round((_JUDGES_S - silence_s) * SAMPLE_RATE)) if silence_s > 0 else 0
         turn = self._cut(max(self._start_s - _BEFORE_S, now_s - _HEARD_S + lacks / SAMPLE_RATE), now_s)
+        drawn = turn
         if lacks and turn.size:  # the network knows pauses of this length: the silence goes on as it began
             last = turn[-CHUNK:]
-            turn = np.concatenate((turn, np.resize(np.concatenate((last[::-1], last)), lacks)))
+            drawn = np.concatenate((turn, np.resize(np.concatenate((last[::-1], last)), lacks)))
         judge = self._judge
-        return self._submit(lambda: judge(turn))
+        return self._submit(lambda: Judged(judge(drawn), fall_st(turn)))
 
     def _hear(self, until_s: float) -> Heard:
         """The turn's words up to there: of what was settled, and of the stretch since."""
@@ -199,7 +201,7 @@ class TurnTaking:
         return out
 
     def _end(self, pause: Pause, by: By, t_s: float, *, known: bool, final: bool) -> TurnEnd:
-        probability = pause.likely or (pause.ended.result() if pause.ended.done() else None)
+        probability = pause.likely or (pause.ended.result().probability if pause.ended.done() else None)
         words = joined(pause.heard) if known else None
         end_s = pause.speech_end_s
         return TurnEnd(

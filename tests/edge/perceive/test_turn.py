@@ -66,12 +66,21 @@ def test_a_likely_end_is_told_early_and_becomes_final():
 
 def test_a_sure_end_is_final_at_once():
     """What surely is over needs no further silence: the speculative end and the final one come together."""
-    for sure, words in ((0.9, False), (0.7, True)):
+    for sure, words in ((0.9, False), (0.95, True)):
         ear = Ear(sure)
         found = heard(turns(ear, words=words), scripted([*seconds(SPEECH, 1), *seconds(SILENCE, 3)]))
         assert [one.final for one in found if isinstance(one, TurnEnd)] == [False, True]
         assert found[-1].t_s - found[-1].speech_end_s <= 0.264
         assert len(ear.judged) == 1
+
+
+def test_a_voice_that_comes_down_makes_a_likely_end_sure(monkeypatch):
+    """A sentence ends low, a hesitation stays up: the same probability ends the turn at once, or at 0.38 s. It tells
+    nothing where no words stand beside it."""
+    for fall, words, least_s in ((2.0, True, 0.19), (0.5, True, 0.38), (None, True, 0.38), (2.0, False, 0.38)):
+        monkeypatch.setattr("edge.perceive.turn.fall_st", lambda sound, fall=fall: fall)
+        found = heard(turns(Ear(0.6), words=words), scripted([*seconds(SPEECH, 1), *seconds(SILENCE, 3)]))
+        assert least_s <= found[-1].t_s - found[-1].speech_end_s <= least_s + 0.07, fall
 
 
 def test_an_unsure_end_is_judged_again_as_the_silence_grows():
