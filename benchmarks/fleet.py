@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.fleet_broker import killed_at_a_broker
-from benchmarks.fleet_devices import CONNECTS_PER_S, WINDOW_S
+from benchmarks.fleet_devices import CONNECTS_PER_S, REST_S, WINDOW_S
 from benchmarks.fleet_processes import Watch, bridge_process, load_process, redis_process, simulated_model
 from benchmarks.link_faults import ToolAbsent, free_port
 from benchmarks.report import Result
@@ -53,7 +53,10 @@ def _scale(folder: Path, model: str, devices: int, seconds: float, detail: dict[
         bridge = stack.enter_context(bridge_process(folder / f"for{devices}", model, port))
         watch = stack.enter_context(Watch(bridge.pid))
         parts = -(-devices // _OF_ONE_PROCESS)
-        loads = [load_process(f"127.0.0.1:{port}", f"d{part}", devices // parts, seconds, 60) for part in range(parts)]
+        loads = [
+            load_process(f"127.0.0.1:{port}", f"d{part}", devices // parts, seconds, 60, parts=parts)
+            for part in range(parts)
+        ]
         found = _together([json.loads(load.communicate()[0]) for load in loads])
         windows, lags = found.pop("ack_ms"), found.pop("lag_ms")
         detail["scale"] = found | {"rss_mb": watch.rss_mb[:: max(1, len(watch.rss_mb) // 60)]}
@@ -82,7 +85,7 @@ def _kill(folder: Path, model: str, devices: int, seconds: float, detail: dict[s
             for port in ports
         ]
         load = load_process(",".join(f"127.0.0.1:{port}" for port in ports), "k", devices, seconds, 5)
-        time.sleep(devices / CONNECTS_PER_S + seconds / 2)
+        time.sleep(devices / CONNECTS_PER_S + REST_S + seconds / 2)
         bridges[0].kill()
         found = json.loads(load.communicate()[0])
         detail["kill"] = {name: value for name, value in found.items() if name not in ("ack_ms", "lag_ms")}

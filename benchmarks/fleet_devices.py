@@ -25,7 +25,8 @@ from edge.wire.check import new_id
 
 DRAIN_S = 20.0  # after the last envelope, how long answers and acknowledgements are waited for
 WINDOW_S = 10.0  # acknowledgements are told by the time of their envelope, in pieces of this length
-CONNECTS_PER_S = 200  # of one process
+CONNECTS_PER_S = 400  # of all processes together
+REST_S = 2.0  # for the other processes' devices, too
 _CONNECT_S = 120.0
 _LAG_S = 0.01  # how late this process itself is is looked at so often
 _STATE = pb.State(
@@ -173,10 +174,11 @@ async def live(options: argparse.Namespace) -> dict[str, object]:
     ]
     for device in devices:
         device.connect()
-        await asyncio.sleep(1 / CONNECTS_PER_S)
+        await asyncio.sleep(1 / options.connects_per_s)
     async with asyncio.timeout(_CONNECT_S):
         for device in devices:
             await device.welcomed.wait()
+    await asyncio.sleep(REST_S)
     gc.collect()
     gc.freeze()
     gc.disable()  # for some minutes: this process must not be what is measured
@@ -208,6 +210,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--devices", type=int, default=100)
     parser.add_argument("--seconds", type=float, default=20.0)
     parser.add_argument("--turn-every", type=int, default=60)
+    parser.add_argument("--connects-per-s", type=float, default=CONNECTS_PER_S)
     allow_files()
     with asyncio.Runner(loop_factory=event_loop()) as runner:
         print(json.dumps(runner.run(live(parser.parse_args(argv)))))

@@ -16,6 +16,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from benchmarks.fleet_devices import CONNECTS_PER_S
 from benchmarks.link_faults import ToolAbsent, free_port
 
 _FIRST_TOKEN_S = 0.2
@@ -48,9 +49,13 @@ def bridge_process(
             drain.join(5)
 
 
-def load_process(bridges: str, prefix: str, devices: int, seconds: float, turn_every: int) -> subprocess.Popen[str]:
-    """Devices that live for `seconds`; what they saw is the one line that the process prints (`fleet_devices.live`)."""
+def load_process(
+    bridges: str, prefix: str, devices: int, seconds: float, turn_every: int, *, parts: int = 1
+) -> subprocess.Popen[str]:
+    """Devices that live for `seconds`, one of `parts` processes that begin together; what they saw is the one line that
+    the process prints (`fleet_devices.live`)."""
     options = {"bridges": bridges, "prefix": prefix, "devices": devices, "seconds": seconds, "turn-every": turn_every}
+    options["connects-per-s"] = CONNECTS_PER_S / parts
     flags = [part for name, value in options.items() for part in (f"--{name}", str(value))]
     pinned = ["taskset", "-c", "0"] if (os.cpu_count() or 1) > 1 and _may_pin() else []
     command = [*pinned, sys.executable, "-m", "benchmarks.fleet_devices", *flags]
