@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 import onnx
-from onnx import TensorProto, helper, numpy_helper
+from onnx import TensorProto, helper, numpy_helper, version_converter
 from onnxruntime import GraphOptimizationLevel, InferenceSession, SessionOptions
 from onnxruntime.quantization import (
     CalibrationDataReader,
@@ -36,6 +36,7 @@ _METHODS = {
     "entropy": CalibrationMethod.Entropy,
     "percentile": CalibrationMethod.Percentile,
 }
+_OPSET = 13  # the first that knows a scale per channel
 _LARGE = 256  # values of a constant that is worth storing in half
 _WEIGHTED = {"Conv", "ConvTranspose", "Gemm", "MatMul"}  # layers: what only moves or sums costs what they cost
 _PROBES = 32  # samples on which one layer's sensitivity is measured
@@ -120,7 +121,13 @@ def _reference(source: Path, scratch: Path) -> Path:
             raise InputError(f"{source.name} cannot be read: {error}; give the network as .onnx") from error
         source = source_onnx
     open_session(source)  # a file that is no network fails here, with a clear word
-    quant_pre_process(str(source), str(folded), skip_symbolic_shape=True)
+    model = onnx.load(str(source))
+    if next(one.version for one in model.opset_import if one.domain in ("", "ai.onnx")) < _OPSET:
+        try:
+            model = version_converter.convert_version(model, _OPSET)
+        except RuntimeError as error:
+            raise InputError(f"{source.name} is of an old kind: export it with opset {_OPSET} or later") from error
+    quant_pre_process(model, str(folded), skip_symbolic_shape=True)
     model = onnx.load(str(folded))
     for index, node in enumerate(model.graph.node):  # layers are told by name
         node.name = node.name or f"{node.op_type}_{index}"
