@@ -143,12 +143,16 @@ class Replies:
             expires_s, reply = self._ahead.pop(place)
             if not is_next and self._reply:
                 self.counts["lost"] += place[1] - self._chunk if place[0] == self._reply else 1
+                if place[0] > self._reply and self._chunk:
+                    self._end()  # its last chunk never came
             self._gap_s = now_s
             self._step(reply)
-            if now_s > expires_s:
-                self.counts["late"] += 1
-            else:
+            if now_s <= expires_s:
                 self._give(reply)
+                continue
+            self.counts["late"] += 1
+            if reply.final:
+                self._end()
 
     def _pass(self, number: int) -> None:
         """Go past a whole reply that is not played: the bridge stops it where it stands."""
@@ -170,8 +174,11 @@ class Replies:
         elif kind is not None:
             self._guard(lambda: self._on_other(reply))
         if reply.final:
-            for output in self._outputs:
-                self._guard(partial(output.show, "", True))
+            self._end()
+
+    def _end(self) -> None:
+        for output in self._outputs:
+            self._guard(partial(output.show, "", True))
 
     def _sound(self, reply: mien_pb2.Reply) -> None:
         audio, now_s = reply.audio, self._now_s()

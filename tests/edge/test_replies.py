@@ -85,6 +85,22 @@ def test_a_screen_is_told_the_end_once_whatever_the_last_chunk_is(replies: Repli
     assert speaker.shown[2:] == [("2.0", True)]
 
 
+def test_a_screen_is_told_the_end_even_where_the_last_chunk_is_late_or_lost(
+    replies: Replies, speaker: Speaker, clock: Clock
+) -> None:
+    """Else the next reply would go on in the same line."""
+    replies.accept(text(1, 0))
+    replies.accept(text(2, 0))
+    clock.s += GAP_S
+    replies.poll()
+    assert speaker.shown == [("1.0", False), ("", True), ("2.0", False)]
+    replies.accept(text(2, 2, final=True, ttl_ms=500))
+    clock.s += GAP_S
+    replies.poll()
+    assert speaker.shown[3:] == [("", True)]
+    assert replies.counts["late"] == 1
+
+
 def test_chunks_in_any_order_and_doubled_come_out_once_and_in_order(replies: Replies, speaker: Speaker) -> None:
     """Two replies of four chunks, each chunk twice, in 200 random orders after the first chunk."""
     rng = random.Random(1)
