@@ -25,6 +25,12 @@ class Uri:
     path: str
     query: dict[str, str]
 
+    @property
+    def shown(self) -> str:
+        """Scheme, host and port: for messages and logs, which hold no password."""
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return f"{self.scheme}://{host}" + (f":{self.port}" if self.port else "")
+
     @classmethod
     def parse(cls, text: str) -> Uri:
         """Take `text` apart. Raises PluginError where no scheme stands before `://` or the port is no number."""

@@ -142,7 +142,7 @@ class Uplink:
         at = 0
         while not self._stop.is_set():
             uri = self._uris[at]
-            self.state = LinkState("connecting", uri.text, self.state.reason)
+            self.state = LinkState("connecting", uri.shown, self.state.reason)
             began_s = clock.now_s()
             try:
                 await self._until_stopped(self._connection(uri, spare=at > 0))
@@ -154,14 +154,14 @@ class Uplink:
                 reason = str(error)
             except Exception as error:
                 log.exception("the link failed in an unforeseen way")
-                reason = f"{uri.text}: {type(error).__name__}"
+                reason = f"{uri.shown}: {type(error).__name__}"
             lasted_s = clock.now_s() - began_s if self.state.name == "online" else 0.0
             self.counts["failures"] += 1
             if not lasted_s:
                 at = (at + 1) % len(self._uris)
                 if not clock.clock_synced():
                     reason += " (this device's clock is not set, so no certificate is valid to it yet)"
-            self.state = LinkState("waiting", uri.text, reason)
+            self.state = LinkState("waiting", uri.shown, reason)
             log.info("link: %s", reason)
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._stop.wait(), self._backoff.next_s(lasted_s))
@@ -193,7 +193,7 @@ class Uplink:
         try:
             self._cursor.begin(transport.welcome.session)
             self.counts["connects"] += 1
-            self.state = LinkState("online", uri.text)
+            self.state = LinkState("online", uri.shown)
             self._heard_s = clock.now_s()
             self._control = asyncio.Queue()
             self._wake.set()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import ipaddress
 import socket
 
 from edge import plugin
@@ -22,7 +23,7 @@ def check(config: Config) -> list[Finding]:
     identity = Identity.of(config)
     tls = identity.tls if identity else TlsFiles(config.link.ca, config.link.cert, config.link.key)
     found = [_reach(text, tls) for text in config.link.bridges]
-    if any(one.state == "ok" for one in found):  # the first that answers is taken
+    if any(one.state != "fail" for one in found):  # the first that answers is taken
         return [Finding(one.name, "warn" if one.state == "fail" else one.state, one.what, one.mend) for one in found]
     return found
 
@@ -34,26 +35,37 @@ def _reach(text: str, tls: TlsFiles) -> Finding:
     except MienError as error:
         return of_error("link", error)
     if not uri.host:
-        return Finding("link", "ok", f"{text} needs no network")
+        return Finding("link", "ok", f"{uri.shown} needs no network")
     port = uri.port or getattr(transport, "DEFAULT_PORT", None)
     if port is None:
-        return Finding("link", "fail", f"{text} names no port", f"write {uri.scheme}://{uri.host}:PORT")
+        return Finding("link", "fail", f"{uri.shown} names no port", f"write {uri.scheme}://{uri.host}:PORT")
     try:
-        socket.create_connection((uri.host, port), timeout=_WAIT_S).close()
+        with socket.create_connection((uri.host, port), timeout=_WAIT_S) as reached:
+            far = not ipaddress.ip_address(reached.getpeername()[0].partition("%")[0]).is_loopback
     except socket.gaierror:
         return Finding("link", "fail", f"no machine is called '{uri.host}'", "check the name, and the network's DNS")
     except ConnectionRefusedError:
-        return Finding("link", "fail", f"nothing listens at {text}", "start the bridge there: `mien bridge`")
+        return Finding("link", "fail", f"nothing listens at {uri.shown}", "start the bridge there: `mien bridge`")
     except TimeoutError:
-        return Finding("link", "fail", f"{text} does not answer", "check the address, and the firewalls in between")
+        return Finding(
+            "link", "fail", f"{uri.shown} does not answer", "check the address, and the firewalls in between"
+        )
     except OSError as error:
-        return Finding("link", "fail", f"{text} cannot be reached: {error.strerror}", "check the network (`ip route`)")
+        return Finding(
+            "link", "fail", f"{uri.shown} cannot be reached: {error.strerror}", "check the network (`ip route`)"
+        )
     if uri.scheme in {"grpc", "grpcs"}:
-        return _grpc(text, uri, port, tls)
-    return Finding("link", "ok", f"{text} answers")
+        if (found := _grpc(uri, port, tls)).state != "ok":
+            return found
+    else:
+        found = Finding("link", "ok", f"{uri.shown} answers")
+    if far and not uri.scheme.endswith("s"):
+        what = f"{found.what}, but without TLS: whoever is on the way reads how people are, and what they say"
+        return Finding("link", "warn", what, f"use {uri.scheme}s:// (docs/link.md), or a network that is yours alone")
+    return found
 
 
-def _grpc(text: str, uri: plugin.Uri, port: int, tls: TlsFiles) -> Finding:
+def _grpc(uri: plugin.Uri, port: int, tls: TlsFiles) -> Finding:
     """Whether what listens there speaks HTTP/2, and TLS where it should."""
     grpc = importlib.import_module("grpc")
     address = f"{uri.host}:{port}" if ":" not in uri.host else f"[{uri.host}]:{port}"
@@ -71,9 +83,9 @@ def _grpc(text: str, uri: plugin.Uri, port: int, tls: TlsFiles) -> Finding:
             grpc.channel_ready_future(channel).result(timeout=_WAIT_S)
         except grpc.FutureTimeoutError:
             secure = uri.scheme == "grpcs"
-            what = f"{text} takes the connection, but {'TLS fails' if secure else 'does not speak gRPC'}"
+            what = f"{uri.shown} takes the connection, but {'TLS fails' if secure else 'does not speak gRPC'}"
             mend = (
                 "check ca, cert and key in [link], and the clock" if secure else "is it grpcs://, or another program?"
             )
             return Finding("link", "fail", what, mend)
-    return Finding("link", "ok", f"{text} answers and speaks gRPC{' over TLS' if uri.scheme == 'grpcs' else ''}")
+    return Finding("link", "ok", f"{uri.shown} answers and speaks gRPC{' over TLS' if uri.scheme == 'grpcs' else ''}")

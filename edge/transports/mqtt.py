@@ -65,7 +65,7 @@ async def open_link(uri: Uri, hello: mien_pb2.Hello, tls: ssl.SSLContext | None)
     except TimeoutError as error:
         await transport.close()
         raise TransportError(
-            f"{_shown(uri)}: the broker answers, but no bridge does: start one that is joined to this broker"
+            f"{uri.shown}: the broker answers, but no bridge does: start one that is joined to this broker"
         ) from error
     except BaseException:
         await transport.close()
@@ -109,9 +109,9 @@ class MqttTransport:
         except MqttError as error:
             raise self._lost(error) from error
         if first.WhichOneof("body") == "refused":
-            raise TransportError(f"{_shown(self._uri)}: the bridge refuses this device: {first.refused.reason}")
+            raise TransportError(f"{self._uri.shown}: the bridge refuses this device: {first.refused.reason}")
         if first.WhichOneof("body") != "welcome":
-            raise TransportError(f"{_shown(self._uri)}: the bridge does not speak this contract: update one of the two")
+            raise TransportError(f"{self._uri.shown}: the bridge does not speak this contract: update one of the two")
         self.welcome = first.welcome
 
     async def send(self, uplink: mien_pb2.Uplink) -> None:
@@ -146,9 +146,9 @@ class MqttTransport:
             except MqttError as error:
                 raise self._lost(error) from error
             if downlink.WhichOneof("body") == "missing" and not downlink.missing.seq:
-                raise TransportError(f"{_shown(self._uri)}: the bridge has begun anew and asks for a hello")
+                raise TransportError(f"{self._uri.shown}: the bridge has begun anew and asks for a hello")
             if downlink.WhichOneof("body") == "refused" and not downlink.refused.seq:
-                raise TransportError(f"{_shown(self._uri)}: the bridge refuses this device: {downlink.refused.reason}")
+                raise TransportError(f"{self._uri.shown}: the bridge refuses this device: {downlink.refused.reason}")
             yield downlink
 
     async def close(self) -> None:
@@ -168,7 +168,7 @@ class MqttTransport:
         if heard is not None:
             await asyncio.wait((heard,), timeout=_HELLO_S)
             if heard.done() and not heard.cancelled() and heard.result() >= 0x80:
-                raise TransportError(f"{_shown(self._uri)}: the broker does not let '{self._device}' write its topics")
+                raise TransportError(f"{self._uri.shown}: the broker does not let '{self._device}' write its topics")
             if heard.done() and not heard.cancelled() and unheard(heard.result()):
                 await asyncio.sleep(_HELLO_S / 4)  # no bridge is joined to the broker yet
 
@@ -198,9 +198,4 @@ class MqttTransport:
                     return downlink
 
     def _lost(self, error: MqttError) -> TransportError:
-        return TransportError(f"{_shown(self._uri)}: the broker {error}: look at host, port, account and certificate")
-
-
-def _shown(uri: Uri) -> str:
-    """The URI without its password."""
-    return f"{uri.scheme}://{uri.host}" + (f":{uri.port}" if uri.port else "")
+        return TransportError(f"{self._uri.shown}: the broker {error}: look at host, port, account and certificate")

@@ -16,6 +16,19 @@ def test_a_uri_is_taken_apart() -> None:
     assert uri.query == {"tenant": "a", "keepalive": "30"}
 
 
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("mqtts://car-7:S3cret@broker.local:8883?tenant=acme", "mqtts://broker.local:8883"),
+        ("mqtt://car-7:S3cret@broker.local", "mqtt://broker.local"),
+        ("grpc://[::1]:50051", "grpc://[::1]:50051"),
+    ],
+)
+def test_what_is_shown_of_a_uri_holds_no_password(text: str, shown: str) -> None:
+    """Messages and logs name the place alone."""
+    assert Uri.parse(text).shown == shown
+
+
 def test_a_file_path_may_hold_anything() -> None:
     """Spaces, question marks and relative paths survive."""
     assert Uri.parse("file://my clips/what?.mp4").path == "my clips/what?.mp4"

@@ -245,6 +245,30 @@ def test_each_way_to_miss_the_bridge_has_its_own_words(uri: str, words: str) -> 
     assert words in found.what
 
 
+class Far:
+    """A connection to another machine."""
+
+    def __enter__(self) -> Far:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        pass
+
+    def getpeername(self) -> tuple[str, int]:
+        return "192.0.2.7", 1883
+
+
+@pytest.mark.parametrize(("scheme", "state"), [("mqtt", "warn"), ("mqtts", "ok")])
+def test_a_link_that_others_can_read_is_warned_of(monkeypatch: pytest.MonkeyPatch, scheme: str, state: str) -> None:
+    """Feelings in the clear on a network are no secret; nor is the account's password told to whoever looks on."""
+    monkeypatch.setattr(link_check.socket, "create_connection", lambda *_, **__: Far())
+    found = only(link_check.check(Config(link={"bridges": [f"{scheme}://car-7:S3cret@broker:1883"]})))
+    assert found.state == state
+    assert ("without TLS" in found.what) == (state == "warn")
+    assert f"{scheme}://broker:1883" in found.what
+    assert "S3cret" not in f"{found.what} {found.mend}"
+
+
 def test_something_else_listens_there(deaf_port: int) -> None:
     """A port that takes the connection but does not speak the contract is not called reachable."""
     found = only(link_check.check(Config(link={"bridges": [f"grpc://127.0.0.1:{deaf_port}"]})))
