@@ -6,7 +6,6 @@ import os
 import resource
 import socket
 import stat
-import time
 from pathlib import Path
 
 import pytest
@@ -38,7 +37,7 @@ def test_every_reader_gets_every_line(tmp_path: Path) -> None:
     assert not server.path.exists()
 
 
-def test_where_no_descriptor_is_left_readers_come_later(tmp_path: Path) -> None:
+def test_where_no_descriptor_is_left_readers_come_later(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     """A moment without free descriptors must not end the stream for all who come after it."""
     server = EventSocket(tmp_path / "events.sock")
     server.open()
@@ -50,7 +49,7 @@ def test_where_no_descriptor_is_left_readers_come_later(tmp_path: Path) -> None:
         resource.setrlimit(resource.RLIMIT_NOFILE, (free, hard))
         try:
             reader.connect(str(server.path))
-            time.sleep(0.3)
+            until(lambda: "could not be let in" in caplog.text)
         finally:
             resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
         until(lambda: len(server._readers) == 1)
