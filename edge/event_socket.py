@@ -14,7 +14,7 @@ from edge.slots import Slot
 
 log = logging.getLogger(__name__)
 
-_AGAIN_S = 0.1
+_AGAIN_S = 1.0
 _BACKLOG = 256  # lines that a slow reader may fall behind
 
 
