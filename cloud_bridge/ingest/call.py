@@ -154,6 +154,11 @@ class Call:
             self.stop(Failed(grpc.StatusCode.RESOURCE_EXHAUSTED, "more was sent than the window allows"))
         self.wake()
 
+    def forget(self) -> None:
+        """The call is over, and nobody asks why: what was raised holds who raised it, and so the call itself."""
+        if self.over is not None:
+            self.over.__traceback__ = self.over.__context__ = None
+
     def settle(self) -> int:
         """Bytes of this call that the caller's connection is still charged with; the call is over, so they are free."""
         left, self._unread, self._credit = self._unread + self._credit, 0, 0

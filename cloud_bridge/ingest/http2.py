@@ -151,6 +151,7 @@ class Http2(asyncio.Protocol):
             call.stop(ConnectionError("the device is gone"))
         self._calls.clear()
         self._server.closed(self)
+        vars(self._h2).clear()  # it holds its own methods: a circle that would wait for the collector, 20 kB each
 
     def pause_writing(self) -> None:
         """See `asyncio.Protocol`."""
@@ -316,6 +317,7 @@ class Http2(asyncio.Protocol):
         finally:
             call.stop(ConnectionError("the call is over"))
             self._end(call, code, why)
+            call.forget()
 
     def _end(self, call: Call, code: grpc.StatusCode, why: str) -> None:
         if self._calls.pop(call.number, None) is None or self._ended:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import struct
+import weakref
 from collections.abc import AsyncIterator
 
 import grpc
@@ -18,6 +20,7 @@ from cloud_bridge.ingest import http2
 from cloud_bridge.ingest.call import Call, Failed
 from cloud_bridge.ingest.sessions import Sessions
 from tests.sim.bridge import App
+from tests.sim.wait import soon
 
 ECHO, LARGE, ENDLESS, DEAF, ONCE = "/test/Echo", "/test/Large", "/test/Endless", "/test/Deaf", "/test/Once"
 LARGE_BYTES = 700_000
@@ -325,3 +328,26 @@ def test_what_comes_after_the_end_is_not_kept() -> None:
         call.feed(struct.pack(">BI", 0, 1_000) + bytes(1_000))
     assert not call._messages
     assert call.settle() == 1_005_000
+
+
+@pytest.mark.parametrize(("path", "by_caller"), [(ECHO, True), (ENDLESS, True), (LARGE, False), ("/none", False)])
+async def test_an_ended_connection_leaves_nothing_for_the_collector(
+    server: ingest.Server, path: str, by_caller: bool
+) -> None:
+    """A fleet that comes and goes would fill the memory with what only a look at everything finds, whoever hangs up."""
+    gc.collect()
+    gc.disable()
+    try:
+        client = await Client(server.port).open(path)
+        client.send(message(b"x"))
+        await client.until(size=1)
+        left = [weakref.ref(part) for one in server._connections for part in (one, one._h2)]
+        if by_caller:
+            client.close()
+        else:
+            for one in list(server._connections):
+                one.close()
+            del one
+        await soon(lambda: not any(part() for part in left))
+    finally:
+        gc.enable()
