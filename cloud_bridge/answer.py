@@ -27,7 +27,8 @@ HELD_S = 6.0  # what was begun too early is kept so long: it holds a place at th
 class Answer:
     """Begin with `start`; nothing is sent before `release`; `drop` at any time.
 
-    `ready` is called when its first sound is there before the turn is over.
+    `near` is called where its first clause is there before the turn is over: its sound comes sooner than an opening
+    would end.
     `waits`: the turn's words are still to come, by `ask`; its opening does not wait for them.
     """
 
@@ -38,7 +39,7 @@ class Answer:
         link: Link,
         done: Callable[[Answer], None],
         *,
-        ready: Callable[[], Awaitable[None]],
+        near: Callable[[], Awaitable[None]],
         speculative: bool = False,
         waits: bool = False,
     ) -> None:
@@ -48,7 +49,7 @@ class Answer:
         self._tools = tools
         self._sender = Sender(link, plan.turn)
         self._done = done
-        self._on_ready = ready
+        self._on_near = near
         self._opened = ""  # the opening that the device has said itself
         self._used = Usage()
         self._asked = asyncio.Event()
@@ -110,9 +111,9 @@ class Answer:
         return not self.released and not self._expired and not failed
 
     @property
-    def ready(self) -> bool:
-        """Whether its first sound, after the opening, is there."""
-        return self._ready
+    def near(self) -> bool:
+        """Whether its first clause is there, and needs no opening."""
+        return "voice_asked" in self._marks
 
     @property
     def pieces(self) -> int:
@@ -204,14 +205,13 @@ class Answer:
         """Each sentence, then its sound."""
         while isinstance(sentence := await sentences.get(), str):
             await out.put(sentence)
+            if "voice_asked" not in self._marks and not self.released:
+                await self._on_near()
             self._mark("voice_asked")
             async for sound in self._spoken(sentence):
                 self._mark("voice_first")
                 await out.put(sound)
-                if not self._ready:
-                    self._ready = True
-                    if not self.released:
-                        await self._on_ready()
+                self._ready = True
         await out.put(sentence)
 
     async def _spoken(self, sentence: str) -> AsyncGenerator[Sound, None]:

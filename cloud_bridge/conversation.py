@@ -215,7 +215,7 @@ class Conversation:
 
     async def _offer(self, session: Session, turn: int) -> None:
         """The person speaks: let the first words of the answer lie at the device as the turn ends."""
-        there = session.answer is not None and session.answer.ready  # it needs no opening
+        there = session.answer is not None and session.answer.near  # it needs no opening
         if turn > max(session.ended_turn, session.cancelled_turn) and not there:
             await session.ahead.offer(turn, planning.tone_now(session).name, session.memory.openings)
 
@@ -244,7 +244,7 @@ class Conversation:
             session.asked.append(time.monotonic())
             self._priming.give_way()
         session.answer = Answer(
-            plan, self._tools, session.link, done, ready=session.ahead.withdraw, speculative=speculative, waits=waits
+            plan, self._tools, session.link, done, near=session.ahead.withdraw, speculative=speculative, waits=waits
         )
         session.answer.start()
         return session.answer

@@ -18,6 +18,7 @@ import numpy as np
 import numpy.typing as npt
 
 from edge.perceive.fall import fall_st
+from edge.perceive.hush import Hush
 from edge.perceive.pause import Heard, Judged, Late, Pause, done, joined
 from edge.perceive.speech import BEGINS, CHUNK, GAP_S, Chunk
 from edge.types import SAMPLE_RATE, TurnEnd, Words
@@ -31,6 +32,7 @@ _AGAIN_S = 0.1  # silence after which an end that is not likely is judged again 
 _JUDGED = 5  # … up to so often
 _EARLY_S = 0.06  # silence from which the turn is read and judged: two chunks
 _JUDGES_S = 0.2  # silence that the network was made to judge; a shorter one is drawn out
+_LINGERS_S = 0.2  # for which the detector may call speech what has died away
 _CUT_S = 0.2  # shorter gaps may lie within a word: no stretch is cut there
 _OVERDUE_S = 2.0  # how much longer a turn waits for an answer that is still being computed
 _BEFORE_S = 0.5  # sound heard from before the first speech: onsets come before the detector's
@@ -76,6 +78,7 @@ class TurnTaking:
         self._samples = 0  # in it
         self._sound_end_s = 0.0
         self._late: Late | None = None
+        self._hush = Hush()
         self._reading: Heard = []  # what the recognizer was last asked
         self._end_turn()
 
@@ -88,6 +91,7 @@ class TurnTaking:
     def feed(self, chunk: Chunk) -> list[Words | TurnEnd]:
         """Hear the next chunk. Words come before the end of their turn; where they were late, it is told again."""
         self._keep(chunk)
+        self._hush.feed(chunk.samples, chunk.activity.probability)
         out = self._late_words(chunk.end_s) if chunk.utterance_start_s is None else []
         if chunk.last_speech_s is None:  # the clock jumped back: what began before is another stream's
             self._end_turn()
@@ -104,11 +108,11 @@ class TurnTaking:
         return out
 
     def _silent(self, now_s: float, speech_end_s: float, *, resumes: bool) -> list[Words | TurnEnd]:
-        pause = self._pause = self._pause or self._ask(now_s, speech_end_s)
         silence_s = now_s - speech_end_s
+        pause = self._pause = self._pause or self._ask(now_s, speech_end_s, silence_s)
         judged = pause.judge()
         if judged and pause.likely is None and pause.judged < _JUDGED and now_s - pause.judged_s >= _AGAIN_S:
-            pause.judged, pause.judged_s, pause.ended = pause.judged + 1, now_s, self._judged(now_s, speech_end_s)
+            pause.judged, pause.judged_s, pause.ended = pause.judged + 1, now_s, self._judged(now_s, silence_s)
             pause.judge()
         out = self._tell(pause)
         if resumes:  # it may be a click; if it is speech, the turn goes on
@@ -136,7 +140,7 @@ class TurnTaking:
         """End of input: end the running turn, waiting for what is still being computed."""
         if self._start_s is None:
             return self._late_words(self._sound_end_s, wait=True)
-        pause = self._pause or self._ask(self._sound_end_s, self._sound_end_s)
+        pause = self._pause or self._ask(self._sound_end_s, self._sound_end_s, 0.0)
         return self._finals(pause, "end_of_input", self._sound_end_s, wait=True)
 
     # ------------------------------------------------------------ the turn
@@ -148,7 +152,10 @@ class TurnTaking:
             if self._late is not None:  # the person goes on: what was not told yet is told with the rest
                 self._settled, self._late = self._late.heard, None
         speech_end_s = chunk.last_speech_s or chunk.end_s
-        if (pause := self._pause) is not None and pause.speech_end_s != speech_end_s:
+        hush_s = self._hush.lasts_s
+        if (pause := self._pause) is not None and hush_s >= _EARLY_S and speech_end_s - pause.heard_s < _LINGERS_S:
+            pause.speech_end_s = speech_end_s
+        elif pause is not None and pause.speech_end_s != speech_end_s:
             self._pause = None  # the turn goes on: what was asked of its end is void
             lasted_s = chunk.t_s - pause.speech_end_s
             if lasted_s >= _CUT_S and pause.heard_s - self._stretch_s >= _STRETCH_S:
@@ -156,18 +163,18 @@ class TurnTaking:
         if self._pause is None and self._sound_end_s - self._stretch_s >= _LONGEST_STRETCH_S:
             self._settled, self._stretch_s = self._hear(self._sound_end_s), self._sound_end_s
         self._forget_before(min(self._stretch_s, self._sound_end_s - _HEARD_S))
-        if chunk.end_s - speech_end_s < _EARLY_S or (self._pause is None and not done(self._reading)):
+        silence_s = max(hush_s, chunk.end_s - speech_end_s)
+        if silence_s < _EARLY_S or (self._pause is None and not done(self._reading)):
             return []  # one reading at a time
-        pause = self._pause = self._pause or self._ask(chunk.end_s, speech_end_s)
+        pause = self._pause = self._pause or self._ask(chunk.end_s, speech_end_s, silence_s)
         return self._tell(pause) if pause.stands else []
 
-    def _ask(self, now_s: float, speech_end_s: float) -> Pause:
+    def _ask(self, now_s: float, speech_end_s: float, silence_s: float) -> Pause:
         heard = self._reading = self._hear(now_s)
-        return Pause(speech_end_s, heard, now_s, self._judged(now_s, speech_end_s), now_s)
+        return Pause(speech_end_s, heard, now_s, self._judged(now_s, silence_s), now_s)
 
-    def _judged(self, now_s: float, speech_end_s: float) -> Future[Judged]:
+    def _judged(self, now_s: float, silence_s: float) -> Future[Judged]:
         assert self._start_s is not None
-        silence_s = now_s - speech_end_s
         lacks = max(0, round((_JUDGES_S - silence_s) * SAMPLE_RATE)) if silence_s > 0 else 0
         turn = self._cut(max(self._start_s - _BEFORE_S, now_s - _HEARD_S + lacks / SAMPLE_RATE), now_s)
         drawn = turn

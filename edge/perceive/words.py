@@ -16,8 +16,8 @@ _LEAST_AVG_LOGPROB = -0.45
 _LEAST_WHEN_SHORT, _SHORT = -0.3, 4  # of so few pieces, the end included: a sigh is easily read as "Oh."
 _MOST_COMPRESSION = 2.4  # length / zlib length: loops compress well (Radford et al. 2022 use the same bound)
 _SAMPLE_RATE = 16_000
-# Silence after the sound: with less than 0.2 s in all a last word is misread, or no full stop heard after it.
-_BREATH = np.zeros(2_240, dtype=np.float32)
+# Silence after the sound: with less than 0.25 s in all a last word is misread, or a comma heard for a full stop.
+_BREATH = np.zeros(3_520, dtype=np.float32)
 
 
 class WordFinder:

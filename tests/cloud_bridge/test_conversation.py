@@ -609,7 +609,7 @@ async def test_another_tone_sends_another_opening(keeping: Stage) -> None:
 
 
 async def test_an_answer_that_is_there_takes_the_opening_back(keeping: Stage) -> None:
-    """The answer's own sound came before the turn was over: the device is told to say no opening before it."""
+    """The answer's first clause came before the turn was over: the device is told to say no opening before it."""
     keeping.model.first_s = 0.0
     await keeping.say(pb.SPEECH_START)
     await keeping.say(pb.TURN_MAYBE, words="Hello.")

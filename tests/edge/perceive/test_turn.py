@@ -3,6 +3,7 @@
 import math
 from collections.abc import Callable
 from concurrent.futures import Future
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -124,6 +125,46 @@ def test_the_turn_is_read_and_judged_in_the_first_silence():
     assert len(ear.heard[0]) / 16_000 == pytest.approx(0.5 + 1 + 0.064, abs=0.02)
     assert len(ear.judged[0]) / 16_000 == pytest.approx(0.5 + 1 + 0.2, abs=0.02)
     assert ear.judged[0][-1000:].max() == 0.0
+
+
+def lingering(*, quiet: bool) -> list[Chunk]:
+    """A second of speech, 0.13 s that the detector alone calls speech, and silence."""
+    chunks = scripted([*seconds(SPEECH, 1), *[0.6, 0.5, 0.4, 0.36], *seconds(SILENCE, 1)])
+    spoken = len(seconds(SPEECH, 1))
+    noise = np.random.default_rng(1).normal(0, 0.1, CHUNK).astype(np.float32)
+    loud = [n < spoken + (0 if quiet else 4) for n in range(len(chunks))]
+    return [replace(chunk, samples=noise * (1.0 if one else 0.001)) for chunk, one in zip(chunks, loud, strict=True)]
+
+
+def test_a_voice_that_has_died_away_is_read_before_the_detector_lets_go():
+    """The level tells the pause sooner; what is asked then stays asked while the detector lingers, and only once."""
+    for quiet, read_s in ((True, 1.064), (False, 1.0 + 0.128 + 0.064)):
+        ear, told = Ear(0.95), []
+        taking = turns(ear)
+        for chunk in lingering(quiet=quiet):
+            told += [(chunk.end_s, one) for one in taking.feed(chunk)]
+        assert (len(ear.heard), len(ear.judged)) == (1, 1)
+        first_s, _ = told[0]
+        assert first_s == pytest.approx(read_s, abs=0.04)
+        final = told[-1][1]
+        assert isinstance(final, TurnEnd)
+        assert final.final
+        assert final.speech_end_s == pytest.approx(1.0 + 0.128, abs=0.033)
+
+
+def test_who_goes_on_after_a_hush_is_read_again():
+    """A closed consonant may be as quiet: what was asked in it is void once there is speech again."""
+    ear = Ear(0.95, texts=("I like", "I like it."))
+    chunks = scripted([*seconds(SPEECH, 1), *[0.5, 0.5], *seconds(SPEECH, 0.5), *seconds(SILENCE, 1)])
+    spoken = len(seconds(SPEECH, 1))
+    noise = np.random.default_rng(1).normal(0, 0.1, CHUNK).astype(np.float32)
+    quiet = [n in (spoken, spoken + 1) or n >= len(chunks) - len(seconds(SILENCE, 1)) for n in range(len(chunks))]
+    found = heard(
+        turns(ear),
+        [replace(chunk, samples=noise * (0.001 if one else 1.0)) for chunk, one in zip(chunks, quiet, strict=True)],
+    )
+    assert [one.words for one in found if isinstance(one, TurnEnd) and one.final] == ["I like it."]
+    assert len(ear.heard) == 2
 
 
 def test_words_that_stand_are_told_before_anything_is_judged():
