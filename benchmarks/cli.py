@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import importlib
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -65,7 +66,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     if names and not args.quick:
         more["parts"] = Parts(names, args.out / f"{args.name}.parts", resume=args.resume, only=args.only)
     data = Path(args.data) if args.data is not None else None
-    result = module.measure(data, quick=args.quick, peers=args.peers, **more)
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # what ends us ends our processes, too, as Ctrl-C does
+    try:
+        result = module.measure(data, quick=args.quick, peers=args.peers, **more)
+    except KeyboardInterrupt:
+        print(f"mien bench {args.name}: ended" + ("; --resume goes on from here" if "parts" in more else ""))
+        return 130
     file = report.write(args.name, result, args.out, quick=args.quick)
     print(report.table(args.name, result))
     print(f"  → {file}")
