@@ -50,6 +50,9 @@ class Loop:
         await asyncio.gather(*others, return_exceptions=True)
 
 
+_GONE = (OSError, asyncio.IncompleteReadError, RuntimeError)  # the last: what uvloop says of a closed transport
+
+
 class Chaos:
     """Listens on `port` and passes on to `target`.
 
@@ -101,7 +104,7 @@ class Chaos:
         self._writers |= pair
         try:
             await asyncio.gather(self._pass(reader, far_writer), self._pass(far_reader, writer))
-        except (OSError, asyncio.IncompleteReadError):
+        except _GONE:
             pass
         finally:
             for one in pair:
@@ -135,7 +138,7 @@ class Chaos:
                     await delivering
         finally:
             delivering.cancel()
-            with contextlib.suppress(asyncio.CancelledError, OSError):
+            with contextlib.suppress(asyncio.CancelledError, *_GONE):
                 await delivering
 
 
