@@ -3,8 +3,9 @@
 Soft vote labels, heavy augmentation, rare classes drawn more often, cosine learning rate, and an exponential average of
 the weights, which is what gets exported. The first 40 % of the epochs see smaller pictures, which costs half the time.
 
-A wide net learns first (`--wide`); the shipped one starts as that net without its weakest channels (`--start`), and
-learns from what that net says of each picture as well as from the votes.
+A wide net learns first (`--wide`). The shipped one starts as that net without its weakest channels (`--start WIDE`) and
+learns from what that net says of each picture as well as from the votes, then once more from what both say together
+(`--start NARROW WIDE`).
 
 One CPU core is enough (about a minute an epoch). Ctrl-C stops after the running step; `--resume` goes on from the last
 whole epoch, also with another `--epochs`.
@@ -44,6 +45,7 @@ AVERAGE = 0.999  # per step: about 3.5 epochs
 SMALL_SIDE = 36  # pixels
 SMALL_SHARE = 0.4  # of the epochs
 STRENGTH, LATE_STRENGTH = 0.7, 0.4  # of the augmentation; the later one once pictures are whole, for the fine print
+FINE_STRENGTH, FINE_SHARE = 0.2, 0.5  # towards what cameras mostly see, in this last share of the last run's epochs
 BALANCE = 0.45  # a class is drawn in proportion to count ** (1 - BALANCE)
 TAUGHT = 0.5  # share of the label that an earlier run gives: ten raters are few, and their votes scatter
 JUDGED_ON = 1024  # pictures that say which channels are weak
@@ -60,14 +62,17 @@ class Score:
 class Training:
     """Everything that has to survive an interruption."""
 
-    def __init__(self, epochs: int, seed: int, net: FaceNet | None = None, inside: Widths = SHIPPED) -> None:
-        """Begin with `net`, or with a fresh one of widths `inside`."""
+    def __init__(
+        self, epochs: int, seed: int, net: FaceNet | None = None, inside: Widths = SHIPPED, *, last: bool = False
+    ) -> None:
+        """Begin with `net`, or with a fresh one of widths `inside`; the `last` run of all ends on milder damage."""
         torch.manual_seed(seed)
         self.epochs = epochs
         self.seed = seed
         self.epoch = 0
         self.step = 0
         self.peak, self.small_share = (PEAK_RATE, SMALL_SHARE) if net is None else (LATER_RATE, 0.0)
+        self.fine_share = FINE_SHARE if last else 0.0
         self.net = (net or FaceNet(inside)).to(memory_format=torch.channels_last)
         self.average = copy.deepcopy(self.net).eval()
         weights = [one for one in self.net.parameters() if one.ndim > 1]
@@ -86,8 +91,7 @@ class Training:
         drawn = rng.choice(len(faces), len(faces), p=chances)
         steps = len(drawn) // BATCH
         total = 0.0
-        early = self.epoch < self.small_share * self.epochs
-        side, strength = (SMALL_SIDE, STRENGTH) if early else (INPUT_SIZE, LATE_STRENGTH)
+        side, strength = self.stage()
         self.net.train()
         for index in tqdm(range(steps), desc=f"epoch {self.epoch + 1}/{self.epochs}", leave=False, mininterval=5.0):
             rows = drawn[index * BATCH : (index + 1) * BATCH]
@@ -119,6 +123,13 @@ class Training:
                 else:
                     slow.copy_(fast)
         return float(loss.detach())
+
+    def stage(self) -> tuple[int, float]:
+        """The side of this epoch's pictures in pixels, and the strength of their augmentation."""
+        if self.epoch < self.small_share * self.epochs:
+            return SMALL_SIDE, STRENGTH
+        fine = self.epoch >= (1 - self.fine_share) * self.epochs
+        return INPUT_SIZE, FINE_STRENGTH if fine else LATE_STRENGTH
 
     def _rate(self, epoch: float) -> float:
         if epoch < WARM_UP:
@@ -170,9 +181,10 @@ def earlier(file: Path) -> FaceNet:
         raise ModelError(f"{file} is of another net: train without --start") from error
 
 
-def taught(votes: npt.NDArray[np.float32], teacher: nn.Module, pixels: Grey) -> npt.NDArray[np.float32]:
-    """The votes (N, 8), with a share of what `teacher` says of the untouched pictures and their mirror images."""
-    logits = (logits_of(teacher, pixels) + logits_of(teacher, np.ascontiguousarray(pixels[:, :, ::-1]))) / 2
+def taught(votes: npt.NDArray[np.float32], teachers: Sequence[nn.Module], pixels: Grey) -> npt.NDArray[np.float32]:
+    """The votes (N, 8), with a share of what `teachers` say of the untouched pictures and their mirror images."""
+    both = (pixels, np.ascontiguousarray(pixels[:, :, ::-1]))
+    logits = np.mean([logits_of(teacher, side) for teacher in teachers for side in both], axis=0)
     shares = np.exp(logits - logits.max(1, keepdims=True))
     shares /= shares.sum(1, keepdims=True)
     mixed: npt.NDArray[np.float32] = (1 - TAUGHT) * votes + TAUGHT * shares
@@ -204,7 +216,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--resume", action="store_true", help="go on from OUT/checkpoint.pt")
     width = parser.add_mutually_exclusive_group()
     width.add_argument("--wide", action="store_true", help="train the wide net, which then teaches the shipped one")
-    width.add_argument("--start", type=Path, help="checkpoint.pt of an earlier run, to begin with and to learn from")
+    width.add_argument(
+        "--start",
+        type=Path,
+        nargs="+",
+        help="checkpoint.pt of an earlier run, to begin with and to learn from; more of them, to learn from as well, "
+        "make this the last run, which ends on milder damage",
+    )
     chosen = parser.parse_args(argv)
     if chosen.data is None:
         parser.error("--data is needed, or set MIEN_DATA")
@@ -217,10 +235,11 @@ def main(argv: Sequence[str] | None = None) -> int:
         if chosen.start is None:
             votes, training = faces.votes, Training(chosen.epochs, chosen.seed, inside=WIDE if chosen.wide else SHIPPED)
         else:
-            teacher = earlier(chosen.start)
-            votes = taught(faces.votes, teacher, faces.pixels)
+            teachers = [earlier(file) for file in chosen.start]
+            votes = taught(faces.votes, teachers, faces.pixels)
             some = torch.from_numpy(standardise(faces.pixels[:JUDGED_ON]))
-            training = Training(chosen.epochs, chosen.seed, narrowed(teacher, SHIPPED, some))
+            net = narrowed(teachers[0], SHIPPED, some)
+            training = Training(chosen.epochs, chosen.seed, net, last=len(teachers) > 1)
         if chosen.resume:
             training.restore(checkpoint)
     except (ModelError, FileNotFoundError) as error:

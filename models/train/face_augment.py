@@ -16,10 +16,10 @@ def augment(face: Grey, rng: np.random.Generator, strength: float = 1.0) -> Grey
     """A new (48, 48) picture that a rater would still label the same.
 
     `strength` scales how often light, lens or file spoil it, and how far it is moved; hands and masks come as
-    often as ever.
+    often as ever down to 0.4, and a little less often below.
     """
     out = _place(face, rng, 0.6 + 0.4 * strength)
-    if rng.random() < 0.36:
+    if rng.random() < min(0.36, 0.2 + 0.4 * strength):
         out = _occlude(out, rng)
     if rng.random() < 0.25 * strength:
         out = _soften(out, rng)

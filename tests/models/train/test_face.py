@@ -67,9 +67,39 @@ def test_a_teacher_gives_its_share_of_the_label_and_no_more():
     teacher = _wide()
     pixels = np.random.default_rng(2).integers(0, 256, (6, 48, 48), np.uint8)
     votes = np.eye(8, dtype=np.float32)[:6]
-    mixed = face.taught(votes, teacher, pixels)
+    mixed = face.taught(votes, [teacher], pixels)
     assert np.allclose(mixed.sum(1), 1, atol=1e-5)
     assert (mixed[np.arange(6), np.arange(6)] >= 1 - face.TAUGHT).all()
     assert (mixed < 1).all()
-    mirrored = face.taught(votes, teacher, np.ascontiguousarray(pixels[:, :, ::-1]))
+    mirrored = face.taught(votes, [teacher], np.ascontiguousarray(pixels[:, :, ::-1]))
     assert np.allclose(mixed, mirrored, atol=1e-5)
+
+
+def test_several_teachers_speak_with_one_voice():
+    """Each teacher counts the same, in whatever order: their label is the softmax of their mean logits."""
+    wide, other = _wide(), FaceNet(SHIPPED).eval()
+    torch.nn.init.normal_(other.head.weight, std=0.1)
+    pixels = np.random.default_rng(4).integers(0, 256, (3, 48, 48), np.uint8)
+    nothing = np.zeros((3, 8), np.float32)
+    both = face.taught(nothing, [wide, other], pixels)
+    assert np.allclose(both, face.taught(nothing, [other, wide], pixels), atol=1e-6)
+    alone = [face.taught(nothing, [one], pixels) for one in (wide, other)]
+    mean = np.sqrt(alone[0] * alone[1])
+    assert np.allclose(both, face.TAUGHT * mean / mean.sum(1, keepdims=True), atol=1e-5)
+    assert not np.allclose(alone[0], alone[1], atol=1e-3)
+
+
+def test_the_last_run_ends_on_pictures_as_cameras_mostly_see_them():
+    """What starts from an earlier net sees whole pictures throughout, in the last run with milder damage towards the
+    end; a fresh net begins on small ones."""
+    first, later = face.Training(10, 1), face.Training(10, 1, FaceNet(SHIPPED))
+    seen = []
+    for run in (first, later, face.Training(10, 1, FaceNet(SHIPPED), last=True)):
+        stages = []
+        for run.epoch in range(10):
+            stages.append(run.stage())
+        seen.append(stages)
+    full, small = face.INPUT_SIZE, face.SMALL_SIDE
+    assert seen[0] == [(small, face.STRENGTH)] * 4 + [(full, face.LATE_STRENGTH)] * 6
+    assert seen[1] == [(full, face.LATE_STRENGTH)] * 10
+    assert seen[2] == [(full, face.LATE_STRENGTH)] * 5 + [(full, face.FINE_STRENGTH)] * 5
