@@ -15,17 +15,16 @@ from dataclasses import replace
 from typing import Literal, Protocol, TypeVar
 
 import numpy as np
-import numpy.typing as npt
 
 from edge.perceive.fall import fall_st
 from edge.perceive.hush import Hush
+from edge.perceive.kept import KeptSound, Sound
 from edge.perceive.pause import Heard, Judged, Late, Pause, done, joined
-from edge.perceive.speech import BEGINS, CHUNK, GAP_S, Chunk
+from edge.perceive.speech import BEGINS, CHUNK, Chunk
 from edge.types import SAMPLE_RATE, TurnEnd, Words
 from models.asr import Transcript
 
 By = Literal["model", "silence", "end_of_input"]
-Sound = npt.NDArray[np.float32]
 T = TypeVar("T")
 
 _AGAIN_S = 0.1  # silence after which an end that is not likely is judged again …
@@ -74,9 +73,7 @@ class TurnTaking:
 
     def reset(self) -> None:
         """Forget the running turn and its sound."""
-        self._sound: list[Sound] = []  # without gaps
-        self._samples = 0  # in it
-        self._sound_end_s = 0.0
+        self._sound = KeptSound()
         self._late: Late | None = None
         self._hush = Hush()
         self._reading: Heard = []  # what the recognizer was last asked
@@ -104,7 +101,7 @@ class TurnTaking:
         except Exception:
             self._end_turn()  # a broken answer is raised once, not at every chunk to come
             raise
-        self._forget_before(chunk.end_s - _IDLE_S)
+        self._sound.forget_before(chunk.end_s - _IDLE_S)
         return out
 
     def _silent(self, now_s: float, speech_end_s: float, *, resumes: bool) -> list[Words | TurnEnd]:
@@ -125,7 +122,7 @@ class TurnTaking:
         """The device begins to speak: a turn that was likely over is so now; any other is dropped."""
         pause = self._pause
         if pause is not None and pause.likely is not None:
-            return self._finals(pause, "model", self._sound_end_s)
+            return self._finals(pause, "model", self._sound.end_s)
         self._end_turn()
         return []
 
@@ -133,17 +130,21 @@ class TurnTaking:
         """Keep the chunk's sound without taking part: if it proves to be a barge-in, the turn begins with it. Words of
         the turn before may come."""
         self._keep(chunk)
-        self._forget_before(chunk.end_s - _IDLE_S)
+        self._sound.forget_before(chunk.end_s - _IDLE_S)
         return self._late_words(chunk.end_s) if chunk.utterance_start_s is None else []
 
     def finish(self) -> list[Words | TurnEnd]:
         """End of input: end the running turn, waiting for what is still being computed."""
         if self._start_s is None:
-            return self._late_words(self._sound_end_s, wait=True)
-        pause = self._pause or self._ask(self._sound_end_s, self._sound_end_s, 0.0)
-        return self._finals(pause, "end_of_input", self._sound_end_s, wait=True)
+            return self._late_words(self._sound.end_s, wait=True)
+        pause = self._pause or self._ask(self._sound.end_s, self._sound.end_s, 0.0)
+        return self._finals(pause, "end_of_input", self._sound.end_s, wait=True)
 
     # ------------------------------------------------------------ the turn
+
+    def _keep(self, chunk: Chunk) -> None:
+        if not self._sound.add(chunk):
+            self._stretch_s = max(self._stretch_s, chunk.t_s)
 
     def _speaks(self, chunk: Chunk, utterance_start_s: float) -> list[Words | TurnEnd]:
         if self._start_s is None:
@@ -160,9 +161,9 @@ class TurnTaking:
             lasted_s = chunk.t_s - pause.speech_end_s
             if lasted_s >= _CUT_S and pause.heard_s - self._stretch_s >= _STRETCH_S:
                 self._settled, self._stretch_s = pause.heard, pause.heard_s
-        if self._pause is None and self._sound_end_s - self._stretch_s >= _LONGEST_STRETCH_S:
-            self._settled, self._stretch_s = self._hear(self._sound_end_s), self._sound_end_s
-        self._forget_before(min(self._stretch_s, self._sound_end_s - _HEARD_S))
+        if self._pause is None and self._sound.end_s - self._stretch_s >= _LONGEST_STRETCH_S:
+            self._settled, self._stretch_s = self._hear(self._sound.end_s), self._sound.end_s
+        self._sound.forget_before(min(self._stretch_s, self._sound.end_s - _HEARD_S))
         silence_s = max(hush_s, chunk.end_s - speech_end_s)
         if silence_s < _EARLY_S or (self._pause is None and not done(self._reading)):
             return []  # one reading at a time
@@ -176,7 +177,7 @@ class TurnTaking:
     def _judged(self, now_s: float, silence_s: float) -> Future[Judged]:
         assert self._start_s is not None
         lacks = max(0, round((_JUDGES_S - silence_s) * SAMPLE_RATE)) if silence_s > 0 else 0
-        turn = self._cut(max(self._start_s - _BEFORE_S, now_s - _HEARD_S + lacks / SAMPLE_RATE), now_s)
+        turn = self._sound.cut(max(self._start_s - _BEFORE_S, now_s - _HEARD_S + lacks / SAMPLE_RATE), now_s)
         drawn = turn
         if lacks and turn.size:  # the network knows pauses of this length: the silence goes on as it began
             last = turn[-CHUNK:]
@@ -188,7 +189,7 @@ class TurnTaking:
         """The turn's words up to there: of what was settled, and of the stretch since."""
         if (listen := self.listen) is None:
             return list(self._settled)
-        stretch = self._cut(self._stretch_s, until_s)
+        stretch = self._sound.cut(self._stretch_s, until_s)
         return [*self._settled, self._submit(lambda: listen(stretch))]
 
     # ------------------------------------------------------------ what is told
@@ -259,27 +260,3 @@ class TurnTaking:
             avg_logprob=float(np.mean(logprobs)),
         )
         return [words]
-
-    # ------------------------------------------------------------ the sound
-
-    def _keep(self, chunk: Chunk) -> None:
-        if abs(chunk.t_s - self._sound_end_s) > GAP_S:  # sound was lost: do not join over the gap
-            self._sound, self._samples = [], 0
-            self._stretch_s = max(self._stretch_s, chunk.t_s)
-        self._sound.append(chunk.samples)
-        self._samples += chunk.samples.size
-        self._sound_end_s = chunk.end_s
-
-    @property
-    def _sound_s(self) -> float:
-        """Begin of the kept sound; counted from its end, for a microphone's clock trembles."""
-        return self._sound_end_s - self._samples / SAMPLE_RATE
-
-    def _forget_before(self, t_s: float) -> None:
-        while self._sound and self._sound_s + self._sound[0].size / SAMPLE_RATE <= t_s:
-            self._samples -= self._sound.pop(0).size
-
-    def _cut(self, start_s: float, end_s: float) -> Sound:
-        first = max(0, round((start_s - self._sound_s) * SAMPLE_RATE))
-        last = max(first, round((end_s - self._sound_s) * SAMPLE_RATE))
-        return np.concatenate(self._sound)[first:last] if self._sound else np.zeros(0, dtype=np.float32)

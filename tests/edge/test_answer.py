@@ -5,6 +5,8 @@ from __future__ import annotations
 import threading
 from typing import Any
 
+import pytest
+
 from edge.answer import Answer
 from edge.config import Config
 from edge.wire import mien_pb2
@@ -51,4 +53,25 @@ def test_an_interruption_stops_the_reply_but_not_the_answer_to_itself() -> None:
     device._reply(mien_pb2.Reply(reply=1, turn=4, chunk=1, text=mien_pb2.Text(text="there was a king.")))
     device._reply(mien_pb2.Reply(reply=2, turn=5, text=mien_pb2.Text(text="All right, no story.")))
     assert [facts["text"] for facts in said if "text" in facts] == ["Once upon a time", "All right, no story."]
+    device.close()
+
+
+@pytest.mark.parametrize(("link", "opened"), [("online", ["Okay."]), ("waiting", [])])
+def test_an_opening_that_lies_here_is_said_as_the_turn_ends(
+    monkeypatch: pytest.MonkeyPatch, link: str, opened: list[str]
+) -> None:
+    """At once, with its sound; not while the bridge is away, for no answer would follow. The turn's end told again,
+    with its words, says nothing again."""
+    said: list[dict[str, Any]] = []
+    device = answer(said)
+    monkeypatch.setattr(Answer, "link", link)
+    sound = mien_pb2.Audio(sample_rate=16_000, pcm16=bytes(3200))
+    device._command(mien_pb2.Command(opening=mien_pb2.Opening(turn=4, text="Okay.", audio=sound)))
+    assert not said
+    end = Sealer("kitchen").turn("turn_end", 4, speech_end_s=0.0)
+    device._turn_moment(end)
+    device._turn_moment(end)
+    assert [facts["text"] for facts in said if facts.get("text")] == opened
+    assert device.speaking == bool(opened)
+    assert [facts["turn"] for facts in said if "audio_start_ms" in facts] == [4] * len(opened)
     device.close()
