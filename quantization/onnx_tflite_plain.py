@@ -62,18 +62,21 @@ def _curve(net: Net, node: onnx.NodeProto) -> None:
 
 
 def _hard_sigmoid(net: Net, node: onnx.NodeProto) -> None:
-    """As min(max(x + 3, 0), 6) / 6, which is what everybody means by it."""
+    """min(max(αx + β, 0), 1), as a sixth of min(max(6αx + 6β, 0), 6)."""
     about, (target,), held = attributes(node), node.output, net.lies(node.input[0])
     assert held is not None
-    if abs(about.get("alpha", 0.2) - 1 / 6) > 1e-4 or about.get("beta", 0.5) != 0.5:
-        raise ValueError(f"{node.name}: only slopes of 1/6 are taken")
     at = net.take(node.input[0], last=held.last, integers=False)
-    options, scaled = tfl.AddOptionsT(), tfl.MulOptionsT()
-    options.fusedActivationFunction = tfl.ActivationFunctionType.RELU6
-    for name, factor, how in (("ADD", 3.0, options), ("MUL", 1 / 6, scaled)):
-        number = net.file.constant("number", np.array(factor, np.float32))
+    limited = tfl.AddOptionsT()
+    limited.fusedActivationFunction = tfl.ActivationFunctionType.RELU6
+    steps = (
+        ("MUL", 6 * about.get("alpha", 0.2), tfl.MulOptionsT()),
+        ("ADD", 6 * about.get("beta", 0.5), limited),
+        ("MUL", 1 / 6, tfl.MulOptionsT()),
+    )
+    for name, value, options in steps:
+        number = net.file.constant("number", np.array(value, np.float32))
         out = net.made(target, net.file.shapes[at], integers=False)
-        at = net.file.do(name, [at, number], out, how)
+        at = net.file.do(name, [at, number], out, options)
     net.put(target, at, last=held.last)
 
 

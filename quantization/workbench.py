@@ -76,7 +76,7 @@ def quantize(
         raise InputError(f"{out.name}: a .tflite file is made by a static recipe without `ort`, such as litert")
     with tempfile.TemporaryDirectory() as folder:
         scratch = Path(folder)
-        reference = _reference(source, scratch)
+        reference = _reference(source, scratch, test, fixed=out.suffix == ".tflite")
         twin = (
             source if source.suffix == out.suffix == ".tflite" else reference
         )  # what the file would take the place of
@@ -110,24 +110,30 @@ def quantize(
         return Outcome(out, figures, layers, floats, ort, ort_figures)
 
 
-def _reference(source: Path, scratch: Path) -> Path:
-    """The float network as ONNX, with batch normalisation and the like folded in."""
-    folded = scratch / "float.onnx"
+def _reference(source: Path, scratch: Path, test: Samples, *, fixed: bool = False) -> Path:
+    """The float network as ONNX, with batch normalisation and the like folded in; `fixed`: for one sample's size."""
     if source.suffix == ".tflite":
-        source_onnx = scratch / "source.onnx"
         try:
-            source_onnx.write_bytes(tflite_onnx.convert(tflite.read(source)).SerializeToString(deterministic=True))
+            model = tflite_onnx.convert(tflite.read(source))
         except ValueError as error:
             raise InputError(f"{source.name} cannot be read: {error}; give the network as .onnx") from error
-        source = source_onnx
-    open_session(source)  # a file that is no network fails here, with a clear word
-    model = onnx.load(str(source))
+    else:
+        open_session(source)  # a file that is no network fails here, with a clear word
+        model = onnx.load(str(source))
     if next(one.version for one in model.opset_import if one.domain in ("", "ai.onnx")) < _OPSET:
         try:
             model = version_converter.convert_version(model, _OPSET)
         except RuntimeError as error:
             raise InputError(f"{source.name} is of an old kind: export it with opset {_OPSET} or later") from error
-    quant_pre_process(model, str(folded), skip_symbolic_shape=True)
+    if fixed:
+        for value in model.graph.input:
+            if value.name in test.inputs:
+                sizes = (1, *test.inputs[value.name].shape[1:])
+                for dim, size in zip(value.type.tensor_type.shape.dim, sizes, strict=False):
+                    dim.dim_value = size
+    plain, folded = scratch / "plain.onnx", scratch / "float.onnx"
+    onnx.save(model, str(plain))
+    quant_pre_process(str(plain), str(folded), skip_symbolic_shape=True)
     model = onnx.load(str(folded))
     for index, node in enumerate(model.graph.node):  # layers are told by name
         node.name = node.name or f"{node.op_type}_{index}"

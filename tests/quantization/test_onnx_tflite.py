@@ -113,7 +113,8 @@ def test_an_int8_network_says_the_same_in_both_engines(tmp_path: Path) -> None:
 
     onnx.save(_rich(), str(tmp_path / "net.onnx"))
     pictures = np.random.default_rng(5).normal(0, 1, (24, 3, 32, 32)).astype(np.float32)
-    reference, samples = _reference(tmp_path / "net.onnx", tmp_path), Samples({"x": pictures}, None)
+    samples = Samples({"x": pictures}, None)
+    reference = _reference(tmp_path / "net.onnx", tmp_path, samples, fixed=True)
     _make(reference, tmp_path / "made.tflite", load("litert"), [], calibration=samples)
     real, ours, theirs = (
         outputs(open_session(file), samples, 0)
