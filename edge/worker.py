@@ -11,6 +11,7 @@ from edge import clock
 from edge.meter import Latency
 from edge.slots import Slot
 from edge.types import AudioFrame, FaceSeen, Observation, VideoFrame
+from models.errors import ModelMissing
 
 log = logging.getLogger(__name__)
 
@@ -18,6 +19,7 @@ F = TypeVar("F", bound=AudioFrame | VideoFrame)
 F_contra = TypeVar("F_contra", bound=AudioFrame | VideoFrame, contravariant=True)
 
 _PAUSE_S = 1.0  # after a fault: a detector that fails on every frame must not burn the board
+_LONG_PAUSE_S = 10.0  # where a model's file is not there: somebody has to fetch it
 
 
 class Detector(Protocol[F_contra]):
@@ -85,10 +87,11 @@ class Worker(Generic[F]):
                 return
             except Exception as error:  # any fault of a detector is a visible degradation, never the end of the loop
                 self.faults += 1
-                self.failing = f"{type(error).__name__}: {error}"
+                before, self.failing = self.failing, f"{type(error).__name__}: {error}"
                 self.ready.set()
-                log.warning("%s failed: %s", self.name, type(error).__name__)  # the message may quote input
-                self._drain(_PAUSE_S)
+                if self.failing != before:  # once, however often it is tried
+                    log.warning("%s failed: %s", self.name, type(error).__name__)  # the message may quote input
+                self._drain(_LONG_PAUSE_S if isinstance(error, ModelMissing) else _PAUSE_S)
 
     def _loop(self, detector: Detector[F]) -> None:
         while True:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
+import pytest
 
 from edge import clock
 from edge.slots import Slot
@@ -64,6 +65,23 @@ def test_a_detector_that_cannot_be_made_does_not_hold_up_the_start() -> None:
     until(lambda: "no model" in str(worker.failing))
     frames.close()
     assert worker.join(5.0)
+
+
+def test_a_fault_that_lasts_is_logged_once(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
+    """It is tried again and counted each time; the log is told when the reason changes."""
+    monkeypatch.setattr("edge.worker._PAUSE_S", 0.0)
+    reasons = iter(["no model"] * 5)
+
+    def make() -> Breaking:
+        raise FileNotFoundError(next(reasons, "another"))
+
+    frames: Slot[VideoFrame] = Slot(1)
+    worker = Worker("sight", make, frames, Slot(1))
+    worker.start()
+    until(lambda: worker.faults > 8)
+    frames.close()
+    assert worker.join(5.0)
+    assert [one.message for one in caplog.records] == ["sight failed: FileNotFoundError"] * 2
 
 
 def test_a_detector_that_rests_is_not_woken_and_an_empty_find_is_not_told() -> None:
