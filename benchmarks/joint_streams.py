@@ -1,16 +1,16 @@
-"""Incongruence and change on streams of real voices (RAVDESS) and real faces (FER+ test), through the shipped nets.
+"""Incongruence on streams of real voices (RAVDESS) and real faces (FER+ test), through the shipped nets.
 
-The voice goes through speech activity, the encoder and the shipped head exactly as on a device, which never heard a
-RAVDESS actor; actors 1–12 served to choose what edge.mood and edge.incongruence do, the figures are of the other
-twelve. The face goes through the shipped expression net, one picture for a whole pair, five times a second.
+The voice goes through speech activity, the encoder and a head exactly as on a device. The shipped head never heard a
+RAVDESS actor, a fold's head (benchmarks.joint_heads) not this one; actors 1–12 served to choose what edge.mood and
+edge.incongruence do, the figures are of the other twelve. The face goes through the shipped expression net, one picture
+for a whole pair, five times a second.
 """
 
 from __future__ import annotations
 
 import csv
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from itertools import pairwise
 from pathlib import Path
 from typing import Literal
 
@@ -36,6 +36,7 @@ from edge.types import (
 from models.expression import EXPRESSIONS, ExpressionNet
 from models.speech_activity import SpeechActivityNet
 from models.train.face_data import load
+from models.voice_head import VoiceHead
 
 Pair = Literal["words_voice", "voice_face", "words_face"]
 PLEASANT = ("happy",)
@@ -60,16 +61,22 @@ class Clip:
 
 
 class Ears:
-    """The device's way from sound to observations, without prosody and turns."""
+    """The device's way from sound to observations, without prosody and turns.
 
-    def __init__(self) -> None:
+    `heads`: of every actor, where it is not the shipped one.
+    """
+
+    def __init__(self, heads: Mapping[str, VoiceHead] | None = None) -> None:
         self._gate = SpeechGate(SpeechActivityNet())
-        self._voice = VoiceReader()
+        readers = {id(head): VoiceReader(head) for head in (heads or {}).values()}
+        self._of = {actor: readers[id(head)] for actor, head in (heads or {}).items()}
+        self._shipped = None if heads else VoiceReader()
 
-    def hear(self, sound: npt.NDArray[np.float32]) -> tuple[list[Observation], tuple[float, float] | None]:
+    def hear(self, sound: npt.NDArray[np.float32], actor: str) -> tuple[list[Observation], tuple[float, float] | None]:
         """Observations of one recording, and first and last moment of speech."""
+        reader = self._shipped or self._of[actor]
         self._gate.reset()
-        self._voice.reset()
+        reader.reset()
         found: list[Observation] = []
         first = last = None
         for seq, start in enumerate(range(0, len(sound) - _BLOCK + 1, _BLOCK)):
@@ -80,7 +87,7 @@ class Ears:
                 if activity.probability >= 0.5:
                     first = chunk.t_s if first is None else first
                     last = chunk.end_s
-                said = self._voice.feed(chunk.samples, chunk.t_s, activity.probability, activity.speaking)
+                said = reader.feed(chunk.samples, chunk.t_s, activity.probability, activity.speaking)
                 if said is not None:
                     found.append(said)
         return found, None if first is None or last is None else (first, last)
@@ -104,7 +111,7 @@ def voices(data: Path, labels: Sequence[str], each: int, rng: np.random.Generato
 
 def clip(ears: Ears, actor: str, label: str, sound: npt.NDArray[np.float32]) -> Clip:
     """What the device makes of `sound`."""
-    observations, speech_s = ears.hear(sound)
+    observations, speech_s = ears.hear(sound, actor)
     return Clip(actor, label, sound, tuple(observations), len(sound) / SAMPLE_RATE, speech_s)
 
 
@@ -263,55 +270,3 @@ def _pick(rng: np.random.Generator, which: Sequence[bool], wanted: bool) -> int:
 def _alarms(rules: Rules, states: Sequence[PersonState]) -> int:
     events: list[Event] = [event for state in states for event in rules.step([state], state.t_s)]
     return sum(event.name == "incongruent" for event in events)
-
-
-# ---------------------------------------------------------------- change
-
-
-def change(clips: Sequence[Clip], ears: Ears, rng: np.random.Generator, splices: int) -> dict[str, float]:
-    """Splice two neutral sentences and two emotional ones of the same actor, cut to their speech.
-
-    Delay: from the first speech after the splice to a state that has the new label; a change never seen counts as
-    endless, in the median. False changes: any other change of the voice's label, per minute of speech. While a state
-    says that it is unclear it claims no label; unclear and back to the same label is no change.
-    """
-    delays: list[float] = []
-    wrong, minutes, claimed = 0, 0.0, list[float]()
-    spoken = [c for c in clips if c.speech_s is not None]
-    actors = sorted({c.actor for c in spoken})
-    tries = 0
-    while len(delays) < splices and tries < 20 * splices:
-        tries += 1
-        actor = actors[int(rng.integers(len(actors)))]
-        label = ("happy", "sad", "angry")[int(rng.integers(3))]
-        calm = [c for c in spoken if c.actor == actor and c.label == "neutral"]
-        moved = [c for c in spoken if c.actor == actor and c.label == label]
-        if len(calm) < 2 or len(moved) < 2:
-            continue
-        parts = [calm[i] for i in rng.permutation(len(calm))[:2]] + [moved[i] for i in rng.permutation(len(moved))[:2]]
-        before, after = ([_speech(c) for c in half] for half in (parts[:2], parts[2:]))
-        sound = np.concatenate([*before, *after])
-        splice_s = sum(len(s) for s in before) / SAMPLE_RATE
-        seconds = len(sound) / SAMPLE_RATE
-        observations, _ = ears.hear(np.pad(sound, (0, SAMPLE_RATE // 2)))
-        states = play(observations, seconds, 0.0, People())
-        labels = [(s.t_s, s.voice.label) for s, _ in states if s.voice is not None and not s.voice.unclear]
-        claimed.append(len(labels) / max(sum(s.voice is not None for s, _ in states), 1))
-        turned = next((t for t, name in labels if t >= splice_s and name == label), None)
-        delays.append(np.inf if turned is None else turned - splice_s)
-        changes = [t for (_, a), (t, b) in pairwise(labels) if a != b]
-        wrong += len(changes) - (turned is not None and turned in changes)
-        minutes += seconds / 60
-    if not delays:
-        return {}
-    return {
-        "change_delay_s": float(np.median(delays)),
-        "false_changes_per_min": wrong / minutes,
-        "change_missed": float(np.mean(np.isinf(delays))),
-        "change_label_claimed": float(np.mean(claimed)),
-    }
-
-
-def _speech(clip: Clip) -> npt.NDArray[np.float32]:
-    assert clip.speech_s is not None
-    return clip.sound[int(clip.speech_s[0] * SAMPLE_RATE) : int(clip.speech_s[1] * SAMPLE_RATE)]

@@ -32,11 +32,11 @@ _TRAIL = 3  # chunks kept after it; the head learned from speech with a tenth of
 
 
 class VoiceReader:
-    """One stream's voice affect. Raises ModelError where the encoder or the head is missing."""
+    """One stream's voice affect, by `head` (the shipped one). Raises ModelError where the encoder or it is missing."""
 
-    def __init__(self) -> None:
+    def __init__(self, head: VoiceHead | None = None) -> None:
         self._encoder = WhisperEncoder()
-        self._head = VoiceHead()
+        self._head = head or VoiceHead()
         self._done: deque[Array] = deque(maxlen=2)  # encoded chunks of one second
         self.reset()
 
