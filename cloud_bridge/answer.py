@@ -8,6 +8,7 @@ import logging
 import time
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from dataclasses import asdict
+from functools import partial
 
 from cloud_bridge.ending import end
 from cloud_bridge.errors import ModelAbsent, ProviderError, without_content
@@ -151,7 +152,7 @@ class Answer:
     # ------------------------------------------------------------ inside
 
     def _mark(self, name: str) -> None:
-        self._marks.setdefault(name, time.monotonic())
+        _mark(self._marks, name)
 
     async def _run(self) -> None:
         sentences: asyncio.Queue[str | Exception | None] = asyncio.Queue(4)
@@ -196,7 +197,8 @@ class Answer:
                 async with asyncio.timeout(WORDS_S):
                     await self._asked.wait()
             self._asked.set()
-        self._thought = Thought(self.plan, self._tools, self._used, self._mark)
+        # Not a method of this answer: both would lie in memory, with what was said, until the collector comes by.
+        self._thought = Thought(self.plan, self._tools, self._used, partial(_mark, self._marks))
         await self._thought.run(out)
 
     async def _voice(
@@ -275,3 +277,7 @@ class Answer:
     async def _sound(self, sound: Sound) -> None:
         self._mark("first_audio")
         await self._sender.sound(sound)
+
+
+def _mark(marks: dict[str, float], name: str) -> None:
+    marks.setdefault(name, time.monotonic())

@@ -216,6 +216,23 @@ async def test_servers_that_are_away_hold_nobody_up() -> None:
     await asyncio.wait_for(others.settle(0.05), 2)
 
 
+@pytest.mark.parametrize("continues", [True, False])
+async def test_only_a_model_of_this_machine_waits_for_its_tools(
+    monkeypatch: pytest.MonkeyPatch, *, continues: bool
+) -> None:
+    """Its prompt is computed as it starts, with the tools in it; a hosted one has nothing to compute."""
+    waited: list[float] = []
+
+    async def settle(within_s: float) -> None:
+        waited.append(within_s)
+
+    others, model = Others({}), OpenAI("any", "http://127.0.0.1:9")
+    monkeypatch.setattr(others, "settle", settle)
+    monkeypatch.setattr(model, "continues", continues)
+    await ToolModel(model, others).start()
+    assert bool(waited) == continues
+
+
 def test_the_file_is_checked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """What is wrong is named; nothing is allowed by default."""
     file = tmp_path / "servers.toml"
