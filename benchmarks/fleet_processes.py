@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import re
 import shutil
 import statistics
 import subprocess
@@ -100,7 +101,7 @@ def simulated_model() -> Iterator[str]:
                 await reader.readexactly(length)
                 await asyncio.sleep(_FIRST_TOKEN_S)
                 pieces: list[dict[str, Any]] = [
-                    {"choices": [{"delta": {"content": word + " "}}]} for word in _SENTENCE.split()
+                    {"choices": [{"delta": {"content": token}}]} for token in re.findall(r" ?\S+", _SENTENCE)
                 ]
                 pieces.append({"choices": [{"delta": {}, "finish_reason": "stop"}]})
                 body = "".join(f"data: {json.dumps(piece)}\n\n" for piece in pieces) + "data: [DONE]\n\n"

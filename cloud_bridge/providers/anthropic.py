@@ -80,7 +80,8 @@ class Anthropic:
         with sse.billed(self.usage, used) as bill:
             async with sse.posted(self._http, "v1/messages", body, self.name) as answer:
                 call: dict[str, str] | None = None  # blocks come one after the other
-                async for name, data in sse.events(answer):
+                events = sse.events(answer)
+                async for name, data in events:
                     event = sse.parsed(data, self.name)
                     match name:
                         case "content_block_start":
@@ -105,6 +106,7 @@ class Anthropic:
                             kind = ProviderBusy if reason == "overloaded_error" else ProviderError
                             raise kind(f"{self.name} broke off: {reason}")
                         case "message_stop":
+                            await sse.rest(events)
                             return
             raise ProviderBusy(f"{self.name} ended before its end")
 

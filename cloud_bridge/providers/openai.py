@@ -91,9 +91,11 @@ class OpenAI:
         whole = False
         with sse.billed(self.usage, used) as bill:
             async with sse.posted(self.http, "chat/completions", body, self.name) as answer:
-                async for _, data in sse.events(answer):
+                events = sse.events(answer)
+                async for _, data in events:
                     if data == "[DONE]":
                         whole = True
+                        await sse.rest(events)
                         break
                     chunk = sse.parsed(data, self.name)
                     if "error" in chunk:

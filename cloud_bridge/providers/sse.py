@@ -6,7 +6,7 @@ import asyncio
 import json
 import random
 from collections.abc import AsyncIterator, Iterator, Mapping
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import asynccontextmanager, contextmanager, suppress
 from typing import Any
 
 import httpx
@@ -16,6 +16,8 @@ from cloud_bridge.providers.base import Usage
 
 CONNECT_S = 3.0
 SILENCE_S = 10.0  # longest wait for the next bytes
+_END_S = 0.1  # after the last event, how long the end of the body is waited for
+_WARM = 64  # connections that stay open: a bridge of thousands of devices has dozens of answers at once
 _REASON = 200  # characters
 _BUSY = frozenset({408, 409, 425, 429, 500, 502, 503, 504, 529})
 _QUOTES_NOBODY = _BUSY | {401, 404}  # about the key, the model or the load; others may be about what was asked
@@ -27,7 +29,7 @@ def client(base_url: str, headers: Mapping[str, str], silence_s: float = SILENCE
         base_url=base_url.rstrip("/") + "/",
         headers=dict(headers),
         timeout=httpx.Timeout(silence_s, connect=CONNECT_S),
-        limits=httpx.Limits(max_keepalive_connections=8, keepalive_expiry=120),
+        limits=httpx.Limits(max_keepalive_connections=_WARM, keepalive_expiry=120),
     )
 
 
@@ -100,6 +102,15 @@ async def events(answer: httpx.Response) -> AsyncIterator[tuple[str, str]]:
             name = value
     if data:
         yield name, "\n".join(data)
+
+
+async def rest(found: AsyncIterator[tuple[str, str]]) -> None:
+    """Read to the end of an answer that has said all: only then is its connection free for the next request, which is
+    spared the handshakes of a new one. An answer that does not end is given up."""
+    with suppress(TimeoutError, httpx.HTTPError):
+        async with asyncio.timeout(_END_S):
+            async for _ in found:
+                pass
 
 
 def parsed(data: str, what: str) -> dict[str, Any]:

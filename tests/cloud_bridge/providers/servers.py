@@ -19,6 +19,7 @@ class Seen:
     paths: list[str] = field(default_factory=list)
     headers: list[dict[str, str]] = field(default_factory=list)
     bodies: list[dict[str, Any]] = field(default_factory=list)
+    connections: int = 0
     hung_up: int = 0  # clients that left before the end
 
 
@@ -28,6 +29,7 @@ async def server(script: Script) -> AsyncIterator[Seen]:
     seen = Seen()
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        seen.connections += 1
         try:
             while head := await reader.readuntil(b"\r\n\r\n"):
                 first, *lines = head.decode().split("\r\n")
