@@ -37,6 +37,7 @@ from models.errors import ModelError
 from models.session import give_back_pages
 
 if TYPE_CHECKING:
+    from edge.own_voice import OwnVoice
     from edge.perceive.echo import EchoCanceller
 
 _AUDIO_BLOCKS = 64  # two seconds: sound that waits longer is no use to a conversation
@@ -339,7 +340,11 @@ class Loop:
         for wants_affect, wants_words, left_out in tries:
             try:
                 hearing = Hearing(
-                    affect=wants_affect, words=wants_words, language=perceive.language, slow=self._slow.submit
+                    affect=wants_affect,
+                    words=wants_words,
+                    language=perceive.language,
+                    slow=self._slow.submit,
+                    own=self._own_voice() if wants_affect else None,
                 )
             except ModelError as error:
                 reason = error
@@ -348,6 +353,20 @@ class Loop:
                 self._left_out[left_out] = str(reason)
             return hearing if self._canceller is None else _Cleaned(hearing, self._canceller)
         raise reason
+
+    def _own_voice(self) -> OwnVoice | None:
+        if not any(sensor.live for sensor in self._sensors):
+            return None  # whoever speaks in a recording
+        from edge.own_voice import OwnVoice  # loads the voice head, which a device that reads no feelings does without
+
+        try:
+            own = OwnVoice.load()
+            if own is not None and not own.fits:
+                raise ConfigError("another voice head learned it: run `mien calibrate` again")
+        except ConfigError as error:
+            self._left_out["own voice"] = str(error)
+            return None
+        return own
 
     def _make_sight(self) -> Sight:
         return Sight(affect=self._policy.affect, max_people=self._config.perceive.max_people)

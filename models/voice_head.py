@@ -8,6 +8,7 @@ is `mien train voice`.
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -61,6 +62,22 @@ class VoiceHead:
         except (OSError, ValueError, KeyError) as error:
             raise ModelCorrupt(f"{path} is not a voice head: run `mien train voice` again ({error})") from error
 
+    @property
+    def neutral_logits(self) -> Array:
+        """Core logits (4,) of neutral speech, on average over people whom the head never heard. Raises ModelCorrupt."""
+        if "neutral_logits" not in self._w:
+            raise ModelCorrupt("this voice head is too old to be tuned: run `mien train voice` again")
+        found: Array = self._w["neutral_logits"]
+        return found
+
+    def tuned(self, shift: Array) -> VoiceHead:
+        """This head for one person: `shift` (4,) is taken away from the logits of the core classes."""
+        bias = self._w["fine_bias"].copy()
+        bias[: len(CORE)] -= shift
+        head = copy.copy(self)
+        head._w = self._w | {"fine_bias": bias}
+        return head
+
     def pool(self, frames: Array) -> Array:
         """Encoder frames (T, 1152) → one normalised vector (2304,): mean and spread of each number over the window.
 
@@ -81,13 +98,10 @@ class VoiceHead:
 
     def judge(self, windows: list[Array]) -> VoiceEstimate | None:
         """One estimate of several windows of the same speech, each weighing as much as it is long."""
-        windows = [window for window in windows if len(window) >= MIN_FRAMES]
-        if not windows:
+        heard = self._together(windows)
+        if heard is None:
             return None
-        frames = np.array([len(window) for window in windows], dtype=np.float32)
-        heard = [self.logits(window) for window in windows]
-        fine, burst = (frames / frames.sum() @ np.stack([one[i] for one in heard]) for i in range(2))
-        listened_s = float(frames.sum()) * FRAME_S
+        fine, burst, listened_s = heard
         fine /= np.float32(np.interp(listened_s, self._w["temperature_at_s"], self._w["temperature"]))
         probs = _softmax(fine[: len(CORE)])
         valence, arousal = probs @ _PLACES
@@ -102,6 +116,21 @@ class VoiceHead:
             unclear=confidence < float(self._w["clear_from"]),
             listened_s=listened_s,
         )
+
+    def core_logits(self, windows: list[Array]) -> Array | None:
+        """Logits (4,) of the core classes over several windows, before calibration; None where they are too short."""
+        heard = self._together(windows)
+        return None if heard is None else heard[0][: len(CORE)]
+
+    def _together(self, windows: list[Array]) -> tuple[Array, Array, float] | None:
+        """(fine logits, burst logits, seconds) of all windows that are long enough."""
+        windows = [window for window in windows if len(window) >= MIN_FRAMES]
+        if not windows:
+            return None
+        frames = np.array([len(window) for window in windows], dtype=np.float32)
+        heard = [self.logits(window) for window in windows]
+        fine, burst = (frames / frames.sum() @ np.stack([one[i] for one in heard]) for i in range(2))
+        return fine, burst, float(frames.sum()) * FRAME_S
 
 
 def pooled(frames: Array) -> Array:

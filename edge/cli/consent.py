@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -44,8 +45,17 @@ def main(argv: Sequence[str] | None = None) -> int:
     purposes: tuple[Purpose, ...] = PURPOSES if everything else (args.purpose or "capture",)
     for purpose in purposes:
         consent.write(purpose, given=given, person=args.person)
+    if not given and args.person is None:
+        _forget_voice()
     print(consent.path)
     return 0
+
+
+def _forget_voice() -> None:
+    from edge.own_voice import forget  # what a device learned of a voice goes with the consent to it
+
+    if forget():
+        print("what `mien calibrate` had learned is erased", file=sys.stderr)
 
 
 def _show(consent: Consent, *, as_json: bool) -> None:

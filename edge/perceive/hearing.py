@@ -14,6 +14,7 @@ from models.end_of_turn import EndOfTurnNet
 from models.speech_activity import SpeechActivityNet
 
 if TYPE_CHECKING:
+    from edge.own_voice import OwnVoice
     from edge.perceive.voice import VoiceReader
 
 
@@ -22,15 +23,18 @@ class Hearing:
 
     `affect`: read the voice's affect; False loads and computes nothing of it. `words`: read what was said, in
     `language`; a language that the recognizer does not know gives no words. `slow`: where the 50–300 ms of judging a
-    pause run: here and now (`at_once`), or an executor's `submit`; the answer then comes out of a later `feed`.
+    pause run: here and now (`at_once`), or an executor's `submit`; the answer then comes out of a later `feed`. `own`:
+    what `mien calibrate` learned of the voice that will mostly be heard.
 
     Raises ModelError where a model is missing.
     """
 
-    def __init__(self, *, affect: bool, words: bool, language: str = "en", slow: Submit = at_once) -> None:
+    def __init__(
+        self, *, affect: bool, words: bool, language: str = "en", slow: Submit = at_once, own: OwnVoice | None = None
+    ) -> None:
         self._gate = SpeechGate(SpeechActivityNet())
         self._prosody = ProsodyReader()
-        self._voice = _voice() if affect else None
+        self._voice = _voice(own) if affect else None
         self._turns = TurnTaking(EndOfTurnNet().probability, language=language, submit=slow)
         self._may_have_words = words and language in LANGUAGES
         self._device_speaks = False
@@ -98,7 +102,8 @@ class Hearing:
         return out
 
 
-def _voice() -> VoiceReader:
+def _voice(own: OwnVoice | None) -> VoiceReader:
     from edge.perceive.voice import VoiceReader  # loads the voice models
+    from models.voice_head import VoiceHead
 
-    return VoiceReader()
+    return VoiceReader() if own is None else VoiceReader(own.tune(VoiceHead()))

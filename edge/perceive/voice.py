@@ -105,6 +105,16 @@ class RecordingReader:
         Windows of up to three seconds are read one by one and averaged. `t_s` is the recording's length.
         Raises SampleRateError unless the rate is 16 kHz.
         """
+        windows = self._windows(samples, sample_rate_hz)
+        estimate = None if windows is None else self._head.judge(windows)
+        return None if estimate is None else _observation(estimate, len(samples) / SAMPLE_RATE)
+
+    def core_logits(self, samples: Array, sample_rate_hz: int = SAMPLE_RATE) -> Array | None:
+        """Logits (4,) of neutral, happy, sad and angry, before calibration; None and errors as of `read`."""
+        windows = self._windows(samples, sample_rate_hz)
+        return None if windows is None else self._head.core_logits(windows)
+
+    def _windows(self, samples: Array, sample_rate_hz: int) -> list[Array] | None:
         check_rate(sample_rate_hz)
         self._net.reset()
         self._encoder.reset()
@@ -112,9 +122,7 @@ class RecordingReader:
         if len(speech) < _FIRST_S * SAMPLE_RATE:
             return None
         frames = np.concatenate([*self._encoder.feed(speech), self._encoder.tail()])
-        count = -(-len(frames) // _RECORDING_FRAMES)
-        estimate = self._head.judge(np.array_split(frames, count))
-        return None if estimate is None else _observation(estimate, len(samples) / SAMPLE_RATE)
+        return np.array_split(frames, -(-len(frames) // _RECORDING_FRAMES))
 
 
 def speech_of(samples: Array, net: SpeechActivityNet) -> Array:

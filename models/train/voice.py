@@ -206,6 +206,8 @@ def _train(heard: Heard, out: Path, seed: int) -> int:
     for kind in KINDS:
         rows = kinds == kind
         print(f"  EmoDB, 4 classes, 8 unseen speakers, {kind}: UAR {100 * recall(y[rows], logits[rows].argmax(1)):.1f}")
+    neutral = np.mean([logits[(kinds == kind) & (y == 0)].mean(axis=0) for kind in KINDS], axis=0)
+    print(f"  logits of neutral speech: {[round(float(one), 2) for one in neutral]}")
     temperatures, clear_from = calibrate(seconds, logits, y)
     print(f"  temperature at {KNOTS_S} s: {[round(t, 2) for t in temperatures]}; clear from {clear_from:.2f}")
     everything = np.ones(len(fine), dtype=bool)
@@ -223,6 +225,7 @@ def _train(heard: Heard, out: Path, seed: int) -> int:
         "temperature_at_s": np.array(KNOTS_S, dtype=np.float32),
         "temperature": np.array(temperatures, dtype=np.float32),
         "clear_from": np.array(clear_from, dtype=np.float32),
+        "neutral_logits": neutral.astype(np.float32),
         "fine_labels": np.array(FINE),
         "burst_labels": np.array(BURSTS),
     }
