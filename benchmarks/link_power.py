@@ -103,7 +103,8 @@ class Machine:
         machine = subprocess.Popen(
             command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, stdin=subprocess.DEVNULL, start_new_session=True
         )
-        os.set_blocking(machine.stdout.fileno(), False)  # type: ignore[union-attr]
+        assert machine.stdout is not None
+        os.set_blocking(machine.stdout.fileno(), False)
         end, rest, finished, cut_s = time.monotonic() + _SILENT_S.get(self.kind, _BOOT_S), b"", False, float("inf")
         try:
             running = True
@@ -111,7 +112,7 @@ class Machine:
                 pause(self.stop, 0.0)
                 select.select([machine.stdout], [], [], min(0.1, max(0.0, cut_s - time.monotonic())))
                 running = machine.poll() is None  # what it said before is read yet
-                *lines, rest = (rest + (machine.stdout.read() or b"")).split(b"\n")  # type: ignore[union-attr]
+                *lines, rest = (rest + (machine.stdout.read() or b"")).split(b"\n")
                 for line in lines:
                     end = time.monotonic() + _SILENT_S.get(self.kind, _BOOT_S)
                     if kept := _KEPT.fullmatch(line.decode(errors="replace")):

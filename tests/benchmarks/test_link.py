@@ -78,7 +78,7 @@ def test_each_way_is_timed_where_cores_halt_and_where_they_do_not(tmp_path: Path
     ways = {"tcp_floor", "mqtt_qos0_floor", "mqtt_qos0", "mqtt_qos1", "mqtt_qos2", "grpc"}
     for state in ("", "_awake", "_one_core") if POSSIBLE else ("",):
         assert all(found[f"{way}{state}_p50_ms"] > 0 for way in ways)
-        assert found[f"mqtt_qos0_one_way{state}_p50_ms"] < found[f"mqtt_qos0{state}_p95_ms"]
+        assert found[f"mqtt_qos0_one_way{state}_p50_ms"] < found[f"mqtt_qos0{state}_p50_ms"]
 
 
 def test_the_parts_of_two_runs_make_one_result(tmp_path: Path) -> None:
