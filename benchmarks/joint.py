@@ -42,7 +42,7 @@ def measure(data: Path | None, *, quick: bool, peers: bool) -> Result:
 def streams(data: Path, *, quick: bool) -> tuple[dict[str, float], dict[str, object]]:
     """Incongruence and change through the shipped nets; what cannot be measured is named in the detail.
 
-    Once with the shipped voice head and once (`…_fold`) with heads that learned from other actors of RAVDESS.
+    Once with the shipped voice head and once (`fold_…`) with heads that learned from other actors of RAVDESS.
     """
     each, pairs, splices = (6, 16, 3) if quick else (60, 400, 80)
     missing: dict[str, str] = {}
@@ -71,7 +71,7 @@ def streams(data: Path, *, quick: bool) -> tuple[dict[str, float], dict[str, obj
         with TemporaryDirectory() as scratch:
             heads = joint_heads.of_actors(joint_heads.CACHE, Path(scratch))
             found, more = played(joint_streams.Ears(heads))
-        metrics |= {f"{name}_fold": value for name, value in found.items()}
+        metrics |= {f"fold_{name}": value for name, value in found.items()}
         detail["fold"] = more | {"head": "benchmark head, not shipped"}
     return metrics, {**detail, "not_measured": missing}
 
