@@ -20,6 +20,7 @@ from edge.forward import Forwarder
 from edge.governor import Governor, Step
 from edge.health import Health
 from edge.moment import Moment
+from edge.orders import Orders
 from edge.perceive.hearing import Hearing
 from edge.perceive.sight import Sight
 from edge.policy import Policy
@@ -42,7 +43,6 @@ if TYPE_CHECKING:
 
 _AUDIO_BLOCKS = 64  # two seconds: sound that waits longer is no use to a conversation
 _FOUND = 512
-_ORDERS = 16  # of the bridge that may wait
 _TICK_S = 0.1
 _STEP_S = 0.05  # the longest that sound which changes nothing waits for a picture's observations
 _LEARN_S = 0.7  # the echo canceller leaks while it learns the room at the start of a reply
@@ -91,7 +91,6 @@ class Loop:
         self._told_s = 0.0
         self._speaks_since_s: float | None = None
         self._speech_goes_on = False
-        self._orders = threading.Semaphore(_ORDERS)
         self._slow = ThreadPoolExecutor(1, "words")  # judging a pause must not hold up the sound that follows it
         self._sealer = Sealer(config.device)
         self._canceller = self._echo()
@@ -113,6 +112,9 @@ class Loop:
             forward_words=config.purpose.forward_words,
             keep_words=config.purpose.keep_words,
             language=config.perceive.language,
+        )
+        self._orders = Orders(
+            self._forward.order, policy=self._policy, rules=self._rules, mute=self._mute, submit=self._slow.submit
         )
         self._hearing = Worker("hearing", self._make_hearing, self._audio, self._found, tune=self._tune_hearing)
         self._sight = Worker(
@@ -299,33 +301,7 @@ class Loop:
             return None
 
     def _command(self, command: mien_pb2.Command) -> None:
-        """The bridge's order; it comes on the uplink's thread, which must not wait for a device."""
-        if self._orders.acquire(blocking=False):
-            self._slow.submit(self._obey, command)
-        else:
-            self._forward.order(command.id, {"done": False, "reason": f"{_ORDERS} orders wait already"})
-
-    def _obey(self, command: mien_pb2.Command) -> None:
-        """Do as the bridge wishes where the person's choice allows it, and tell what came of it."""
-        told: dict[str, str | bool] = {"done": True}
-        try:
-            match command.WhichOneof("what"):
-                case "mute":
-                    if not command.mute and self._policy.mode == "off":
-                        raise ConfigError(f"perception stays off: {self._policy.reason or 'the settings say so'}")
-                    self._mute(muted=command.mute)
-                    told["muted"] = command.mute
-                case "rule":
-                    told["rule"] = self._rules.put(command.rule)
-                case _:
-                    raise ConfigError("this device does not know that order: update it")
-        except ConfigError as error:
-            told |= {"done": False, "reason": str(error)[:200]}
-        except Exception as error:  # the order is answered, whatever becomes of it
-            told |= {"done": False, "reason": f"failed: {type(error).__name__}"}
-        finally:
-            self._orders.release()
-        self._forward.order(command.id, told)
+        self._orders.take(command)
 
     def _mute(self, *, muted: bool) -> None:
         for sensor in self._sensors:
