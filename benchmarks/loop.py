@@ -1,7 +1,8 @@
 """The device loop as a process: CPU of one core, latency, memory, start, bytes; on a person talking, and on nobody.
 
 Input: the talking-head clips in a row, 640×480 at 30 fps with 16 kHz sound, uncompressed, so that no decoder is
-measured; paced like a camera. The process is pinned to one core. `mien bench loop`.
+measured; paced like a camera, and resting like one while nobody wants pictures. What a camera's driver costs is not in
+it. The process is pinned to one core. `mien bench loop`.
 """
 
 from __future__ import annotations
