@@ -1,28 +1,115 @@
-"""One person's channels, joined."""
+"""What two channels say together: nothing new makes nobody surer, and a channel that is not fresh says nothing."""
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+
+import pytest
+
 from edge.fuse import valence_arousal
 from edge.joint import Channels, Joint
-from edge.types import EMOTIONS, Affect
+from edge.track import Face, Voice
+from edge.types import EMOTIONS, Affect, VoiceAffect
 
 
-def affect(label: str, confidence: float | None) -> Affect:
-    probs = {name: 0.72 if name == label else 0.04 for name in EMOTIONS}
+def affect(label: str, *, confidence: float | None = 0.8, age_ms: float = 0.0) -> Affect:
+    probs = {name: 0.86 if name == label else 0.02 for name in EMOTIONS}
     valence, arousal = valence_arousal(probs)
     return Affect(
-        probs=probs, label=label, valence=valence, arousal=arousal, confidence=confidence, unclear=False, age_ms=0.0
+        probs=probs,
+        label=label,
+        valence=valence,
+        arousal=arousal,
+        confidence=confidence,
+        unclear=False,
+        age_ms=age_ms,
+    )
+
+
+def channel(t_s: float, lean: float = 0.9) -> SimpleNamespace:
+    """The part of a voice or a face that is asked here: when its evidence came, and where it leans."""
+    return SimpleNamespace(affect=SimpleNamespace(t_s=t_s, lean=lambda _now_s: lean))
+
+
+def now(
+    *, voice: float | None = None, face: float | None = None, heard: Affect | None = None, shown: Affect | None = None
+) -> Channels:
+    """Channels whose evidence came at `voice` and `face` seconds."""
+    return Channels(
+        voice=None if voice is None else channel(voice, -0.9),  # type: ignore[arg-type]
+        face=None if face is None else channel(face),  # type: ignore[arg-type]
+        heard=heard,
+        shown=shown,
+        words=None,
     )
 
 
 def test_channels_without_a_calibrated_confidence_are_joined_all_the_same() -> None:
     """The joint affect has none either; and where one channel has one, the joint is no surer than that."""
     joint = Joint()
-    fused = joint.fused(Channels(None, None, affect("happy", None), affect("happy", None), None))
+    fused = joint.fused(now(heard=affect("happy", confidence=None), shown=affect("happy", confidence=None)))
     assert fused is not None
     assert (fused.label, fused.confidence) == ("happy", None)
-    fused = joint.fused(Channels(None, None, affect("happy", 0.6), affect("happy", None), None))
+    fused = joint.fused(now(heard=affect("happy", confidence=0.6), shown=affect("happy", confidence=None)))
     assert fused is not None
     assert fused.confidence is not None
     assert fused.confidence <= 0.6
-    assert joint.fused(Channels(None, None, None, None, None)) is None
+    assert joint.fused(now()) is None
+
+
+def test_without_new_evidence_it_grows_no_surer() -> None:
+    """A doubt that fades with age proves nothing; what is new may."""
+    joint = Joint()
+    first = joint.fused(now(face=1.0, shown=affect("happy", confidence=0.5)))
+    faded = joint.fused(now(face=1.0, shown=affect("happy", confidence=0.7)))
+    anew = joint.fused(now(face=1.2, shown=affect("happy", confidence=0.7)))
+    assert [one and one.confidence for one in (first, faded, anew)] == [0.5, 0.5, 0.7]
+
+
+def test_the_same_inputs_are_the_same_judgement_but_older() -> None:
+    """Only the age goes on while neither channel tells anything new."""
+    joint, heard, shown = Joint(), affect("sad"), affect("sad")
+    first = joint.fused(now(voice=1.0, face=1.0, heard=heard, shown=shown))
+    later = [Affect(**{**vars_of(one), "age_ms": 300.0}) for one in (heard, shown)]
+    second = joint.fused(now(voice=1.0, face=1.0, heard=later[0], shown=later[1]))
+    assert first is not None
+    assert second is not None
+    assert second.age_ms == 300.0
+    assert vars_of(second) == {**vars_of(first), "age_ms": 300.0}
+
+
+def vars_of(one: Affect) -> dict[str, object]:
+    """The fields of a value with slots."""
+    return {name: getattr(one, name) for name in one.__dataclass_fields__}
+
+
+@pytest.mark.parametrize("missing", ["heard", "shown"])
+def test_a_channel_that_is_not_fresh_contradicts_nobody(missing: str) -> None:
+    """A voice or a face that is remembered, but too old to count, is no side of a contradiction."""
+    joint = Joint()
+    sides: dict[str, Affect | None] = {"heard": affect("sad"), "shown": affect("happy"), missing: None}
+    for tenth in range(31):
+        assert joint.disagreement(now(voice=1.0, face=1.0, **sides), tenth / 10, None) == ()
+
+
+def test_what_is_opposed_for_long_disagrees_unless_the_lips_are_still() -> None:
+    """A sad voice and a happy face; a voice from elsewhere is no person's contradiction."""
+    both = now(voice=1.0, face=1.0, heard=affect("sad"), shown=affect("happy"))
+    for lips, found in ((None, True), (0.5, True), (0.0, False)):
+        joint = Joint()
+        for tenth in range(31):
+            last = joint.disagreement(both, tenth / 10, lips)
+        assert bool(last) is found
+        assert joint.levels
+
+
+def test_a_voice_that_reads_as_nothing_contradicts_no_face() -> None:
+    """Known, but too old to be read: only a voice that is heard is compared with what is seen."""
+    voice, joint = Voice(), Joint()
+    heard = affect("sad", 0.6)
+    voice.affect.add(VoiceAffect(t_s=0.0, probs=heard.probs, valence=-0.5, arousal=0.0, listened_s=2.0, unclear=False))
+    shown = affect("happy", 0.6)
+    joint.disagreement(Channels(voice, Face(), heard, shown, None), 0.1, None)
+    assert set(joint.levels) == {"voice_face"}
+    assert joint.disagreement(Channels(voice, Face(), None, shown, None), 0.2, None) == ()
+    assert joint.levels == {}
