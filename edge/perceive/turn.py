@@ -31,7 +31,8 @@ _AGAIN_S = 0.1  # silence after which an end that is not likely is judged again 
 _JUDGED = 5  # … up to so often
 _EARLY_S = 0.06  # silence from which the turn is read and judged: two chunks
 _JUDGES_S = 0.2  # silence that the network was made to judge; a shorter one is drawn out
-_LINGERS_S = 0.2  # for which the detector may call speech what has died away
+_LINGERS_S = 0.2  # for which the detector may call speech what has died away …
+_LETS_GO_S = 0.08  # … and usually does: the silences that end a turn are counted from there
 _CUT_S = 0.2  # shorter gaps may lie within a word: no stretch is cut there
 _OVERDUE_S = 2.0  # how much longer a turn waits for an answer that is still being computed
 _BEFORE_S = 0.5  # sound heard from before the first speech: onsets come before the detector's
@@ -106,6 +107,8 @@ class TurnTaking:
 
     def _silent(self, now_s: float, speech_end_s: float, *, resumes: bool) -> list[Words | TurnEnd]:
         silence_s = now_s - speech_end_s
+        late_s = min(self._hush.lasts_s - _LETS_GO_S - silence_s, _LINGERS_S)  # by which the detector lingered longer
+        silence_s += max(0.0, late_s)
         pause = self._pause = self._pause or self._ask(now_s, speech_end_s, silence_s)
         judged = pause.judge()
         if judged and pause.likely is None and pause.judged < _JUDGED and now_s - pause.judged_s >= _AGAIN_S:

@@ -152,6 +152,14 @@ def test_a_voice_that_has_died_away_is_read_before_the_detector_lets_go():
         assert final.speech_end_s == pytest.approx(1.0 + 0.128, abs=0.033)
 
 
+def test_a_detector_that_lingers_long_does_not_hold_the_turn_up():
+    """Silence is counted from where the detector usually lets go, 0.08 s after the voice; the level tells where it does
+    so later. Where no level tells, in a loud room, the detector's own end counts."""
+    for quiet, final_s in ((True, 1.0 + 0.08 + 0.38), (False, 1.0 + 0.128 + 0.38)):
+        found = heard(turns(Ear(0.5)), lingering(quiet=quiet))
+        assert found[-1].t_s == pytest.approx(final_s, abs=0.033)
+
+
 def test_who_goes_on_after_a_hush_is_read_again():
     """A closed consonant may be as quiet: what was asked in it is void once there is speech again."""
     ear = Ear(0.95, texts=("I like", "I like it."))
