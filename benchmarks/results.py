@@ -7,6 +7,7 @@ from __future__ import annotations
 import json
 import math
 import tomllib
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -104,14 +105,13 @@ def _lines(runs: Sequence[Run], bars: Bars, plots: Sequence[str]) -> list[str]:
             aim = "" if bar is None else sign + _cell(metric, bar["aim"])
             lines.append(f"| `{metric}` | {_cell(metric, value)} | {wanted} | {aim} | {verdict(value, bar)} |")
         lines.append("")
-        older = {
-            part: origin
-            for part, origin in run.get("detail", {}).get("parts", {}).items()
-            if origin["commit"] != run["commit"]
-        }
+        older: defaultdict[str, list[str]] = defaultdict(list)
+        for part, origin in run.get("detail", {}).get("parts", {}).items():
+            if origin["commit"] != run["commit"]:
+                older[f"commit {origin['commit']}, {origin['date'][:10]}"].append(part)
         if older:
-            told = (f"{part} ({one['date'][:16]}, {one['commit']})" for part, one in older.items())
-            lines += ["Parts of an earlier run: " + ", ".join(told) + ".", ""]
+            told = (f"{', '.join(parts)} ({when})" for when, parts in older.items())
+            lines += ["Parts of an earlier run: " + "; ".join(told) + ".", ""]
         missing = run.get("detail", {}).get("not_measured")
         if missing:
             lines += ["Not measured: " + "; ".join(f"{key}: {why}" for key, why in missing.items()) + ".", ""]

@@ -49,6 +49,15 @@ def test_only_what_both_sides_measured_is_compared() -> None:
     assert [one[1] for one in results.ratios(RUN)] == ["cpu_ms_per_s", "rss_peak_mb"]
 
 
+def test_parts_of_an_earlier_run_are_called_so(tmp_path: Path) -> None:
+    """A table's head names one commit; what was taken at another says which."""
+    parts = {"speed": ("abc1234", "2026-11-23T05:00:00"), "cut": ("0000001", "2026-11-23T03:00:00")}
+    detail = {"parts": {name: {"commit": commit, "date": date} for name, (commit, date) in parts.items()}}
+    (tmp_path / "loop.json").write_text(json.dumps({**RUN, "detail": detail}))
+    text = results.write(tmp_path, tmp_path / "out").read_text(encoding="utf-8")
+    assert "Parts of an earlier run: cut (commit 0000001, 2026-11-23)." in text
+
+
 def test_a_smoke_run_is_called_one(tmp_path: Path) -> None:
     """Its figures must not be taken for results."""
     (tmp_path / "loop.json").write_text(json.dumps({**RUN, "quick": True}))
