@@ -8,8 +8,7 @@ import pytest
 
 from edge.fuse import valence_arousal
 from edge.joint import Channels, Joint
-from edge.track import Face, Voice
-from edge.types import EMOTIONS, Affect, VoiceAffect
+from edge.types import EMOTIONS, Affect
 
 
 def affect(label: str, *, confidence: float | None = 0.8, age_ms: float = 0.0) -> Affect:
@@ -101,15 +100,3 @@ def test_what_is_opposed_for_long_disagrees_unless_the_lips_are_still() -> None:
             last = joint.disagreement(both, tenth / 10, lips)
         assert bool(last) is found
         assert joint.levels
-
-
-def test_a_voice_that_reads_as_nothing_contradicts_no_face() -> None:
-    """Known, but too old to be read: only a voice that is heard is compared with what is seen."""
-    voice, joint = Voice(), Joint()
-    heard = affect("sad", 0.6)
-    voice.affect.add(VoiceAffect(t_s=0.0, probs=heard.probs, valence=-0.5, arousal=0.0, listened_s=2.0, unclear=False))
-    shown = affect("happy", 0.6)
-    joint.disagreement(Channels(voice, Face(), heard, shown, None), 0.1, None)
-    assert set(joint.levels) == {"voice_face"}
-    assert joint.disagreement(Channels(voice, Face(), None, shown, None), 0.2, None) == ()
-    assert joint.levels == {}
