@@ -46,7 +46,9 @@ def main() -> None:
     if done.returncode:
         raise SystemExit(done.stderr[-2000:])
     found = json.loads(done.stdout.splitlines()[-1])
-    if "said" in found:
+    if "found" in found:
+        found["found"] = float(found["found"])  # JavaScript writes 1 for 1.0
+    else:
         found["said"] = [_NAMES.get(name, name) for name in found["said"]]
     print(json.dumps(found))
 
