@@ -142,7 +142,7 @@ def _tell(*, as_json: bool) -> int:
         print(json.dumps({"shift": by_class, "speech_s": own.speech_s, "learned": when, "in_use": own.fits}))
         return 0
     old = "" if own.fits else "; another voice head learned it, so it is not used: calibrate again"
-    print(f"learned from {own.speech_s:g} s of speech, {when}{old}")
+    print(f"learned from {own.speech_s:g} s of speech, {when}{old}; the logits of a live voice move by")
     for name, shift in zip(CORE, own.shift, strict=True):
         print(f"  {name:8} {-shift:+.2f}")
     return 0
