@@ -40,6 +40,7 @@ class WavFile:
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
             self._file = self.path.open("wb", buffering=0)
+            self.path.chmod(0o600)  # what is answered tells what was said
         except OSError as error:
             raise OutputError(f"{self.path} cannot be written ({error.strerror}): choose another place") from error
         self._rate, self._bytes, self._quiet_s = None, 0, 0.0

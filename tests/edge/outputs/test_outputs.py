@@ -37,10 +37,11 @@ def test_every_output_follows_the_protocol(tmp_path: Path) -> None:
 
 
 def test_wav_is_whole_after_each_write(tmp_path: Path) -> None:
-    """A process that is killed in mid-reply leaves a file that plays: nothing waits for `close`."""
+    """A process that is killed in mid-reply leaves a file that plays, for this user: nothing waits for `close`."""
     file = tmp_path / "deep" / "reply.wav"
     output = WavFile(file)
     output.open()
+    assert file.stat().st_mode & 0o777 == 0o600
     assert read(file)[1].size == 0
     output.play(tone(0.5), RATE)
     assert read(file)[1].size == RATE // 2  # not closed, not flushed by us
