@@ -1,7 +1,7 @@
 """The link: how quick it is on loopback, what it costs, and that faults lose and double nothing acknowledged.
 
 `mien bench link` plays twelve kinds of fault twenty times each, over 10,000 envelopes each; power cuts, clock jumps
-and lost packets in a User-Mode Linux: about an hour. `--resume` goes on where a run ended, `--only speed` takes the
+and lost packets in a User-Mode Linux: half an hour. `--resume` goes on where a run ended, `--only speed` takes the
 speeds again, which want a quiet machine for a minute or two, and leaves the rest. `--quick` takes one minute.
 """
 
@@ -24,7 +24,6 @@ from benchmarks.report import Result
 
 _MACHINE = ("power_cut", "clock_jump", "lossy_net")
 _ORDEALS = (*KINDS, *_MACHINE)  # the place in here is the seed
-_WAITING = ("long_cut", "lossy_net")  # played beside the others
 PARTS = ("speed", "memory", "flash", "brokers", *_ORDEALS)
 _QUICK = ("speed", "memory", "flash", "cut", "bridge_kill", "device_kill", "broker_kill")
 _COUNTS = ("acknowledged_lost", "duplicates_delivered", "faults_injected", "out_of_order", "calls_repeated")
@@ -71,23 +70,21 @@ def _work(folder: Path, stop: threading.Event, *, quick: bool) -> dict[str, Call
 
 
 def _take(parts: Parts, work: dict[str, Callable[[], Part]], stop: threading.Event) -> None:
-    """What measures time first, alone; then the ordeals, those that mostly wait beside the others."""
-    beside = [
+    """What measures time first, alone; then the ordeals, which mostly wait, beside each other."""
+    for name in parts.wanted:
+        if name not in _ORDEALS:
+            parts.take(name, work[name])
+    ordeals = [
         threading.Thread(target=parts.take, args=(kind, work[kind]), name=kind)
         for kind in parts.wanted
-        if kind in _WAITING
+        if kind in _ORDEALS
     ]
-    alone = [name for name in parts.wanted if name not in _WAITING]
-    for name in (name for name in alone if name not in _ORDEALS):
-        parts.take(name, work[name])
-    for thread in beside:
+    for thread in ordeals:
         thread.start()
     try:
-        for kind in (name for name in alone if name in _ORDEALS):
-            parts.take(kind, work[kind])
-        for thread in beside:
+        for thread in ordeals:
             thread.join()
     finally:  # also of Ctrl-C: no process of an ordeal outlives it
         stop.set()
-        for thread in beside:
+        for thread in ordeals:
             thread.join()
