@@ -59,9 +59,7 @@ class Answer:
         self._opening = KeptOpening()
         self._on_command = on_command
         self._told_audio: deque[int] = deque(maxlen=2 * _TURNS)  # whose first sound was told
-        self._heard: list[
-            tuple[int, float, float]
-        ] = []  # turn, ms to its sound, when it is told at last
+        self._heard: list[tuple[int, float, float]] = []  # turn, ms to its sound, when it is told at last
         self._sealer = sealer
         self._staging = threading.Lock()
         self._stages: dict[int, dict[str, float]] = {}  # turn → stage → ms after its last speech

@@ -52,14 +52,14 @@ rm -rf "$work/code"
 mkdir -p "$work/code"
 (cd "$here" && tar -c --exclude=__pycache__ edge models benchmarks) | tar -x -C "$work/code"
 
-# 4. The inputs: a drawn face, and a person where the labelled data is.
+# 4. The inputs: a drawn face, and a person where the labelled data is, decoded here: decoders differ by a grey level.
 found=$work/found
 rm -rf "$found" "$work/clips"
 mkdir -p "$found" "$work/clips"
 inputs="drawn=synthetic://?script=neutral-talk:0.5,smile-talk:0.5"
 if [ -n "${MIEN_DATA:-}" ]; then
-    cp "$MIEN_DATA/clips/sbwe5n.mpg" "$work/clips/"
-    inputs="$inputs person=/clips/sbwe5n.mpg"
+    (cd "$work/code" && "$python" -m benchmarks.boards_raw "$MIEN_DATA/clips/sbwe5n.mpg" "$work/clips/person.nut")
+    inputs="$inputs person=/clips/person.nut"
 fi
 
 # 5. One core. Its mounts live and die with the namespace. /sys is not mounted: there, and in /proc/cpuinfo, the engines

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from benchmarks import boards_compare, boards_observe
+from benchmarks import boards_compare, boards_observe, boards_raw
 from edge.sensors.base import EndOfStream, from_text
 from edge.types import AudioFrame, FaceSeen, SpeechActivity, VideoFrame
 
@@ -109,3 +109,15 @@ def test_the_digests_tell_pictures_and_sound_apart() -> None:
         pass
     assert one.line()["sound"] == two.line()["sound"]
     assert one.line()["pictures"] != two.line()["pictures"]
+
+
+def test_a_clip_that_was_decoded_once_is_the_same_picture_by_picture(clips: list[Path], tmp_path: Path) -> None:
+    """What is decoded here and read elsewhere has the pixels and the times of the clip itself."""
+
+    def seen(source: Path) -> list[tuple[float, bytes]]:
+        frames = boards_observe._frames(str(source), 0.5)
+        return [(round(one.t_s, 3), one.pixels.tobytes()) for one in frames if isinstance(one, VideoFrame)]
+
+    boards_raw.write(clips[0], tmp_path / "raw.nut", 0.5)
+    assert len(seen(clips[0])) >= 10
+    assert seen(tmp_path / "raw.nut") == seen(clips[0])
