@@ -3,7 +3,7 @@
 # compare what it perceives with this machine. usage: sh deploy/aarch64/run.sh [DIR of the results]   (needs root)
 #
 # Proves that no wheel and no model needs an instruction that such a core lacks, and that the results are the same.
-# Says nothing of speed or memory. About 5 minutes per core, 600 MB of disk; `MIEN_AARCH64` is where they lie.
+# Says nothing of speed or memory. About 2 minutes per core, 600 MB of disk; `MIEN_AARCH64` is where they lie.
 set -eu
 here=$(cd "$(dirname "$0")/../.." && pwd)
 out=${1:-out/bench}
