@@ -42,7 +42,8 @@ STUCK_S = 20.0  # what a caller does not read in this time is given up, with its
 _ANSWER_S = 10.0  # to answer a ping
 _CALLS = 16  # at once, of one connection
 _FRAME = 16_384  # bytes of a frame that is taken
-_NOISE = 2_000  # frames that carry no message, between two looks
+_NOISE = 2_000  # frames that carry no message, between two looks …
+_PER_WRITE = 4  # … and as many more for each that was written: who is told much gives much room back
 _PREFACE = 24  # bytes that a client begins with
 _HEAD = struct.Struct(">BHBBI")  # of a frame: size (3 bytes), kind, flags, stream
 _RENEW = struct.Struct(">BHBBII")  # a whole WINDOW_UPDATE
@@ -89,7 +90,7 @@ class Http2(asyncio.Protocol):
         self._ended_s = self.began_s
         self._heard_s = self.began_s
         self._asked_s: float | None = None
-        self._noise = 0
+        self._noise = self._written = 0
 
     def admit(self) -> None:
         """A caller is known."""
@@ -166,7 +167,8 @@ class Http2(asyncio.Protocol):
 
     def look(self, now_s: float) -> None:
         """Called every few seconds: is it still there, and still worth its place?"""
-        noise, self._noise = self._noise, 0
+        noise, self._noise = self._noise - _PER_WRITE * self._written, 0
+        self._written = 0
         if self._ended:
             if now_s - self._ended_s > _ANSWER_S:  # it does not even read our goodbye
                 self.transport.abort()
@@ -226,6 +228,7 @@ class Http2(asyncio.Protocol):
             h2.outbound_flow_control_window -= size
             stream.outbound_flow_control_window -= size
             call.pending -= size
+            self._written += 1
             self.transport.write(b"".join((_HEAD.pack(size >> 16, size & 0xFFFF, _DATA, 0, call.number), data)))
         if not call.out:
             call.drained()

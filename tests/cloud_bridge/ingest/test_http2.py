@@ -243,6 +243,17 @@ async def test_a_flood_of_frames_that_say_nothing_ends_the_connection(server: in
     client.close()
 
 
+async def test_who_is_told_much_may_give_back_as_much_room(server: ingest.Server) -> None:
+    """A busy conversation is no flood: a client answers each message that it gets with frames of its own."""
+    client = await Client(server.port).open()
+    client.raw(b"".join(frame(message(b"1234")) + frame(b"12345678", kind=6, stream=0) for _ in range(3_000)))
+    await client.until(size=9 * 3_000)
+    (connection,) = server._connections
+    connection.look(connection.began_s)
+    assert not connection.transport.is_closing()
+    client.close()
+
+
 async def test_who_is_silent_is_asked_and_then_given_up(server: ingest.Server) -> None:
     """A device whose network went without a word does not stay for ever; one that answers does."""
     client = await Client(server.port).open()
