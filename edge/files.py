@@ -1,7 +1,11 @@
-"""Files that people write: read with an error that names the file and what is wrong, and looked at for changes."""
+"""Files that people write: read with an error that names the file and what is wrong, and looked at for changes.
+
+And files that only this user may read.
+"""
 
 from __future__ import annotations
 
+import os
 import tomllib
 from pathlib import Path
 from typing import Any
@@ -28,3 +32,14 @@ def stamp(path: Path) -> tuple[int, int] | None:
     except OSError:
         return None
     return found.st_mtime_ns, found.st_size
+
+
+def write_private(path: Path, content: bytes) -> None:
+    """Write `path` whole or not at all, for this user alone; on the disk when this returns. Raises OSError."""
+    beside = path.with_name(f".{path.name}.new")
+    beside.unlink(missing_ok=True)  # one that is there keeps its mode
+    with os.fdopen(os.open(beside, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600), "wb") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
+    beside.replace(path)

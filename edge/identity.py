@@ -9,7 +9,6 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
-import os
 import socket
 import ssl
 import time
@@ -18,6 +17,7 @@ from typing import Any
 
 from edge.config import Config, state_folder
 from edge.errors import ConfigError, TransportError
+from edge.files import write_private
 from edge.transports.base import TlsFiles
 
 DEFAULT_PORT = 50_052
@@ -118,9 +118,9 @@ class Identity:
             raise TransportError(f"{address} answered without a certificate: update device or bridge") from error
         try:
             self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-            _write(self.folder / "ca.pem", ca)
-            _write(self.folder / "enrolled.json", json.dumps(about).encode())
-            _write(self.path, key + certificate)
+            write_private(self.folder / "ca.pem", ca)
+            write_private(self.folder / "enrolled.json", json.dumps(about).encode())
+            write_private(self.path, key + certificate)
         except OSError as error:
             raise ConfigError(f"the identity cannot be kept in {self.folder}: {error.strerror}") from error
 
@@ -166,14 +166,3 @@ def _ask(address: str, context: ssl.SSLContext, question: dict[str, str]) -> dic
     if not isinstance(answer, dict) or "error" in answer:
         raise TransportError(f"{address} refuses: {answer['error'] if isinstance(answer, dict) else 'no answer'}")
     return answer
-
-
-def _write(path: Path, content: bytes) -> None:
-    """Whole or not at all, for this user alone."""
-    beside = path.with_name(f".{path.name}.new")
-    beside.unlink(missing_ok=True)
-    with os.fdopen(os.open(beside, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600), "wb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
-    beside.replace(path)

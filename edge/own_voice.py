@@ -11,7 +11,6 @@ Four numbers are kept, in a file that only its owner can read; no sound.
 from __future__ import annotations
 
 import json
-import os
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -21,6 +20,7 @@ import numpy.typing as npt
 from edge import clock
 from edge.config import state_folder
 from edge.errors import ConfigError
+from edge.files import write_private
 from models import card
 from models.voice_head import CORE, VoiceHead
 
@@ -74,12 +74,7 @@ class OwnVoice:
         path = file()
         try:
             path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-            fresh = path.with_suffix(".new")
-            with os.fdopen(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as handle:
-                json.dump(asdict(self), handle)
-                handle.flush()
-                os.fsync(handle.fileno())
-            fresh.replace(path)
+            write_private(path, json.dumps(asdict(self)).encode())
         except OSError as error:
             raise ConfigError(f"{path} cannot be written ({error.strerror}): make room, or set MIEN_STATE") from error
         return path

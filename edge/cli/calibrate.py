@@ -32,7 +32,7 @@ microphone. On a device that several people use it does no harm, and the others 
   mien calibrate --show
   mien calibrate --forget"""
 _WAIT_S = 90.0  # of listening, after which too little speech is too little
-_OPEN_S = 0.5
+_READ_S = 0.5  # for which a frame is waited for
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -119,7 +119,7 @@ def _frames(uri: str) -> Iterator[AudioFrame]:
     try:
         until_s = time.monotonic() + _WAIT_S
         while time.monotonic() < until_s:
-            frame = sensor.read(_OPEN_S)
+            frame = sensor.read(_READ_S)
             if isinstance(frame, AudioFrame):
                 yield frame
     except EndOfStream:

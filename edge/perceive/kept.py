@@ -12,7 +12,10 @@ Sound = npt.NDArray[np.float32]
 
 
 class KeptSound:
-    """Chunks without a gap between them, by their times. The caller forgets what is no longer needed."""
+    """Chunks without a gap between them, by their times. The caller forgets what is no longer needed.
+
+    `end_s`: the time at which the newest ends.
+    """
 
     def __init__(self) -> None:
         self._sound: list[Sound] = []

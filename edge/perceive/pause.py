@@ -31,7 +31,7 @@ class Judged:
     """How finished a turn sounds up to its pause."""
 
     probability: float  # 0–1, of its being over
-    fall_st: float | None  # how far the voice came down; None: too little voice
+    fall_st: float | None  # how far the voice came down; None: too little voice, or judged anew
 
 
 @dataclass(slots=True)

@@ -112,7 +112,8 @@ class TurnTaking:
         pause = self._pause = self._pause or self._ask(now_s, speech_end_s, silence_s)
         judged = pause.judge()
         if judged and pause.likely is None and pause.judged < _JUDGED and now_s - pause.judged_s >= _AGAIN_S:
-            pause.judged, pause.judged_s, pause.ended = pause.judged + 1, now_s, self._judged(now_s, silence_s)
+            pause.judged, pause.judged_s = pause.judged + 1, now_s
+            pause.ended = self._judged(now_s, silence_s, anew=True)
             pause.judge()
         out = self._tell(pause)
         if resumes:  # it may be a click; if it is speech, the turn goes on
@@ -177,7 +178,7 @@ class TurnTaking:
         heard = self._reading = self._hear(now_s)
         return Pause(speech_end_s, heard, now_s, self._judged(now_s, silence_s), now_s)
 
-    def _judged(self, now_s: float, silence_s: float) -> Future[Judged]:
+    def _judged(self, now_s: float, silence_s: float, *, anew: bool = False) -> Future[Judged]:
         assert self._start_s is not None
         lacks = max(0, round((_JUDGES_S - silence_s) * SAMPLE_RATE)) if silence_s > 0 else 0
         turn = self._sound.cut(max(self._start_s - _BEFORE_S, now_s - _HEARD_S + lacks / SAMPLE_RATE), now_s)
@@ -186,7 +187,7 @@ class TurnTaking:
             last = turn[-CHUNK:]
             drawn = np.concatenate((turn, np.resize(np.concatenate((last[::-1], last)), lacks)))
         judge = self._judge
-        return self._submit(lambda: Judged(judge(drawn), fall_st(turn)))
+        return self._submit(lambda: Judged(judge(drawn), None if anew else fall_st(turn)))
 
     def _hear(self, until_s: float) -> Heard:
         """The turn's words up to there: of what was settled, and of the stretch since."""

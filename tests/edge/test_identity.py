@@ -358,7 +358,7 @@ def test_a_disk_that_takes_nothing_is_told_and_ends_no_renewal(
         raise OSError(errno.ENOSPC, "No space left on device")
 
     with monkeypatch.context() as disk:
-        disk.setattr("edge.identity._write", full)
+        disk.setattr("edge.identity.write_private", full)
         with pytest.raises(ConfigError, match="No space left"):
             identity.renew()
     assert identity.path.read_bytes() == before
