@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from cloud_bridge import opening
 from cloud_bridge.ingest.base import Device, Link
 from cloud_bridge.plan import Tools
+from cloud_bridge.sender import shapes
 from edge.wire import mien_pb2
 
 
@@ -32,13 +33,12 @@ class Ahead:
             return
         self._turn, self._tone, self._line = turn, tone, line
         kept = mien_pb2.Opening(turn=turn, text=line, tone=tone)
-        rate, at = sounds[0].sample_rate, 0
-        kept.audio.sample_rate, kept.audio.pcm16 = rate, b"".join(sound.pcm for sound in sounds)
+        kept.audio.sample_rate = sounds[0].sample_rate
+        kept.audio.pcm16 = b"".join(sound.pcm for sound in sounds)
+        from_ms = 0.0
         for sound in sounds:
-            for one in sound.visemes:
-                start_ms, length_ms = round((at + one.at) * 1000 / rate), round(one.length * 1000 / rate)
-                kept.visemes.viseme.add(at_ms=start_ms, duration_ms=length_ms, viseme=one.shape)
-            at += sound.samples
+            kept.visemes.viseme.extend(shapes(sound, from_ms))
+            from_ms += sound.samples * 1000 / sound.sample_rate
         await self._link.command(mien_pb2.Command(opening=kept))
 
     async def withdraw(self) -> None:

@@ -28,15 +28,7 @@ class Sender:
         """Mouth shapes first, then the sound in short chunks."""
         rate = sound.sample_rate
         if sound.visemes:
-            shapes = [
-                mien_pb2.Viseme(
-                    at_ms=round(self._sent_ms + one.at * 1000 / rate),
-                    duration_ms=round(one.length * 1000 / rate),
-                    viseme=one.shape,
-                )
-                for one in sound.visemes
-            ]
-            await self._send(mien_pb2.Reply(visemes=mien_pb2.Visemes(viseme=shapes)))
+            await self._send(mien_pb2.Reply(visemes=mien_pb2.Visemes(viseme=shapes(sound, self._sent_ms))))
         step = 2 * (rate * CHUNK_MS // 1000)
         for at in range(0, len(sound.pcm), step):
             audio = mien_pb2.Audio(
@@ -61,3 +53,14 @@ class Sender:
         reply.ttl_ms = TTL_MS
         self._chunk += 1
         await self._link.send(reply)
+
+
+def shapes(sound: Sound, from_ms: float) -> list[mien_pb2.Viseme]:
+    """The mouth shapes of `sound`, which begins `from_ms` after the first sample of all."""
+    rate = sound.sample_rate
+    return [
+        mien_pb2.Viseme(
+            at_ms=round(from_ms + one.at * 1000 / rate), duration_ms=round(one.length * 1000 / rate), viseme=one.shape
+        )
+        for one in sound.visemes
+    ]

@@ -22,7 +22,7 @@ log = logging.getLogger(__name__)
 _SLOW_S = 0.5
 MOST_WANTED = 1_024  # resources that one client of the older protocol follows
 _MOST_URI = 512  # characters
-MOST_OLDER = 256  # clients of the older protocol, of one tenant, that follow anything
+MOST_OLDER = 256  # clients of the older protocol, of one tenant, that followed anything and are still here
 ROOT = "mien://devices"
 PARTS = ("state", "events", "conversation", "health")
 _PART_OF = {
@@ -99,9 +99,10 @@ class Updates:
         if len(what) > _MOST_URI:
             raise MCPError(INVALID_PARAMS, f"a resource's name has at most {_MOST_URI} characters")
         if connection not in self._older:
-            if sum(whose == tenant() for whose, *_ in self._older.values()) >= MOST_OLDER:
-                raise MCPError(INVALID_PARAMS, "too many clients follow resources here: unsubscribe, or end a session")
-            self._older[connection] = (tenant(), session, set())
+            of = tenant()
+            if sum(whose == of for whose, *_ in self._older.values()) >= MOST_OLDER:
+                raise MCPError(INVALID_PARAMS, "too many clients follow resources here: end a session")
+            self._older[connection] = (of, session, set())
             connection.exit_stack.callback(self._older.pop, connection, None)
         wanted = self._older[connection][2]
         if len(wanted) >= MOST_WANTED and what not in wanted:

@@ -1,7 +1,7 @@
 #!/bin/sh
 # Look every locked version up among the known vulnerabilities; 1 where there is one. usage: deploy/constraints/audit.sh
-# First a version is looked up that is known to be broken. Where even that is not found, nothing can be said of the others:
-# the audit says so, and ends with 0.
+# First a version is looked up that is known to be broken. Where even that is not found, nothing can be said of the
+# others: the audit says so, and ends with 0.
 set -eu
 cd "$(dirname "$0")/../.."
 venv=out/audit

@@ -7,7 +7,6 @@ import json
 import logging
 import os
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -18,6 +17,7 @@ from typing import Any
 import grpc
 import pytest
 
+from benchmarks.link_faults import free_port
 from cloud_bridge.cli import main
 from edge.wire import mien_pb2 as pb
 from models import card, store
@@ -267,10 +267,7 @@ def test_secrets_that_others_can_read_are_refused(tmp_path: Path, capsys: pytest
 
 def test_an_open_network_needs_tls(capsys: pytest.CaptureFixture[str]) -> None:
     """Beyond this machine nothing is listened on in the clear."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    assert main(["--listen", f"0.0.0.0:{port}", "--llm", "openai:m@http://h/v1", "--tts", "none"]) == 2
+    assert main(["--listen", f"0.0.0.0:{free_port()}", "--llm", "openai:m@http://h/v1", "--tts", "none"]) == 2
     assert "TLS" in capsys.readouterr().err
 
 
@@ -295,9 +292,7 @@ def test_libraries_do_not_log_addresses_and_sessions(library: str, tmp_path: Pat
 
 def test_a_turn_without_the_model_tells_why(tmp_path: Path) -> None:
     """Whoever gave a wrong address reads it on the terminal, not only `fallback`; what was said is not there."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        dead = f"http://127.0.0.1:{probe.getsockname()[1]}/v1"
+    dead = f"http://127.0.0.1:{free_port()}/v1"
     process = subprocess.Popen(
         [
             *(sys.executable, "-m", "cloud_bridge.cli", "--listen", "127.0.0.1:0"),

@@ -57,7 +57,7 @@ def test_every_bridge_of_the_composition_gets_flags_that_it_knows() -> None:
 
 
 def test_every_image_is_named_with_its_version() -> None:
-    """What runs tomorrow is what ran today; and the bridge's image has a lock file for each board that it is for."""
+    """No image is merely the newest; and the bridge's image has a lock file for each board that it is for."""
     images = [str(service["image"]) for service in compose()["services"].values()]
     assert all(re.fullmatch(r"[^:]+:v?\d[\w.]*|\$\{MIEN_IMAGE:-[^:]+:\d[\d.]*\}", image) for image in images), images
     built = (DEPLOY / "compose" / "Dockerfile").read_text()

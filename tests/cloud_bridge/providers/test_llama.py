@@ -81,7 +81,7 @@ async def test_what_stays_of_a_conversation_is_not_read_again(llama: Llama) -> N
 
 
 async def test_a_question_that_nobody_waits_for_any_more_stops_being_read(llama: Llama) -> None:
-    """Whoever hangs up while a long prompt is read does not keep the next one waiting; what was read is not lost."""
+    """Whoever hangs up while a long prompt is read does not keep the next one waiting until all of it is."""
     await llama.start()
     long = [Message("user", " ".join(f"{count} boats" for count in range(250)))]
     left = asyncio.create_task(anext(llama.stream(long, 1)))
