@@ -113,9 +113,11 @@ def main(argv: Sequence[str] | None = None) -> int:
             before = _cpu_s(loop.pid)
             spy = ["py-spy", "record", "-d", str(args.seconds), "-r", "250", "-t", "-F", "-f", "raw", "-o", str(folded)]
             limit_s = args.seconds + _SPY_S
-            subprocess.run([*spy, "--pid", str(loop.pid)], capture_output=True, check=False, timeout=limit_s)
-            spent = {number: value - before.get(number, 0.0) for number, value in _cpu_s(loop.pid).items()}
-            loop.terminate()
+            try:
+                subprocess.run([*spy, "--pid", str(loop.pid)], capture_output=True, check=False, timeout=limit_s)
+                spent = {number: value - before.get(number, 0.0) for number, value in _cpu_s(loop.pid).items()}
+            finally:
+                loop.terminate()
         if not folded.is_file():
             print("benchmarks.flame: py-spy gave nothing: is it installed, and may it trace?", file=sys.stderr)
             return 1

@@ -10,7 +10,6 @@ import json
 import sys
 import time
 import types
-from pathlib import Path
 
 import cv2
 import numpy as np
@@ -19,6 +18,7 @@ import numpy as np
 sys.modules.setdefault("facenet_pytorch", types.SimpleNamespace(MTCNN=None))  # type: ignore[arg-type]
 
 from fer.fer import FER  # type: ignore[import-not-found,unused-ignore]  # noqa: E402
+from peer_memory import peak_mb  # type: ignore[import-not-found,unused-ignore]  # noqa: E402
 
 
 def main() -> None:
@@ -32,16 +32,8 @@ def main() -> None:
         before = time.process_time()
         found += bool(reader.detect_emotions(picture))
         spent.append((time.process_time() - before) * 1e3)
-    peak_mb = _peak_mb()
-    print(
-        json.dumps({"cpu_ms_per_picture": float(np.median(spent)), "found": found / len(pictures), "rss_mb": peak_mb})
-    )
-
-
-def _peak_mb() -> float:
-    """Highest resident memory of this process; what `getrusage` tells includes the parent's before exec."""
-    lines = Path("/proc/self/status").read_text(encoding="utf-8").splitlines()
-    return int(next(line for line in lines if line.startswith("VmHWM")).split()[1]) * 1.024e-3
+    rss_mb = peak_mb()
+    print(json.dumps({"cpu_ms_per_picture": float(np.median(spent)), "found": found / len(pictures), "rss_mb": rss_mb}))
 
 
 if __name__ == "__main__":

@@ -9,11 +9,11 @@ from __future__ import annotations
 import json
 import sys
 import time
-from pathlib import Path
 
 import cv2
 import mediapipe as mp  # type: ignore[import-not-found,unused-ignore]
 import numpy as np
+from peer_memory import peak_mb  # type: ignore[import-not-found,unused-ignore]
 
 
 def main() -> None:
@@ -27,14 +27,8 @@ def main() -> None:
         before = time.process_time()
         mesh.process(rgb)
         spent.append((time.process_time() - before) * 1e3)
-    peak_mb = _peak_mb()
-    print(json.dumps({"rss_mb": peak_mb, "cpu_ms_per_picture": float(np.median(spent))}))
-
-
-def _peak_mb() -> float:
-    """Highest resident memory of this process; what `getrusage` tells includes the parent's before exec."""
-    lines = Path("/proc/self/status").read_text(encoding="utf-8").splitlines()
-    return int(next(line for line in lines if line.startswith("VmHWM")).split()[1]) * 1.024e-3
+    rss_mb = peak_mb()
+    print(json.dumps({"rss_mb": rss_mb, "cpu_ms_per_picture": float(np.median(spent))}))
 
 
 if __name__ == "__main__":

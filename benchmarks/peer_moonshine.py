@@ -18,6 +18,7 @@ from moonshine_voice import (  # type: ignore[import-not-found,unused-ignore]
     Transcriber,
     get_assets_path,
 )
+from peer_memory import peak_mb  # type: ignore[import-not-found,unused-ignore]
 
 
 def main() -> None:
@@ -31,13 +32,7 @@ def main() -> None:
     found = [net.transcribe_without_streaming(each) for each in sounds]
     spent_ms = (time.process_time() - before) * 1e3
     texts = [" ".join(line.text for line in one.lines) for one in found]
-    print(json.dumps({"cpu_ms_per_s": spent_ms / (given["ends"][-1] / 16_000), "rss_mb": _peak_mb(), "texts": texts}))
-
-
-def _peak_mb() -> float:
-    """Highest resident memory of this process; what `getrusage` tells includes the parent's before exec."""
-    lines = Path("/proc/self/status").read_text(encoding="utf-8").splitlines()
-    return int(next(line for line in lines if line.startswith("VmHWM")).split()[1]) * 1.024e-3
+    print(json.dumps({"cpu_ms_per_s": spent_ms / (given["ends"][-1] / 16_000), "rss_mb": peak_mb(), "texts": texts}))
 
 
 if __name__ == "__main__":

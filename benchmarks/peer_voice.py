@@ -11,11 +11,11 @@ from __future__ import annotations
 import json
 import sys
 import time
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import opensmile  # type: ignore[import-not-found,unused-ignore]
+from peer_memory import peak_mb  # type: ignore[import-not-found,unused-ignore]
 
 _WINDOW, _HOP = 48_000, 4_000
 
@@ -30,7 +30,7 @@ def main() -> None:
         "cpu_ms_per_s_once_in_3_s": apart_ms / (_WINDOW / 16_000),
         "cpu_ms_per_s_4_times_a_s": often_ms / (_HOP / 16_000),
         "cpu_ms_per_estimate": apart_ms,
-        "rss_mb": _peak_mb(),
+        "rss_mb": peak_mb(),
     }
     print(json.dumps(found))
 
@@ -43,12 +43,6 @@ def _window_ms(smile: Any, sound: Any, hop: int) -> float:
         smile.process_signal(sound[begin : begin + _WINDOW], 16_000)
         spent.append((time.process_time() - before) * 1e3)
     return float(np.median(spent))
-
-
-def _peak_mb() -> float:
-    """Highest resident memory of this process; what `getrusage` tells includes the parent's before exec."""
-    lines = Path("/proc/self/status").read_text(encoding="utf-8").splitlines()
-    return int(next(line for line in lines if line.startswith("VmHWM")).split()[1]) * 1.024e-3
 
 
 if __name__ == "__main__":

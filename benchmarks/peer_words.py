@@ -14,6 +14,7 @@ from pathlib import Path
 
 import numpy as np
 from faster_whisper import WhisperModel  # type: ignore[import-not-found,unused-ignore]
+from peer_memory import peak_mb  # type: ignore[import-not-found,unused-ignore]
 
 
 def main() -> None:
@@ -29,13 +30,7 @@ def main() -> None:
     before = time.process_time()
     texts = [" ".join(one.text for one in net.transcribe(each, language="en", beam_size=1)[0]) for each in sounds]
     spent_ms = (time.process_time() - before) * 1e3
-    print(json.dumps({"cpu_ms_per_s": spent_ms / (given["ends"][-1] / 16_000), "rss_mb": _peak_mb(), "texts": texts}))
-
-
-def _peak_mb() -> float:
-    """Highest resident memory of this process; what `getrusage` tells includes the parent's before exec."""
-    lines = Path("/proc/self/status").read_text(encoding="utf-8").splitlines()
-    return int(next(line for line in lines if line.startswith("VmHWM")).split()[1]) * 1.024e-3
+    print(json.dumps({"cpu_ms_per_s": spent_ms / (given["ends"][-1] / 16_000), "rss_mb": peak_mb(), "texts": texts}))
 
 
 if __name__ == "__main__":

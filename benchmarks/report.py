@@ -88,6 +88,10 @@ _COUNTS = {
     "turns_lost",
     "kill_turns_lost",
     "kill_turns_answered_twice",
+    "envelopes_unacknowledged",
+    "broker_kill_turns_lost",
+    "broker_kill_turns_answered_twice",
+    "broker_kill_unacknowledged",
     "descriptors_growth",
     "threads_growth",
     "pulls_descriptors_growth",
@@ -97,7 +101,8 @@ _COUNTS = {
 
 def shown(metric: str, value: float) -> str:
     """One value as the tables print it."""
-    fraction = not any(metric.endswith(f"_{unit}") for unit in _UNITS) and metric not in _COUNTS
+    counted = metric in _COUNTS or metric.startswith("steps_down_")
+    fraction = not counted and not any(metric.endswith(f"_{unit}") for unit in _UNITS)
     if fraction and isinstance(value, float) and -1.0 <= value <= 1.0:
         return f"{100 * value:8.2f} %"
     return f"{value:10.3f}"

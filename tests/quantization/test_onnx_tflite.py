@@ -107,7 +107,7 @@ def test_a_float_network_says_the_same_there_and_back(tmp_path: Path) -> None:
 
 
 def test_an_int8_network_says_the_same_in_both_engines(tmp_path: Path) -> None:
-    """The same integers: what is left is rounding, a tenth of what int8 itself costs or less than a step."""
+    """The same integers: what is left is rounding, less than int8 itself costs."""
     from quantization.recipe import load
     from quantization.workbench import _make, _reference
 
