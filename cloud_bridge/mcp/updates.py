@@ -111,8 +111,11 @@ class Updates:
 
     def unsubscribe(self, session: ServerSession, what: str) -> None:
         """Its opposite; nothing happens where there was none."""
-        if (found := self._older.get(session._connection)) is not None:
+        connection = session._connection
+        if (found := self._older.get(connection)) is not None:
             found[2].discard(what)
+            if not found[2]:  # who follows nothing takes no place of its tenant's
+                del self._older[connection]
 
     async def _run(self) -> None:
         with self._presence.follow(None) as following:

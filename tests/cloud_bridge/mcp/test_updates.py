@@ -87,3 +87,20 @@ async def test_what_a_client_follows_is_bounded(monkeypatch: pytest.MonkeyPatch)
         follow(sessions[2], ROOT)
     await sessions[1]._connection.exit_stack.aclose()
     follow(sessions[2], ROOT)
+
+
+async def test_who_follows_nothing_any_more_takes_no_place(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A client that took back all it asked for leaves its place to another, and may come back itself."""
+    monkeypatch.setattr(module, "MOST_OLDER", 1)
+    updates = Updates(Presence(App()))
+    first, second = Session(reads=True), Session(reads=True)
+    auth_context_var.set(AuthenticatedUser(access(Client(name="anna", tenant="acme"))))
+    for name in (ROOT, f"{ROOT}/a/state"):
+        updates.subscribe(first, name)  # type: ignore[arg-type]
+    updates.unsubscribe(first, ROOT)  # type: ignore[arg-type]
+    with pytest.raises(MCPError, match="too many clients"):
+        updates.subscribe(second, ROOT)  # type: ignore[arg-type]
+    updates.unsubscribe(first, f"{ROOT}/a/state")  # type: ignore[arg-type]
+    updates.subscribe(second, ROOT)  # type: ignore[arg-type]
+    updates.unsubscribe(second, ROOT)  # type: ignore[arg-type]
+    updates.subscribe(first, ROOT)  # type: ignore[arg-type]
