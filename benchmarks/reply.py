@@ -32,7 +32,8 @@ from cloud_bridge.ingest.sessions import Sessions
 from cloud_bridge.plan import Tools
 from cloud_bridge.prompt import fixed
 from cloud_bridge.settings import read
-from cloud_bridge.speech import Speech, cache_folder
+from cloud_bridge.speech import Speech
+from cloud_bridge.speech_cache import SpeechCache, cache_folder
 from cloud_bridge.tone import TONES
 from edge.types import SAMPLE_RATE
 
@@ -79,7 +80,7 @@ def real(said: Sequence[Samples]) -> tuple[dict[str, float], dict[str, Any]]:
     voice, _ = choose.voice("piper")
     assert voice is not None
     model = choose.language_model(read({}).llm)
-    return _chain("local", Tools(model, Speech(voice, cache=cache_folder())), 0.0, said, 0)
+    return _chain("local", Tools(model, Speech(voice, cache=SpeechCache(cache_folder()))), 0.0, said, 0)
 
 
 def _chain(

@@ -32,7 +32,8 @@ from cloud_bridge.presence import Presence
 from cloud_bridge.providers.base import LanguageModel
 from cloud_bridge.record import Record
 from cloud_bridge.settings import Settings, secret
-from cloud_bridge.speech import Speech, cache_folder
+from cloud_bridge.speech import Speech
+from cloud_bridge.speech_cache import SpeechCache, cache_folder
 from cloud_bridge.state import history_file, state_folder
 from cloud_bridge.telemetry import Telemetry
 from cloud_bridge.tone import TONES
@@ -69,7 +70,7 @@ async def serve(settings: Settings, tell: Tell, stop: asyncio.Event) -> None:
         if settings.answers:
             model = FairModel(model, Gate(settings.answers))
         voice, spare = await asyncio.to_thread(choose.voice, settings.tts)
-        speech = Speech(voice, spare, cache_folder()) if voice is not None else None
+        speech = Speech(voice, spare, SpeechCache(cache_folder())) if voice is not None else None
         if speech is not None:
             stack.push_async_callback(speech.close)
 

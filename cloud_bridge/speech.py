@@ -4,25 +4,22 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import hashlib
-import json
-import os
 from array import array
 from collections.abc import AsyncGenerator, Iterable
-from pathlib import Path
 
 from cloud_bridge.breaker import Breaker
 from cloud_bridge.errors import ModelAbsent, ProviderError
 from cloud_bridge.providers.base import Sound, Viseme, Voice
+from cloud_bridge.speech_cache import SpeechCache
 
 _SILENCE = 260  # of 32,767: -42 dB of full scale
 _MARGIN_MS = 12  # kept before the first loud sample; four times that after the last
 
 
 class Speech:
-    """Speaks with `voice`; with `spare` for as long as `voice` fails. `cache`: folder for prepared lines, or None."""
+    """Speaks with `voice`; with `spare` for as long as `voice` fails. `cache`: for the next start."""
 
-    def __init__(self, voice: Voice, spare: Voice | None = None, cache: Path | None = None) -> None:
+    def __init__(self, voice: Voice, spare: Voice | None = None, cache: SpeechCache | None = None) -> None:
         self.name = voice.name
         self._voice = voice
         self._spare = spare
@@ -70,24 +67,18 @@ class Speech:
         for line in lines:
             if line in self._lines:
                 continue
-            file = self._file(line)
-            sounds = await asyncio.to_thread(_read, file) if file is not None else None
+            kept = self._cache
+            sounds = await asyncio.to_thread(kept.read, self._voice.identity, line) if kept is not None else None
             if sounds is None:
                 sounds = _trimmed([sound async for sound in self._voice.speak(line)])
-                if file is not None:
-                    await asyncio.to_thread(_write, file, sounds)
+                if kept is not None:
+                    await asyncio.to_thread(kept.write, self._voice.identity, line, sounds)
             if sounds:
                 self._lines[line] = sounds
 
     def prepared(self, line: str) -> tuple[Sound, ...]:
         """The sound of a line that was prepared; none: it was not."""
         return self._lines.get(line, ())
-
-    def _file(self, line: str) -> Path | None:
-        if self._cache is None:
-            return None
-        key = hashlib.sha256(f"2\n{self._voice.identity}\n{line}".encode()).hexdigest()[:32]
-        return self._cache / f"{key}.speech"
 
     async def close(self) -> None:
         """End the voices."""
@@ -113,40 +104,3 @@ def _trimmed(sounds: list[Sound]) -> tuple[Sound, ...]:
         if end > start:
             visemes.append(Viseme(start - first, end - start, one.shape))
     return (Sound(samples[first:last].tobytes(), sound.sample_rate, tuple(visemes)),)
-
-
-def cache_folder() -> Path:
-    """Where prepared lines lie: the user's cache folder."""
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "mien" / "speech"
-
-
-def _read(file: Path) -> tuple[Sound, ...] | None:
-    """Lines of a cache file: one JSON header line, then the PCM of all parts. None where it is missing or broken."""
-    try:
-        head, _, pcm = file.read_bytes().partition(b"\n")
-        sounds: list[Sound] = []
-        at = 0
-        for part in json.loads(head):
-            visemes = tuple(Viseme(int(a), int(b), str(c)) for a, b, c in part["visemes"])
-            sounds.append(Sound(pcm[at : at + part["bytes"]], int(part["sample_rate"]), visemes))
-            at += part["bytes"]
-    except (OSError, ValueError, KeyError, TypeError):
-        return None
-    return tuple(sounds) if at == len(pcm) and at else None
-
-
-def _write(file: Path, sounds: tuple[Sound, ...]) -> None:
-    """Keep `sounds`; a cache that cannot be written costs time, not function."""
-    head = [
-        {
-            "sample_rate": sound.sample_rate,
-            "bytes": len(sound.pcm),
-            "visemes": [[one.at, one.length, one.shape] for one in sound.visemes],
-        }
-        for sound in sounds
-    ]
-    fresh = file.with_suffix(f".{os.getpid()}")
-    with contextlib.suppress(OSError):
-        file.parent.mkdir(parents=True, exist_ok=True)
-        fresh.write_bytes(json.dumps(head).encode() + b"\n" + b"".join(sound.pcm for sound in sounds))
-        fresh.replace(file)

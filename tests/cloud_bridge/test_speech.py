@@ -12,6 +12,7 @@ from benchmarks.simulated_cloud import RATE, SimulatedVoice, tone
 from cloud_bridge.errors import ProviderError
 from cloud_bridge.providers.base import Sound, Viseme
 from cloud_bridge.speech import Speech
+from cloud_bridge.speech_cache import SpeechCache
 
 
 class PaddedVoice(SimulatedVoice):
@@ -48,7 +49,7 @@ async def test_a_prepared_line_has_no_silence_before_it() -> None:
 async def test_a_prepared_line_is_kept_for_the_next_start(tmp_path: Path) -> None:
     """A second start takes the lines from the cache, sample by sample the same."""
     first, second = PaddedVoice(), PaddedVoice()
-    one, two = Speech(first, cache=tmp_path), Speech(second, cache=tmp_path)
+    one, two = Speech(first, cache=SpeechCache(tmp_path)), Speech(second, cache=SpeechCache(tmp_path))
     await one.prepare(["Okay."])
     await two.prepare(["Okay."])
     assert first.spoken == ["Okay."]
@@ -59,11 +60,11 @@ async def test_a_prepared_line_is_kept_for_the_next_start(tmp_path: Path) -> Non
 @pytest.mark.parametrize("damage", [b"", b"[]\n", b"{\n", b'[{"bytes": 9, "sample_rate": 1, "visemes": []}]\nxy'])
 async def test_a_broken_cache_is_spoken_again(tmp_path: Path, damage: bytes) -> None:
     """A damaged file costs time, nothing else."""
-    await Speech(PaddedVoice(), cache=tmp_path).prepare(["Okay."])
+    await Speech(PaddedVoice(), cache=SpeechCache(tmp_path)).prepare(["Okay."])
     for file in list(tmp_path.iterdir()):  # noqa: ASYNC240
         file.write_bytes(damage)
     voice = PaddedVoice()
-    speech = Speech(voice, cache=tmp_path)
+    speech = Speech(voice, cache=SpeechCache(tmp_path))
     await speech.prepare(["Okay."])
     assert voice.spoken == ["Okay."]
     assert await said(speech, "Okay.")
