@@ -61,12 +61,23 @@ async def test_a_primed_prompt_is_not_computed_again(llama: Llama) -> None:
 
 async def test_leaving_stops_it(llama: Llama) -> None:
     """Barge-in: once the stream is closed, the next answer does not wait for the rest of the last."""
-    stream = llama.stream([Message("user", "Count from 1 to 1000.")], 2000)
+    count = [Message("user", "Count from 1 to 1000.")]
+    assert [piece async for piece in llama.stream(count, 1)]  # it is loaded, and has read the question
+    before = _worked(llama)
+    assert [piece async for piece in llama.stream(count, 40)]
+    forty = _worked(llama) - before
+    stream = llama.stream(count, 1000)
     await anext(stream)
     await stream.aclose()
-    pieces = [piece async for piece in llama.stream(CHAT, 3)]
-    assert pieces
-    assert llama.usage.output_tokens <= 3  # the abandoned answer was never finished
+    assert [piece async for piece in llama.stream(CHAT, 3)]
+    assert 0 < _worked(llama) - before - forty < 10 * forty  # all thousand would have been 25 times forty
+
+
+def _worked(llama: Llama) -> int:
+    """Processor time of the model's process so far, in ticks."""
+    assert llama._worker is not None
+    fields = Path(f"/proc/{llama._worker.pid}/stat").read_text().rpartition(")")[2].split()
+    return int(fields[11]) + int(fields[12])
 
 
 async def test_what_stays_of_a_conversation_is_not_read_again(llama: Llama) -> None:
@@ -77,7 +88,9 @@ async def test_what_stays_of_a_conversation_is_not_read_again(llama: Llama) -> N
     read, cached = llama.usage.input_tokens, llama.usage.cached_tokens
     async for _ in llama.stream(prompt.messages(exchanges[3:], "Goodbye.", ""), 1):
         pass
-    assert llama.usage.input_tokens - read - (llama.usage.cached_tokens - cached) < 60
+    read, cached = llama.usage.input_tokens - read, llama.usage.cached_tokens - cached
+    assert 0 < read - cached < 60  # the question is new, so something was read
+    assert cached > 200  # and the rest was there: the fixed part, and the exchanges that stay behind it
 
 
 async def test_a_question_that_nobody_waits_for_any_more_stops_being_read(llama: Llama) -> None:
