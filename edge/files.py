@@ -5,7 +5,9 @@ And files that only this user may read.
 
 from __future__ import annotations
 
+import contextlib
 import os
+import stat
 import tomllib
 from pathlib import Path
 from typing import Any
@@ -34,11 +36,23 @@ def stamp(path: Path) -> tuple[int, int] | None:
     return found.st_mtime_ns, found.st_size
 
 
+def create_private(path: Path) -> int:
+    """The descriptor of a fresh, empty `path` that this user alone may read, to write to. Raises OSError.
+
+    A file or link of that name is replaced: it would keep its mode, and who had opened it could read on. A character
+    device (`/dev/null`) stays, and is opened.
+    """
+    with contextlib.suppress(FileNotFoundError):
+        if stat.S_ISCHR(path.lstat().st_mode):
+            return os.open(path, os.O_WRONLY)
+        path.unlink()
+    return os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
+
+
 def write_private(path: Path, content: bytes) -> None:
     """Write `path` whole or not at all, for this user alone; on the disk when this returns. Raises OSError."""
     beside = path.with_name(f".{path.name}.new")
-    beside.unlink(missing_ok=True)  # one that is there keeps its mode
-    with os.fdopen(os.open(beside, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600), "wb") as file:
+    with os.fdopen(create_private(beside), "wb") as file:
         file.write(content)
         file.flush()
         os.fsync(file.fileno())

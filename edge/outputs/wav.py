@@ -5,6 +5,7 @@ It keeps what was heard: when a reply is interrupted, what had not been played b
 
 from __future__ import annotations
 
+import os
 import struct
 import threading
 from pathlib import Path
@@ -12,6 +13,7 @@ from typing import BinaryIO
 
 from edge.clock import now_s
 from edge.errors import OutputError
+from edge.files import create_private
 from edge.outputs._rate import Rate
 
 _HEADER = struct.Struct("<4sI4s4sIHHIIHH4sI")
@@ -39,8 +41,7 @@ class WavFile:
         self.close()
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
-            self._file = self.path.open("wb", buffering=0)
-            self.path.chmod(0o600)  # what is answered tells what was said
+            self._file = os.fdopen(create_private(self.path.resolve()), "wb", buffering=0)  # it tells what was said
         except OSError as error:
             raise OutputError(f"{self.path} cannot be written ({error.strerror}): choose another place") from error
         self._rate, self._bytes, self._quiet_s = None, 0, 0.0

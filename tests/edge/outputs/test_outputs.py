@@ -53,6 +53,23 @@ def test_wav_is_whole_after_each_write(tmp_path: Path) -> None:
     output.close()
 
 
+def test_who_could_read_the_last_reply_cannot_read_the_next(tmp_path: Path) -> None:
+    """An older file that anybody may read, and that somebody has open, is not the one that the reply goes into; a link
+    to it still leads there."""
+    (tmp_path / "older.wav").write_bytes(b"older")
+    (tmp_path / "older.wav").chmod(0o644)
+    (tmp_path / "reply.wav").symlink_to("older.wav")
+    output = WavFile(tmp_path / "reply.wav")
+    with (tmp_path / "older.wav").open("rb") as other:
+        output.open()
+        output.play(tone(0.1), RATE)
+        output.close()
+        assert other.read() == b"older"
+    assert (tmp_path / "reply.wav").is_symlink()
+    assert (tmp_path / "older.wav").stat().st_mode & 0o777 == 0o600
+    assert read(tmp_path / "older.wav")[1].size == RATE // 10
+
+
 def test_wav_resamples_what_comes_at_another_rate(tmp_path: Path) -> None:
     """An opening line and an answer from two voices make one file at one rate, each at its own pitch."""
     output = WavFile(tmp_path / "reply.wav")
