@@ -5,6 +5,7 @@ Bridges, Mosquitto, Redis, and the devices' outbox and uplink are the real ones;
 
 from __future__ import annotations
 
+import math
 import statistics
 import time
 from collections import Counter
@@ -76,8 +77,8 @@ class _Device:
 
     @property
     def longest_s(self) -> float:
-        """From the time an envelope was given to the link until its acknowledgement, at most."""
-        return max(acked_s - self._put_s[seq] for seq, acked_s in self.box.acked_s.items())
+        """From giving an envelope to the link until its acknowledgement, at most; without end where none came."""
+        return max((acked_s - self._put_s[seq] for seq, acked_s in self.box.acked_s.items()), default=math.inf)
 
     def close(self) -> None:
         """Hang up."""

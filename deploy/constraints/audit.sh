@@ -5,9 +5,10 @@
 set -eu
 cd "$(dirname "$0")/../.."
 venv=out/audit
-[ -x "$venv/bin/pip-audit" ] || {
+wanted=2.10.1
+[ "$("$venv/bin/pip-audit" --version 2>/dev/null)" = "pip-audit $wanted" ] || {
     "${PYTHON:-python3}" -m venv "$venv"
-    "$venv/bin/python" -m pip install -q --disable-pip-version-check --only-binary=:all: 'pip-audit>=2.9'
+    "$venv/bin/python" -m pip install -q --disable-pip-version-check --only-binary=:all: "pip-audit==$wanted"
 }
 look_up() { timeout 300 "$venv/bin/pip-audit" --disable-pip --no-deps --progress-spinner off -r "$1"; }
 

@@ -57,10 +57,11 @@ def test_every_bridge_of_the_composition_gets_flags_that_it_knows() -> None:
 
 
 def test_every_image_is_named_with_its_version() -> None:
-    """No image is merely the newest; and the bridge's image has a lock file for each board that it is for."""
-    images = [str(service["image"]) for service in compose()["services"].values()]
-    assert all(re.fullmatch(r"[^:]+:v?\d[\w.]*|\$\{MIEN_IMAGE:-[^:]+:\d[\d.]*\}", image) for image in images), images
+    """No image is whatever is newest, not even of its series; and the bridge's has a lock file for each board."""
     built = (DEPLOY / "compose" / "Dockerfile").read_text()
+    images = [str(service["image"]) for service in compose()["services"].values()] + re.findall("(?m)^FROM (.+)", built)
+    exact = r"[\w/-]+:v?\d+\.\d+\.\d+[\w.-]*(@sha256:[0-9a-f]{64})?"
+    assert all(re.fullmatch(rf"{exact}|\$\{{MIEN_IMAGE:-{exact}\}}", image) for image in images), images
     (lock,) = re.findall(r'-c "([^"]+)"', built)
     for board in ("x86_64", "aarch64"):
         assert (DEPLOY.parent / lock.replace("$(uname -m)", board)).is_file()

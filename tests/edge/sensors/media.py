@@ -102,3 +102,9 @@ def drain(sensor: Sensor) -> tuple[list[AudioFrame], list[VideoFrame], list[Mien
 def samples(heard: list[AudioFrame]) -> np.ndarray:
     """All the sound in one array."""
     return np.concatenate([np.zeros(0, np.float32), *(one.samples for one in heard)])
+
+
+def read_nothing(camera: Sensor) -> None:
+    """Read until a frame comes, or the camera fails."""
+    while camera.read(0.2) is None:
+        pass

@@ -22,7 +22,7 @@ from edge import clock
 from edge.errors import MediaError, SensorMissing
 from edge.sensors.base import Resting, Sensor, from_text
 from edge.types import AudioFrame, VideoFrame
-from tests.edge.sensors.media import make
+from tests.edge.sensors.media import make, read_nothing
 
 
 class Camera(http.server.BaseHTTPRequestHandler):
@@ -102,11 +102,6 @@ def read_on(camera: Sensor) -> None:
     pictures = 0
     while pictures < 100:
         pictures += camera.read(1.0) is not None
-
-
-def read_nothing(camera: Sensor) -> None:
-    while camera.read(0.2) is None:
-        pass
 
 
 def test_the_end_of_a_stream_is_an_error(address: str) -> None:

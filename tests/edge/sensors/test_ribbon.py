@@ -10,11 +10,12 @@ import numpy as np
 import pytest
 
 from edge.errors import ConfigError, SensorMissing
-from edge.sensors.base import Resting, Sensor, from_text
+from edge.sensors.base import Resting, from_text
 from edge.sensors.supervise import Supervised
 from edge.slots import Slot
 from edge.types import VideoFrame
 from tests.edge.sensors import rpicam
+from tests.edge.sensors.media import read_nothing
 from tests.sim.wait import until
 
 
@@ -25,11 +26,6 @@ def program(tmp_path: Path) -> str:
     path.write_text(f'#!/bin/sh\nexec {sys.executable} {rpicam.__file__} "$@"\n')
     path.chmod(0o755)
     return str(path)
-
-
-def read_nothing(camera: Sensor) -> None:
-    while camera.read(0.2) is None:
-        pass
 
 
 def children() -> set[str]:
