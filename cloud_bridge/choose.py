@@ -6,6 +6,7 @@ import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from cloud_bridge.errors import ModelAbsent, SettingError
 from cloud_bridge.providers.base import ToolUser, Voice
@@ -87,7 +88,10 @@ def voice(chosen: str) -> tuple[Voice | None, Voice | None]:
 
             model, url = _at(rest, openai.DEFAULT_URL, chosen)
             model, _, name = model.partition("/")
-            return tts_openai.OpenAISpeech(model, name or "alloy", url, secret("OPENAI_API_KEY")), None
+            key = secret("OPENAI_API_KEY")
+            if key is None and url == openai.DEFAULT_URL:
+                raise SettingError(f"'{chosen}' needs OPENAI_API_KEY, or OPENAI_API_KEY_FILE naming a file")
+            return tts_openai.OpenAISpeech(model, name or "alloy", url, key), None
         case "none" if not rest:
             return None, None
     raise SettingError(f"no voice '{chosen}': there is {VOICES}")
@@ -99,6 +103,8 @@ def _at(rest: str, usual: str, chosen: str) -> tuple[str, str]:
         raise SettingError(f"'{chosen}' names no model: write {chosen.partition(':')[0]}:MODEL")
     if url and not url.startswith(("http://", "https://")):
         raise SettingError(f"'{chosen}': after @ stands an address that begins with http:// or https://")
+    if url and urlsplit(url).username is not None:  # the address stands in logs, and on the console
+        raise SettingError("an address with a password would be seen by everyone here: give the key by its variable")
     return model, url or usual
 
 

@@ -31,7 +31,7 @@ from cloud_bridge.plan import Report, Tools
 from cloud_bridge.presence import Presence
 from cloud_bridge.providers.base import LanguageModel
 from cloud_bridge.record import Record
-from cloud_bridge.settings import Settings, secret
+from cloud_bridge.settings import Settings, secret, without_tls
 from cloud_bridge.speech import Speech
 from cloud_bridge.speech_cache import SpeechCache, cache_folder
 from cloud_bridge.state import history_file, state_folder
@@ -141,6 +141,8 @@ async def serve(settings: Settings, tell: Tell, stop: asyncio.Event) -> None:
         if not await _unless(stop, loading):
             return
         engine.settle()
+        for warning in without_tls(settings):
+            log.warning("%s", warning)
         tell(
             "ready",
             listen=f"{host}:{server.port}",

@@ -11,6 +11,7 @@ from typing import Annotated, Any
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
 from cloud_bridge.errors import SettingError
+from edge.wire.clear import in_clear
 
 _LAST_PORT = 65535
 
@@ -56,6 +57,22 @@ class Settings(BaseModel):
     handover_after: int = Field(3, ge=1)
     price: str | None = Field(None, pattern=r"^[0-9.]+/[0-9.]+/[0-9.]+$")
     speculate: bool = True
+
+
+def without_tls(settings: Settings) -> list[str]:
+    """What goes to another machine so that whoever is on the way can read it, one sentence each."""
+    reached = {
+        "broker": settings.broker,
+        "redis": settings.redis,
+        "llm": settings.llm.partition("@")[2],
+        "tts": settings.tts.partition("@")[2],
+        "handover": settings.handover,
+    }
+    return [
+        f"{name}: {far} has no TLS: whoever is on the way reads how people are, and what is said"
+        for name, address in reached.items()
+        if (far := in_clear(address or ""))
+    ]
 
 
 def read(flags: Mapping[str, Any], file: str | None = None) -> Settings:

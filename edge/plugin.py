@@ -43,7 +43,8 @@ class Uri:
         try:
             port = parts.port
         except ValueError as error:
-            raise PluginError(f"'{text}' has a port that is no number between 1 and 65535") from error
+            at = rest.rpartition("@")[2]  # without a password: messages end up in logs
+            raise PluginError(f"'{scheme}://{at}' has a port that is no number between 1 and 65535") from error
         return cls(text, scheme, parts.hostname or "", port, parts.path, dict(parse_qsl(parts.query)))
 
 

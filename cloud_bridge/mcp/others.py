@@ -33,6 +33,7 @@ from cloud_bridge.presence import Presence
 from cloud_bridge.seen import Moment
 from cloud_bridge.settings import read_toml, secret
 from edge.wire import mien_pb2
+from edge.wire.clear import in_clear
 
 log = logging.getLogger(__name__)
 
@@ -87,6 +88,8 @@ class Other:
         self._token = secret(written.token) if written.token else None
         if written.token and self._token is None:
             raise SettingError(f"server '{name}': {written.token} is not set, nor {written.token}_FILE")
+        if far := in_clear(written.url or ""):
+            log.warning("MCP server '%s': %s has no TLS: whoever is on the way reads token and calls", name, far)
 
     def may(self, tool: str, purpose: str, tenant: str) -> bool:
         """Whether `tenant` may call `tool` for `purpose` (rules, answers): nothing is allowed that is not named."""

@@ -11,6 +11,7 @@ from typing import Any
 
 from edge.config import Config
 from edge.errors import OutputError
+from edge.wire.clear import in_clear
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -57,6 +58,10 @@ def work(
     from edge.loop import Loop, check
 
     check(config)
+    for far in filter(None, map(in_clear, config.link.bridges)):
+        tls = far.replace("://", "s://", 1)
+        told = f"{far} has no TLS: whoever is on the way reads how people are, and what they say; use {tls}"
+        print(f"{told} (docs/link.md)", file=sys.stderr)
     if out is not None:
         try:
             out.mkdir(parents=True, exist_ok=True)

@@ -19,6 +19,7 @@ import pytest
 
 from benchmarks.link_faults import free_port
 from cloud_bridge.cli import main
+from cloud_bridge.settings import Settings, without_tls
 from edge.wire import mien_pb2 as pb
 from models import card, store
 
@@ -223,6 +224,8 @@ def test_a_missing_model_is_named_with_its_size_and_ways_out(
         (["--llm", "openai:m"], "OPENAI_API_KEY"),
         (["--llm", "anthropic:m"], "ANTHROPIC_API_KEY"),
         (["--llm", "openai:m@localhost"], "http://"),
+        (["--llm", "openai:m@https://me:secret@host/v1"], "by its variable"),
+        (["--llm", "openai:m@http://h/v1", "--tts", "openai:m"], "OPENAI_API_KEY"),
         (["--llm", "openai:m@http://h/v1", "--tts", "sing"], "there is auto, piper"),
         (["--listen", "nowhere"], "listen"),
         (["--listen", "127.0.0.1:99999"], "65535"),
@@ -243,6 +246,7 @@ def test_a_wrong_setting_is_one_clear_error(
     assert main(["--listen", "127.0.0.1:0", *flags]) == 2
     told = capsys.readouterr().err
     assert hint in told
+    assert "secret" not in told
     assert told.count("\n") == 1
 
 
@@ -269,6 +273,23 @@ def test_an_open_network_needs_tls(capsys: pytest.CaptureFixture[str]) -> None:
     """Beyond this machine nothing is listened on in the clear."""
     assert main(["--listen", f"0.0.0.0:{free_port()}", "--llm", "openai:m@http://h/v1", "--tts", "none"]) == 2
     assert "TLS" in capsys.readouterr().err
+
+
+def test_what_leaves_this_machine_without_tls_is_told() -> None:
+    """Once for each such address, by its setting; what stays here, or has TLS, is not."""
+    settings = Settings(
+        broker="mqtt://me@broker.local",
+        redis="redis://127.0.0.1:6379/0",
+        llm="openai:qwen3@http://ollama.local:11434/v1",
+        tts="openai:tts@https://api.example/v1",
+        handover="mqtt://desk.local/alarm",
+    )
+    assert [line.partition(" has ")[0] for line in without_tls(settings)] == [
+        "broker: mqtt://broker.local",
+        "llm: http://ollama.local:11434",
+        "handover: mqtt://desk.local",
+    ]
+    assert without_tls(Settings()) == []
 
 
 def test_help_teaches(capsys: pytest.CaptureFixture[str]) -> None:

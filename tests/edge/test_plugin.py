@@ -42,6 +42,13 @@ def test_what_is_no_uri_is_refused_with_an_example(text: str) -> None:
         Uri.parse(text)
 
 
+def test_a_refused_uri_does_not_tell_its_password() -> None:
+    """What is wrong with it ends in a log of the service."""
+    with pytest.raises(PluginError, match="port") as refused:
+        Uri.parse("mqtt://car-7:S3cret@broker.local:99999")
+    assert "S3cret" not in str(refused.value)
+
+
 def test_an_unknown_scheme_lists_the_known_ones() -> None:
     """The error teaches."""
     with pytest.raises(PluginError, match="file"):

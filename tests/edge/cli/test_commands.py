@@ -62,6 +62,18 @@ def test_a_terminal_of_another_character_set_is_no_fault(words: tuple[str, ...],
     assert "?" in done.stdout
 
 
+def test_a_bridge_without_tls_elsewhere_is_told_once(tmp_path: Path) -> None:
+    """Whoever runs the device reads it at once, without a password; of this machine's own nothing is said."""
+    sound = tmp_path / "silence.wav"
+    soundfile.write(sound, np.zeros(16_000, np.float32), 16_000)
+    far, near = "mqtt://car:S3cret@192.0.2.1:1883", "grpc://127.0.0.1:1"
+    done = mien("replay", str(sound), "--bridge", near, "--bridge", far, "--no-words", MIEN_STATE=str(tmp_path))
+    assert done.stderr.count("without TLS") + done.stderr.count("has no TLS") == 1
+    assert "mqtt://192.0.2.1:1883 has no TLS" in done.stderr
+    assert "mqtts://192.0.2.1:1883" in done.stderr
+    assert "S3cret" not in done.stdout + done.stderr
+
+
 def test_a_reader_that_leaves_is_no_fault() -> None:
     """`mien --help | head -1` ends quietly, with the status of a closed pipe."""
     done = subprocess.run(
