@@ -9,13 +9,14 @@ import threading
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from edge import clock, events, health, path, plugin, watchdog
 from edge.answer import Answer
 from edge.config import Config
 from edge.consent import Consent
-from edge.errors import ConfigError, PluginError
+from edge.ears import Cleaned, Ears
+from edge.errors import ConfigError
 from edge.forward import Forwarder
 from edge.governor import Governor, Step
 from edge.health import Health
@@ -34,12 +35,7 @@ from edge.types import AudioFrame, Observation, SpeechActivity, VideoFrame
 from edge.wire import mien_pb2
 from edge.wire.envelope import Sealer
 from edge.worker import Worker
-from models.errors import ModelError
 from models.session import give_back_pages
-
-if TYPE_CHECKING:
-    from edge.own_voice import OwnVoice
-    from edge.perceive.echo import EchoCanceller
 
 _AUDIO_BLOCKS = 64  # two seconds: sound that waits longer is no use to a conversation
 _FOUND = 512
@@ -87,20 +83,24 @@ class Loop:
             language=config.perceive.language,
             describe_every_s=describe_every_s,
         )
-        self._left_out: dict[str, str] = {}
         self._told_s = 0.0
         self._speaks_since_s: float | None = None
         self._speech_goes_on = False
         self._slow = ThreadPoolExecutor(1, "words")  # judging a pause must not hold up the sound that follows it
         self._sealer = Sealer(config.device)
-        self._canceller = self._echo()
+        self._ears = Ears(
+            config.perceive,
+            live=any(sensor.live for sensor in self._sensors),
+            hears_itself=self._hears_itself and bool(config.link.bridges),
+            submit=self._slow.submit,
+        )
         self._answer = Answer(
             config,
             self._sealer,
             self._say,
             out=out,
             on_command=self._command,
-            players=[Reference(self._canceller)] if self._canceller else [],
+            players=[Reference(self._ears.canceller)] if self._ears.canceller else [],
         )
         self._policy.on_stop.append(lambda: self._mute(muted=True))
         self._consent = Consent(config.consent_record())
@@ -196,7 +196,7 @@ class Loop:
             self._speaks_since_s = None
             return
         self._speaks_since_s = self._speaks_since_s or moment.t_s
-        if self._hears_itself and (self._canceller is None or moment.t_s - self._speaks_since_s < _LEARN_S):
+        if self._hears_itself and (self._ears.canceller is None or moment.t_s - self._speaks_since_s < _LEARN_S):
             return
         if any(isinstance(one, SpeechActivity) and one.speaking and one.speech_s >= 0.1 for one in moment.observations):
             self._answer.interrupt()
@@ -208,7 +208,7 @@ class Loop:
         if not (self._hearing.join(0.0) and self._sight.join(0.0)):
             return False
         hearing = self._hearing.detector
-        if isinstance(hearing, Hearing | _Cleaned):
+        if isinstance(hearing, Hearing | Cleaned):
             self._consider(hearing.finish())
         self._answer.wait(self._stop)
         return True
@@ -221,7 +221,7 @@ class Loop:
         step = self._governor.update(now_s, late_s=late_s, rss_mb=rss_mb, temperature_c=health.temperature_c())
         failing = {one.uri: one.reason or one.state for one in self._sensors if one.state == "failing"}
         failing |= {one.name: one.failing for one in (self._hearing, self._sight) if one.failing}
-        failing |= self._left_out | self._answer.failing()
+        failing |= self._ears.left_out | self._answer.failing()
         report = Health(
             t_s=now_s,
             level=step.name,
@@ -288,61 +288,16 @@ class Loop:
         live = any(sensor.live and sensor.has_audio for sensor in self._sensors)
         return live and any(output.startswith("speaker") for output in self._config.outputs)
 
-    def _echo(self) -> EchoCanceller | None:
-        """An echo canceller where a microphone would hear the speaker; without one there is no barge-in."""
-        if not (self._hears_itself and self._config.link.bridges):
-            return None
-        try:
-            from edge.perceive.echo import EchoCanceller
-
-            return EchoCanceller()
-        except PluginError as error:
-            self._left_out["barge-in"] = str(error)
-            return None
-
     def _command(self, command: mien_pb2.Command) -> None:
-        self._orders.take(command)
+        self._orders.take(command)  # which answers by what the answer sends, and is made after it
 
     def _mute(self, *, muted: bool) -> None:
         for sensor in self._sensors:
             if sensor.live:
                 (sensor.mute if muted else sensor.unmute)()
 
-    def _make_hearing(self) -> Hearing | _Cleaned:
-        """Hearing with all that was asked for; where a model of a part is missing, that part is left out, visibly."""
-        perceive = self._config.perceive
-        affect, words = self._policy.affect, bool(perceive.words)
-        tries = ((affect, words, ""), (affect, False, "words"), (False, words, "voice"), (False, False, "voice, words"))
-        for wants_affect, wants_words, left_out in tries:
-            try:
-                hearing = Hearing(
-                    affect=wants_affect,
-                    words=wants_words,
-                    language=perceive.language,
-                    slow=self._slow.submit,
-                    own=self._own_voice() if wants_affect else None,
-                )
-            except ModelError as error:
-                reason = error
-                continue
-            if left_out:
-                self._left_out[left_out] = str(reason)
-            return hearing if self._canceller is None else _Cleaned(hearing, self._canceller)
-        raise reason
-
-    def _own_voice(self) -> OwnVoice | None:
-        if not any(sensor.live for sensor in self._sensors):
-            return None  # whoever speaks in a recording
-        from edge.own_voice import OwnVoice  # loads the voice head, which a device that reads no feelings does without
-
-        try:
-            own = OwnVoice.load()
-            if own is not None and not own.fits:
-                raise ConfigError("another voice head learned it: run `mien calibrate` again")
-        except ConfigError as error:
-            self._left_out["own voice"] = str(error)
-            return None
-        return own
+    def _make_hearing(self) -> Hearing | Cleaned:
+        return self._ears.make(affect=self._policy.affect)
 
     def _make_sight(self) -> Sight:
         return Sight(affect=self._policy.affect, max_people=self._config.perceive.max_people)
@@ -362,20 +317,6 @@ class Loop:
 def _rest_sight(sight: Any) -> float:
     seconds: float = sight.rest_s
     return seconds
-
-
-class _Cleaned:
-    """Hearing without the device's own voice."""
-
-    def __init__(self, hearing: Hearing, canceller: EchoCanceller) -> None:
-        self._hearing = hearing
-        self._canceller = canceller
-        self.finish, self.reset = hearing.finish, hearing.reset
-        self.device_speaking, self.words_wanted = hearing.device_speaking, hearing.words_wanted
-
-    def feed(self, frame: AudioFrame) -> list[Observation]:
-        """What is heard in `frame` beside the reply that is being played."""
-        return self._hearing.feed(self._canceller.clean(frame))
 
 
 def check(config: Config) -> None:

@@ -152,13 +152,13 @@ def test_it_goes_with_the_consent(purpose: tuple[str, ...], capsys: pytest.Captu
 
 def test_a_live_device_uses_it_and_a_replay_does_not() -> None:
     """A recording holds anybody's voice; and what cannot be used on a device is told, not silently left out."""
-    live, replay = (Loop(Config(sensors=[uri], outputs=[])) for uri in ("mic://default", "file:///none.wav"))
-    assert live._own_voice() is None
+    live, replay = (Loop(Config(sensors=[uri], outputs=[]))._ears for uri in ("mic://default", "file:///none.wav"))
+    assert live.own_voice() is None
     own = OwnVoice.learn(np.zeros(4, dtype=np.float32), USUAL, 20.0)
     own.save()
-    assert live._own_voice() == own
-    assert replay._own_voice() is None
-    assert "own voice" not in live._left_out
+    assert live.own_voice() == own
+    assert replay.own_voice() is None
+    assert "own voice" not in live.left_out
     OwnVoice(own.shift, 20.0, "of another head", 0).save()
-    assert live._own_voice() is None
-    assert "mien calibrate" in live._left_out["own voice"]
+    assert live.own_voice() is None
+    assert "mien calibrate" in live.left_out["own voice"]
