@@ -1,8 +1,9 @@
 """The loop with the memory of a small board, and what it would take of the processors of some.
 
 Caps are real: the talking-head clips run through `mien replay` in a control group of 1,000, 512 and 400 MB, on one core
-of which it may have half. Board loads are projected: ncnn's reference nets run in the same session, and the ratio to
-the times that ncnn publishes for a board scales the loop's load. `mien bench boards`.
+of which it may have half or a quarter. Board loads are projected: the same clips without a cage and ncnn's reference
+nets run in the same session, and the ratio to the times that ncnn publishes for a board scales the loop's load.
+`mien bench boards`; `mien bench report` writes its tables into docs/boards.md.
 """
 
 from __future__ import annotations
@@ -17,13 +18,14 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks import boards_cage, loop, peers
+from benchmarks import boards_cage, loop
 from benchmarks.boards_cage import Cage
+from benchmarks.peers import PeerMissing, ask
 from benchmarks.report import Result
 
 NEEDS_DATA = True
 _CAGES = (Cage(1000, 50), Cage(512, 50), Cage(400, 50), Cage(400, 25))
-_RUNS = 30
+_RUNS = 30  # of each reference net
 
 # Milliseconds of one pass on one thread, as ncnn's benchmark/README.md gives them (github.com/Tencent/ncnn, `avg`, read
 # 2026-11-22). The page as we could read it has no one-thread run of a Pi 5: RK3588's big core is the same at its clock.
@@ -44,12 +46,13 @@ def measure(data: Path | None, *, quick: bool, peers: bool) -> Result:
     with tempfile.TemporaryDirectory() as scratch:
         clip = Path(scratch) / "talking.nut"
         loop._record(clip, clips[:1] if quick else clips)
+        free = loop._run(clip, Path(scratch), "--no-words")
         runs = {
             f"{cage.memory_mb}mb_{cage.core_pct}pct{'_words' if words else ''}": caged(cage, clip, Path(scratch), words)
             for cage in (_CAGES[-2:-1] if quick else _CAGES)
             for words in ((False,) if quick else (False, True))
         }
-    metrics: dict[str, float] = {}
+    metrics: dict[str, float] = {"talking_pct_core": free["cpu_pct_core"], "rss_peak_mb": free["peak_mb"]}
     for name, one in runs.items():
         metrics[f"survived_{name}"] = float(one["survived"])
         if one["survived"]:
@@ -57,17 +60,24 @@ def measure(data: Path | None, *, quick: bool, peers: bool) -> Result:
             metrics[f"talking_{name}_pct_core"] = one["cpu_pct_core"]
             metrics[f"lost_audio_{name}"] = one["dropped"]["audio"]
             metrics[f"steps_down_{name}"] = len(one["levels"])
-    detail: dict[str, Any] = {"caps": runs, "published_ms": PUBLISHED_MS}
-    here = None if quick else _reference(detail)
-    free = runs.get("1000mb_50pct")
-    if here is not None and free is not None and free["survived"]:
-        detail["reference_ms"] = here
-        for board in PUBLISHED_MS:
-            slower, least, most = times_slower(here, PUBLISHED_MS[board])
-            detail[f"projected_{board}_times_slower"] = slower
-            metrics[f"projected_{board}_pct_core"] = slower * free["cpu_pct_core"]
-            detail[f"projected_{board}_between_pct_core"] = [one * free["cpu_pct_core"] for one in (least, most)]
-    return Result(metrics, detail=detail)
+    detail: dict[str, Any] = {"free": free, "caps": runs}
+    try:
+        detail["reference_ms"] = here = ask("ncnn", "reference_nets", 1 if quick else _RUNS)
+    except PeerMissing as error:
+        return Result(metrics, detail=detail | {"not_measured": {"projection": str(error)}})
+    detail["projected"] = {board: _projected(here, free["cpu_pct_core"], ms) for board, ms in PUBLISHED_MS.items()}
+    metrics |= {f"projected_{board}_pct_core": one["pct_core"] for board, one in detail["projected"].items()}
+    return Result(metrics, detail=detail | {"published_ms": PUBLISHED_MS})
+
+
+def _projected(here: Mapping[str, float], pct_core: float, board: Mapping[str, float]) -> dict[str, float]:
+    slower, least, most = times_slower(here, board)
+    return {
+        "times_slower": slower,
+        "pct_core": slower * pct_core,
+        "least_pct_core": least * pct_core,
+        "most_pct_core": most * pct_core,
+    }
 
 
 def caged(cage: Cage, clip: Path, scratch: Path, words: bool) -> dict[str, Any]:
@@ -88,11 +98,3 @@ def times_slower(here: Mapping[str, float], board: Mapping[str, float]) -> tuple
     """How many times longer `board` takes than this machine: the nets' geometric mean, least and most."""
     ratios = np.array([board[net] / here[net] for net in board])
     return float(np.exp(np.log(ratios).mean())), float(ratios.min()), float(ratios.max())
-
-
-def _reference(detail: dict[str, Any]) -> dict[str, float] | None:
-    try:
-        return peers.ask("ncnn", "reference_nets", _RUNS)
-    except peers.PeerMissing as error:
-        detail["projection"] = f"left out: {error}"
-        return None

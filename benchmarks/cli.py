@@ -23,7 +23,7 @@ OUT/NAME.json. Accuracy needs the labelled data (MIEN_DATA or --data).
 
   mien bench face                 one
   mien bench all --peers          every one, each in a process of its own, and the report
-  mien bench report               benchmarks/RESULTS.md again from the JSON files in --out
+  mien bench report               benchmarks/RESULTS.md and the tables of docs/boards.md again from the files in --out
   mien bench link --quick         a smoke run, marked as such in the file
   mien bench link --resume        go on where a run was ended: its finished parts are kept in OUT/link.parts
   mien bench link --only speed    take one part again; the others stay as they were found"""
@@ -45,6 +45,10 @@ def main(argv: Sequence[str] | None = None) -> int:
         "--limit", type=float, default=15.0, metavar="MIN", help="of all: what one benchmark may take (15)"
     )
     args = parser.parse_args(argv)
+    if (args.resume or args.only) and (args.quick or args.name in ("all", "report")):
+        what = "a smoke run (--quick)" if args.quick else f"'{args.name}'"
+        print(f"mien bench: {what} keeps no parts: leave out --resume and --only", file=sys.stderr)
+        return 2
     if args.name == "report":
         return _report(args.out)
     if args.name == "all":
@@ -103,9 +107,13 @@ def _all(args: argparse.Namespace) -> int:
 
 def _report(folder: Path) -> int:
     try:
-        from benchmarks import results
+        from benchmarks import boards_page, results
 
         print(f"  → {results.write(folder, report.ROOT / 'benchmarks')}")
+        for run in results.read(folder):
+            if run["name"] == "boards" and not run["quick"]:
+                boards_page.write(run)
+                print(f"  → {boards_page.PAGE}")
     except FileNotFoundError as error:
         print(f"mien bench report: {error}", file=sys.stderr)
         return 1

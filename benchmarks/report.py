@@ -101,7 +101,7 @@ _COUNTS = {
 
 def shown(metric: str, value: float) -> str:
     """One value as the tables print it."""
-    counted = metric in _COUNTS or metric.startswith("steps_down_")
+    counted = metric in _COUNTS or metric.startswith(("steps_down_", "lost_audio_"))
     fraction = not counted and not any(metric.endswith(f"_{unit}") for unit in _UNITS)
     if fraction and isinstance(value, float) and -1.0 <= value <= 1.0:
         return f"{100 * value:8.2f} %"

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from benchmarks import cli
 from benchmarks.parts import Part, Parts
 
 NAMES = ("first", "second")
@@ -72,3 +73,15 @@ def test_a_torn_file_is_no_result(tmp_path: Path) -> None:
     run(Parts(NAMES, tmp_path), 1)
     (tmp_path / "second.json").write_text('{"found"')
     assert Parts(NAMES, tmp_path, resume=True).wanted == ("second",)
+
+
+@pytest.mark.parametrize("words", [["link", "--quick", "--resume"], ["link", "--quick", "--only", "speed"]])
+@pytest.mark.parametrize("name", [None, "all", "report"])
+def test_what_has_no_parts_refuses_to_take_some(
+    words: list[str], name: str | None, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A smoke run, all of them, the report: nothing is left out in silence, and nothing is run."""
+    if name is not None:
+        words = [name, *words[2:]]
+    assert cli.main(words) == 2
+    assert "keeps no parts" in capsys.readouterr().err
