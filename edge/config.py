@@ -29,7 +29,7 @@ class Purpose(Record):
     context: Literal["personal", "vehicle", "public", "workplace", "education", "care"] = "personal"
     exemption: Literal["medical", "safety"] | None = None
     justification: str | None = None
-    consent: bool = False  # the person agreed that affect is read; without it only what needs none is perceived
+    consent: bool = False  # the person agreed that feelings and words are read; without it neither is
     forward_words: bool = True  # whether what was said may leave the device
     keep_words: bool = False  # the person agreed that the bridge keeps what was said beyond the conversation
     audit_log: Path | None = None

@@ -28,12 +28,12 @@ class Ears:
         self.left_out: dict[str, str] = {}
         self.canceller = self._echo() if hears_itself else None
 
-    def make(self, *, affect: bool) -> Hearing | Cleaned:
-        """Hearing, that reads feelings where `affect`; where a model of a part is missing, that part is left out.
+    def make(self, *, affect: bool, words: bool) -> Hearing | Cleaned:
+        """Hearing, that may read feelings and `words`; where a model of a part is missing, that part is left out.
 
         Raises ModelError where the least of it cannot be had.
         """
-        words = bool(self._perceive.words)
+        words = words and bool(self._perceive.words)
         tries = ((affect, words, ""), (affect, False, "words"), (False, words, "voice"), (False, False, "voice, words"))
         for wants_affect, wants_words, left_out in tries:
             try:

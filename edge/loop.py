@@ -297,14 +297,14 @@ class Loop:
                 (sensor.mute if muted else sensor.unmute)()
 
     def _make_hearing(self) -> Hearing | Cleaned:
-        return self._ears.make(affect=self._policy.affect)
+        return self._ears.make(affect=self._policy.affect, words=self._policy.words)
 
     def _make_sight(self) -> Sight:
         return Sight(affect=self._policy.affect, max_people=self._config.perceive.max_people)
 
     def _tune_hearing(self, hearing: Any) -> None:
         hearing.device_speaking(self._answer.speaking)
-        hearing.words_wanted(self._governor.step.words)
+        hearing.words_wanted(self._governor.step.words and self._policy.words)
 
     def _tune_sight(self, sight: Any) -> None:
         step: Step = self._governor.step

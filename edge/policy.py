@@ -1,8 +1,8 @@
 """May this be perceived? Purpose, consent, disclosure; what is not clearly allowed is refused.
 
 The gate follows the declared context: affect at work or in education only under a medical or safety exemption with a
-recorded justification; anywhere only with consent; nothing at all before people were told. Every decision goes to an
-append-only audit log, which holds no word, picture or feeling.
+recorded justification; anywhere only with consent, and so with what is said; nothing at all before people were told.
+Every decision goes to an append-only audit log, which holds no word, picture or feeling.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Literal
 
 from edge.audit import Audit
 from edge.errors import PolicyError
-from edge.types import FaceAffect, Observation, PersonState, Prosody, VoiceAffect, Words
+from edge.types import FaceAffect, Observation, PersonState, Prosody, TurnEnd, VoiceAffect, Words
 
 if TYPE_CHECKING:
     from edge.config import Purpose
@@ -31,6 +31,7 @@ NOTICE: dict[Mode, str] = {
     "affect": "This device watches and listens, and estimates mood from face and voice. It may be wrong. "
     "Sound and pictures stay on the device.",
 }
+SAID = " What is said may be read, to answer it."
 
 
 class Policy:
@@ -59,7 +60,7 @@ class Policy:
         self.context = context
         self.on_stop: list[Callable[[], None]] = []
         self._exemption, self._justification = exemption, (justification or "").strip()
-        self._consented = consent
+        self._consented = self._listened = consent  # to the reading of feelings; of what is said
         self._withdrawn: set[int] = set()
         self._stopped = self._disclosed = False
         self._audit = audit or Audit(None)
@@ -110,6 +111,11 @@ class Policy:
         return self.mode == "affect"
 
     @property
+    def words(self) -> bool:
+        """Whether what is said may be read. It takes consent, too, though feelings may be refused or taken back."""
+        return self._listened and not self._withdrawn and self.mode != "off"
+
+    @property
     def reason(self) -> str | None:
         """Why the mode in force is less than the one asked for."""
         if self._stopped:
@@ -133,7 +139,7 @@ class Policy:
     @property
     def notice(self) -> str:
         """What people are told, for the mode in force."""
-        return NOTICE[self.mode]
+        return NOTICE[self.mode] + (SAID if self.words else "")
 
     def disclose(self, tell: Callable[[str], object]) -> None:
         """Tell people, by `tell` (a screen, a voice); only when it returns may perception begin."""
@@ -144,7 +150,7 @@ class Policy:
     def consent(self, person: int | None = None) -> None:
         """`person` (None: everybody in front of the device) agrees that feelings are read."""
         if person is None:
-            self._consented, self._stopped = True, False
+            self._consented, self._listened, self._stopped = True, True, False
             self._withdrawn.clear()
         else:
             self._withdrawn.discard(person)
@@ -160,7 +166,7 @@ class Policy:
             self._withdrawn.add(person)
             self._audit.write("withdrawn", person=person)
             return
-        self._consented, self._stopped = False, True
+        self._consented, self._listened, self._stopped = False, False, True
         failures = []
         for stop in self.on_stop:
             try:
@@ -188,19 +194,26 @@ class Policy:
         mode = self.mode
         if mode == "off" or not self._disclosed or seen.person in self._withdrawn:
             return False
-        if self._withdrawn and isinstance(seen, _VOICE):
+        if (self._withdrawn and isinstance(seen, _VOICE)) or (isinstance(seen, Words) and not self.words):
             return False
         return mode == "affect" or not isinstance(seen, _AFFECT)
 
     def filter(self, observations: Iterable[Observation]) -> list[Observation]:
-        """The observations that may be used."""
-        return [seen for seen in observations if self.allows(seen)]
+        """The observations that may be used, as far as they may be: an end of turn without its words, where need be."""
+        silent = not self.words
+        return [
+            replace(seen, words=None) if silent and isinstance(seen, TurnEnd) else seen
+            for seen in observations
+            if self.allows(seen)
+        ]
 
     def redact(self, state: PersonState) -> PersonState | None:
         """What may be told of a state; None for nothing."""
         mode = self.mode
         if mode == "off" or not self._disclosed or state.person in self._withdrawn:
             return None
+        if not self.words:
+            state = replace(state, words=None)
         if mode == "affect":
             return state
         return replace(

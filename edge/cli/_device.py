@@ -21,7 +21,9 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--words", action=argparse.BooleanOptionalAction, help="recognise what is said (default: auto)")
     parser.add_argument("--language", help="language of speech and descriptions (default: en)")
     parser.add_argument(
-        "--consent", action="store_true", help="the person in front of the device agreed that affect is read"
+        "--consent",
+        action="store_true",
+        help="the people here agreed that feelings and words are read",
     )
     parser.add_argument("--socket", type=Path, help="serve the event stream on this Unix socket (JSON lines)")
     parser.add_argument("--out", type=Path, help="keep the reply's sound (reply.wav) in this folder")

@@ -16,7 +16,7 @@ works alone: states and events on this terminal, on --socket, and to the rules' 
   mien run --sensor camera://0?width=640 --sensor mic://default --bridge grpc://bridge.local:50051 --consent
   mien run --config /etc/mien.toml --json
 
-Without consent (option or settings) affect is not read: only presence, attention and tiredness."""
+Without consent (option or settings) neither feelings nor words are read: only presence, attention and tiredness."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -27,6 +27,7 @@ from edge.types import (
     SpeechActivity,
     TurnEnd,
     VoiceAffect,
+    Words,
 )
 
 FACE = FaceAffect(t_s=1.0, person=1, probs={"happy": 1.0}, valence=0.5, arousal=0.5, unclear=False)
@@ -42,6 +43,8 @@ PROSODY = Prosody(
     pause_fraction=0,
     voiced_fraction=0,
 )
+END = TurnEnd(t_s=1.0, probability=1, by="model", final=True, speech_end_s=0.9, words="hello", words_pending=True)
+SAID = Words(t_s=1.0, text="hello", final=True, language="en", start_s=0.0, end_s=0.9)
 SEEN = FaceSeen(t_s=1.0, person=1, box=(0, 0, 1, 1), presence=0.9)
 SOUND = SpeechActivity(t_s=1.0, probability=1, speaking=True, speech_s=1)
 FEELING: list[Observation] = [FACE, VOICE, PROSODY]
@@ -167,6 +170,50 @@ def test_one_person_may_withdraw() -> None:
     other = FaceSeen(t_s=1.0, person=2, box=(0, 0, 1, 1), presence=0.9)
     assert policy.filter([FACE, SEEN, other]) == [other]
     assert policy.redact(STATE) is None
+
+
+def heard(policy: Policy) -> list[str | None]:
+    """What is left of the words of SAID, END and STATE."""
+    state = policy.redact(STATE)
+    texts: list[str | None] = []
+    for seen in policy.filter([SAID, END]):
+        if isinstance(seen, Words):
+            texts.append(seen.text)
+        elif isinstance(seen, TurnEnd):
+            texts.append(seen.words)
+    return [*texts, state.words if state else None]
+
+
+def test_nothing_that_is_said_is_read_without_consent() -> None:
+    """Neither as words, nor in the end of a turn, nor in a state; the end of the turn itself is still noticed."""
+    assert heard(told("affect", context="personal")) == [None, None]
+    assert heard(told("attention_only", context="personal")) == [None, None]
+    assert heard(told("affect", context="personal", consent=True)) == ["hello", "hello", "hello"]
+    assert heard(told("off", context="personal", consent=True)) == [None]
+
+
+def test_where_feelings_are_refused_words_are_read_with_consent() -> None:
+    """A device that only talks needs no feelings; people are told that it listens."""
+    shown: list[str] = []
+    policy = Policy("affect", context="workplace", consent=True)
+    policy.disclose(shown.append)
+    assert heard(policy) == ["hello", "hello", "hello"]
+    assert "What is said may be read" in shown[0]
+    Policy("affect", context="workplace").disclose(shown.append)
+    assert "What is said" not in shown[1]
+    policy.withdraw_affect()
+    assert heard(policy) == ["hello", "hello", "hello"]
+
+
+def test_of_one_who_withdrew_no_word_leaves_by_the_end_of_a_turn() -> None:
+    """A voice does not tell whose it is: until they agree again nobody's words are read."""
+    policy = told("affect", context="personal", consent=True)
+    policy.withdraw(2)
+    assert heard(policy) == [None, None]
+    policy.consent(2)
+    assert heard(policy) == ["hello", "hello", "hello"]
+    policy.withdraw()
+    assert heard(policy) == [None]
 
 
 def test_attention_only_states_hold_no_feeling() -> None:
