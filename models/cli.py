@@ -56,6 +56,9 @@ def _chosen(action: str, names: list[str], sets: list[str] | None) -> list[Card]
         return [cards.read(name) for name in names]
     everything = [cards.read(name) for name in cards.names()]
     if sets:
+        known = {name for card in everything for name in card.sets}
+        if unknown := sorted(set(sets) - known):
+            raise ModelError(f"no set '{unknown[0]}': there is {', '.join(sorted(known))}")
         return [card for card in everything if set(card.sets) & set(sets)]
     if action == "pull":
         return [card for card in everything if "device" in card.sets]

@@ -44,14 +44,22 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--seconds", type=float, default=20.0, help="of speech to listen to (default: 20)")
     parser.add_argument("--config", type=Path, help="settings file of the device (TOML)")
     parser.add_argument("--consent", action="store_true", help="the person who speaks agreed that affect is read")
-    parser.add_argument("--show", action="store_true", help="tell what was learned")
-    parser.add_argument("--forget", action="store_true", help="erase it")
+    other = parser.add_mutually_exclusive_group()
+    other.add_argument("--show", action="store_true", help="tell what was learned")
+    other.add_argument("--forget", action="store_true", help="erase it")
     parser.add_argument("--json", action="store_true", help="what was learned, as JSON")
     args = parser.parse_args(argv)
     from edge import own_voice
 
     if args.forget:
-        print("forgotten" if own_voice.forget() else "nothing was learned yet")
+        forgotten = own_voice.forget()
+        print(
+            json.dumps({"forgotten": forgotten})
+            if args.json
+            else "forgotten"
+            if forgotten
+            else "nothing was learned yet"
+        )
         return 0
     if not args.show:
         _learn(Config.load(args.config), args.sensor, args.seconds, consent=args.consent)
@@ -71,7 +79,8 @@ def _learn(config: Config, sensor: str | None, seconds: float, *, consent: bool)
     policy = Policy.from_config(config.purpose)
     Consent(config.consent_record()).heed(policy)
     if not policy.affect:
-        raise PolicyError(f"no voice may be learned here: {policy.reason or 'the settings read no feelings'}")
+        mend = "" if config.purpose.consent else ": where the person who speaks agrees, say so by --consent"
+        raise PolicyError(f"no voice may be learned here: {policy.reason or 'the settings read no feelings'}{mend}")
     policy.disclose(lambda notice: print(notice, file=sys.stderr))
     sound, heard_s = _listen(_microphone(config, sensor), seconds)
     logits = RecordingReader().core_logits(sound) if heard_s >= LEAST_S else None

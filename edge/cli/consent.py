@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -17,10 +16,13 @@ heeds it, too: what was taken back stays so until it is given again.
 
   mien consent withdraw                    nothing is perceived any more: camera and microphone are closed
   mien consent withdraw --purpose affect   feelings are not read any more; attention and speech are
-  mien consent withdraw --person 2         nothing of person 2 is told or kept, and no voice is read
+  mien consent withdraw --person 2         nothing of person 2 is told or kept, and no voice or words are read
   mien consent give --person 2             person 2 agrees again
   mien consent give                        everybody does; the device tells people and begins when it starts next
-  mien consent show"""
+  mien consent show
+
+A person's number holds as long as they are in view: who comes back has a new one, and is perceived until they say no
+again. Whoever wants nothing read withdraws for everybody."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -32,7 +34,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--person", type=int, help="number of a person in view (default: everybody)")
     parser.add_argument("--purpose", choices=PURPOSES, help="default: capture, which is all")
     parser.add_argument("--config", type=Path, help="settings file of the device (TOML)")
-    parser.add_argument("--json", action="store_true", help="show as JSON")
+    parser.add_argument("--json", action="store_true", help="what is so now, as JSON")
     args = parser.parse_args(argv)
     if args.person is not None and args.purpose == "affect":
         parser.error("--purpose is for everybody; of one person everything is given or taken back")
@@ -45,17 +47,31 @@ def main(argv: Sequence[str] | None = None) -> int:
     purposes: tuple[Purpose, ...] = PURPOSES if everything else (args.purpose or "capture",)
     for purpose in purposes:
         consent.write(purpose, given=given, person=args.person)
-    if not given and args.person is None:
-        _forget_voice()
-    print(consent.path)
+    forgotten = not given and args.person is None and _forget_voice()
+    if args.json:
+        line = {"person": args.person, "purposes": purposes, "given": given, "voice_forgotten": forgotten}
+        print(json.dumps({**line, "record": str(consent.path)}))
+        return 0
+    print(f"{_said(args.person, args.purpose, given=given)} ({consent.path})")
+    if forgotten:
+        print("what `mien calibrate` had learned is erased")
     return 0
 
 
-def _forget_voice() -> None:
-    from edge.own_voice import forget  # what a device learned of a voice goes with the consent to it
+def _said(person: int | None, purpose: Purpose | None, *, given: bool) -> str:
+    if person is not None:
+        return f"person {person} {'is perceived again' if given else 'is told and kept no more, nor is any voice read'}"
+    if given:
+        return "given: a device begins when it starts next"
+    if purpose == "affect":
+        return "withdrawn: feelings are read no more"
+    return "withdrawn: a running device closes camera and microphone now, and one that starts perceives nothing"
 
-    if forget():
-        print("what `mien calibrate` had learned is erased", file=sys.stderr)
+
+def _forget_voice() -> bool:
+    from edge.own_voice import forget  # what a device learned of a voice goes with the consent to it, whichever it was
+
+    return forget()
 
 
 def _show(consent: Consent, *, as_json: bool) -> None:

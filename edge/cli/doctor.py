@@ -6,6 +6,7 @@ import argparse
 import json
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 
 from edge.cli import _device
 
@@ -15,8 +16,12 @@ _MARKS = {"ok": "ok  ", "warn": "warn", "fail": "FAIL"}
 def main(argv: Sequence[str] | None = None) -> int:
     """Run `mien doctor`; 1 when a check failed."""
     parser = argparse.ArgumentParser(prog="mien doctor", description=__doc__)
-    _device.add_options(parser)
+    parser.add_argument("--config", type=Path, help="settings file of the device (TOML)")
     parser.add_argument("--sensor", action="append", metavar="URI", help="check these instead of the settings' sensors")
+    parser.add_argument("--bridge", action="append", metavar="URI", help="check these instead of the settings' bridges")
+    parser.add_argument("--words", action=argparse.BooleanOptionalAction, help="will what is said be recognised?")
+    parser.add_argument("--json", action="store_true", help="one JSON object a check: name, state, what, mend")
+    parser.set_defaults(language=None, consent=False, socket=None)
     args = parser.parse_args(argv)
     from edge.doctor import run_all
 

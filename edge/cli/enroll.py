@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from urllib.parse import parse_qs, urlsplit
 
 from edge.config import state_folder
-from edge.errors import MienError
+from edge.errors import ConfigError, MienError
 
 _EPILOG = """\
 examples:
@@ -30,7 +30,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--claim", metavar="TEXT", help="what `mien bridge claim new` printed")
     parser.add_argument("--renew", action="store_true", help="change key and certificate for new ones")
     parser.add_argument("--show", action="store_true", help="tell who this device is")
-    parser.add_argument("--json", action="store_true")
+    parser.add_argument("--json", action="store_true", help="who this device is, as JSON")
     args = parser.parse_args(argv)
     if bool(args.url) + args.renew + args.show != 1:
         parser.error("give HOST:PORT with --claim, or --renew, or --show")
@@ -43,6 +43,8 @@ def main(argv: Sequence[str] | None = None) -> int:
             if not claim:
                 parser.error("a claim is needed: `mien bridge claim new DEVICE` prints one")
             identity.enroll(address, claim)
+        elif not identity.path.exists():
+            raise ConfigError("this device is not enrolled: `mien bridge claim new DEVICE` on the bridge says how")
         elif args.renew:
             identity.renew()
         _tell(identity.about, identity.life_s()[1], as_json=args.json)

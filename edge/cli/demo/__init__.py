@@ -12,7 +12,7 @@ from pathlib import Path
 from edge.cli.demo.choose import choose_clip, choose_llm, pull_models
 from edge.cli.demo.processes import Child, free_port
 from edge.cli.demo.screen import Screen
-from edge.errors import OutputError
+from edge.errors import ConfigError, OutputError
 
 _HELP = """\
 Starts `mien bridge` (language model, voice) and `mien replay` or `mien run` (perception) as two processes joined by
@@ -46,9 +46,11 @@ def main(argv: Sequence[str] | None = None) -> int:
         args.out.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise OutputError(f"{args.out} cannot be made ({error.strerror}): choose another folder for --out") from error
+    if args.clip is not None and not args.clip.is_file():  # before anything is fetched for it
+        raise ConfigError(f"no clip at {args.clip}")
     llm = choose_llm(args.llm, ask=not args.yes and sys.stdin.isatty())
     pull_models(llm)
-    clip = None if args.live else choose_clip(args.clip, args.out)
+    clip = None if args.live else args.clip or choose_clip(args.out)
     return _run(clip, llm, args.out, started_s)
 
 

@@ -17,9 +17,14 @@ _SENTENCE = "I am fine, really. It was just a very long day, and nobody listened
 
 
 def choose_llm(wanted: str | None, *, ask: bool) -> str:
-    """The language model: as given, by `MIEN_LLM`, by an API key, or as the user answers; `local` by default."""
+    """The language model: as given, by `MIEN_LLM`, or as the user answers; `local` by default. Raises ConfigError."""
     chosen = wanted or os.environ.get("MIEN_LLM")
     if chosen:
+        kind, _, model = chosen.partition(":")
+        if kind not in (("openai", "anthropic") if model else ("auto", "local", "tiny")):  # before anything is fetched
+            raise ConfigError(
+                f"no language model '{chosen}': there is local, tiny, openai:MODEL[@URL], anthropic:MODEL"
+            )
         return chosen
     card, tiny = cards.read("llm_qwen15b"), cards.read("llm_tiny")
     if store.state(card) == "present":
@@ -54,12 +59,8 @@ def pull_models(llm: str) -> None:
             raise SystemExit(1)
 
 
-def choose_clip(wanted: Path | None, out: Path) -> Path:
-    """The clip to run on; when there is none, one is drawn and spoken here, and the screen says so."""
-    if wanted is not None:
-        if not wanted.is_file():
-            raise ConfigError(f"no clip at {wanted}")
-        return wanted
+def choose_clip(out: Path) -> Path:
+    """A clip of a talking person; when there is none, one is drawn and spoken here, and the screen says so."""
     data = os.environ.get("MIEN_DATA")
     folder = Path(data) if data else Path("../shared/data")
     people = sorted((folder / "clips").glob("*.mpg"))

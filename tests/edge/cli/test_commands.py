@@ -40,15 +40,18 @@ def test_help_lists_every_command_with_what_it_does() -> None:
         (("run", "--config", "none.toml"), "no settings file at none.toml"),
         (("replay", "LICENSE", "--bridge", "carrier://x"), "no 'carrier' among the transports"),
         (("models", "pull", "nonesuch"), "no card for model 'nonesuch'"),
+        (("models", "pull", "--set", "nonesuch"), "there is build, device"),
+        (("enroll", "--show"), "not enrolled"),
+        (("calibrate", "--sensor", "none.wav"), "--consent"),
         (("describe", "none.mp4"), "none.mp4"),
         (("replay", "LICENSE"), "LICENSE"),
         (("replay", "LICENSE", "--out", "/proc/none"), "another folder for --out"),
         (("run", "--socket", "/proc/none/events.sock"), "choose another --socket"),
     ],
 )
-def test_what_cannot_work_is_said_in_one_line(words: tuple[str, ...], says: str) -> None:
+def test_what_cannot_work_is_said_in_one_line(words: tuple[str, ...], says: str, tmp_path: Path) -> None:
     """No traceback; the cause, and what there is instead."""
-    done = mien(*words)
+    done = mien(*words, MIEN_STATE=str(tmp_path))
     assert done.returncode in (1, 2)
     assert says in done.stderr
     assert "Traceback" not in done.stderr

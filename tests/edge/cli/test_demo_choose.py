@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 from edge import clip
-from edge.cli.demo import choose
-from edge.errors import OutputError
+from edge.cli.demo import choose, main
+from edge.errors import ConfigError, OutputError
 
 
 def test_a_terminal_that_nobody_sits_at_takes_the_default(
@@ -42,4 +42,18 @@ def test_a_disk_that_takes_no_drawn_clip_is_told(monkeypatch: pytest.MonkeyPatch
 
     monkeypatch.setattr(clip, "make_clip", full)
     with pytest.raises(OutputError, match=r"No space left on device.*--out"):
-        choose.choose_clip(None, tmp_path)
+        choose.choose_clip(tmp_path)
+
+
+@pytest.mark.parametrize("words", [["--clip", "none.mp4"], ["--llm", "tinny"], ["--llm", "openai:"]])
+def test_what_cannot_work_is_refused_before_anything_is_fetched(
+    words: list[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """A typing error does not cost a gigabyte first."""
+
+    def fetched(_llm: str) -> None:
+        raise AssertionError("models were asked for")
+
+    monkeypatch.setattr("edge.cli.demo.pull_models", fetched)
+    with pytest.raises(ConfigError, match=r"no clip at none.mp4|no language model"):
+        main([*words, "--yes", "--out", str(tmp_path)])
