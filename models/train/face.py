@@ -15,11 +15,9 @@ from __future__ import annotations
 
 import argparse
 import copy
-import math
 import os
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -33,30 +31,16 @@ from tqdm import tqdm
 from models.errors import ModelError
 from models.expression import INPUT_SIZE, standardise
 from models.train.face_augment import Grey, augment
-from models.train.face_data import CLASSES, Faces, load
+from models.train.face_data import Faces, load
 from models.train.face_export import export
-from models.train.face_net import SHIPPED, WIDE, FaceNet, Widths, from_state, narrowed
+from models.train.face_net import FaceNet, from_state, narrowed
+from models.train.face_plan import Plan, chances, score, taught
+from models.train.face_widths import SHIPPED, WIDE, Widths
 
 BATCH = 96
-PEAK_RATE, LATER_RATE = 0.06, 0.03  # the later one for a net that starts from an earlier run
-WARM_UP = 1.0  # epochs
 WEIGHT_DECAY = 5e-4
 AVERAGE = 0.999  # per step: about 3.5 epochs
-SMALL_SIDE = 36  # pixels
-SMALL_SHARE = 0.4  # of the epochs
-STRENGTH, LATE_STRENGTH = 0.7, 0.4  # of the augmentation; the later one once pictures are whole, for the fine print
-FINE_STRENGTH, FINE_SHARE = 0.2, 0.5  # towards what cameras mostly see, in this last share of the last run's epochs
-BALANCE = 0.45  # a class is drawn in proportion to count ** (1 - BALANCE)
-TAUGHT = 0.5  # share of the label that an earlier run gives: ten raters are few, and their votes scatter
 JUDGED_ON = 1024  # pictures that say which channels are weak
-
-
-@dataclass(frozen=True)
-class Score:
-    """On pictures that have a majority label; both 0-1."""
-
-    accuracy: float
-    macro_recall: float  # mean over the seven classes without contempt
 
 
 class Training:
@@ -67,19 +51,17 @@ class Training:
     ) -> None:
         """Begin with `net`, or with a fresh one of widths `inside`; the `last` run of all ends on milder damage."""
         torch.manual_seed(seed)
-        self.epochs = epochs
         self.seed = seed
         self.epoch = 0
         self.step = 0
-        self.peak, self.small_share = (PEAK_RATE, SMALL_SHARE) if net is None else (LATER_RATE, 0.0)
-        self.fine_share = FINE_SHARE if last else 0.0
+        self.plan = Plan(epochs, later=net is not None, last=last)
         self.net = (net or FaceNet(inside)).to(memory_format=torch.channels_last)
         self.average = copy.deepcopy(self.net).eval()
         weights = [one for one in self.net.parameters() if one.ndim > 1]
         others = [one for one in self.net.parameters() if one.ndim == 1]
         self.optimiser = torch.optim.SGD(
             [{"params": weights, "weight_decay": WEIGHT_DECAY}, {"params": others, "weight_decay": 0.0}],
-            lr=self.peak,
+            lr=self.plan.rate(0.0),
             momentum=0.9,
             nesterov=True,
             foreach=True,
@@ -91,9 +73,11 @@ class Training:
         drawn = rng.choice(len(faces), len(faces), p=chances)
         steps = len(drawn) // BATCH
         total = 0.0
-        side, strength = self.stage()
+        side, strength = self.plan.stage(self.epoch)
         self.net.train()
-        for index in tqdm(range(steps), desc=f"epoch {self.epoch + 1}/{self.epochs}", leave=False, mininterval=5.0):
+        for index in tqdm(
+            range(steps), desc=f"epoch {self.epoch + 1}/{self.plan.epochs}", leave=False, mininterval=5.0
+        ):
             rows = drawn[index * BATCH : (index + 1) * BATCH]
             drawings = [augment(faces.pixels[row], rng, strength) for row in rows]
             if side != INPUT_SIZE:
@@ -103,7 +87,7 @@ class Training:
                 ]
             pictures = standardise(np.stack(drawings))
             for group in self.optimiser.param_groups:
-                group["lr"] = self._rate(self.epoch + index / steps)
+                group["lr"] = self.plan.rate(self.epoch + index / steps)
             total += self._learn(torch.from_numpy(pictures), torch.from_numpy(votes[rows]))
         self.epoch += 1
         return total / steps
@@ -123,19 +107,6 @@ class Training:
                 else:
                     slow.copy_(fast)
         return float(loss.detach())
-
-    def stage(self) -> tuple[int, float]:
-        """The side of this epoch's pictures in pixels, and the strength of their augmentation."""
-        if self.epoch < self.small_share * self.epochs:
-            return SMALL_SIDE, STRENGTH
-        fine = self.epoch >= (1 - self.fine_share) * self.epochs
-        return INPUT_SIZE, FINE_STRENGTH if fine else LATE_STRENGTH
-
-    def _rate(self, epoch: float) -> float:
-        if epoch < WARM_UP:
-            return self.peak * (0.05 + 0.95 * epoch / WARM_UP)
-        done = min(1.0, (epoch - WARM_UP) / max(self.epochs - WARM_UP, 1e-6))
-        return self.peak * 0.5 * (1 + math.cos(math.pi * done)) + 1e-5
 
     def save(self, file: Path) -> None:
         """Write all state; the old file stays until the new one is whole."""
@@ -163,15 +134,6 @@ class Training:
         self.epoch, self.step, self.seed = state["epoch"], state["step"], state["seed"]
 
 
-def chances(faces: Faces) -> npt.NDArray[np.float64]:
-    """How likely each picture is drawn: rare expressions more often than they occur."""
-    kind = faces.votes.argmax(1)
-    count = np.bincount(kind, minlength=CLASSES)
-    weight = np.asarray(count[kind] ** -BALANCE, np.float64)
-    share: npt.NDArray[np.float64] = weight / weight.sum()
-    return share
-
-
 def earlier(file: Path) -> FaceNet:
     """The averaged net of an earlier run's checkpoint. Raises ModelError where `file` is of another net."""
     state: dict[str, Any] = torch.load(file, weights_only=True)
@@ -181,14 +143,10 @@ def earlier(file: Path) -> FaceNet:
         raise ModelError(f"{file} is of another net: train without --start") from error
 
 
-def taught(votes: npt.NDArray[np.float32], teachers: Sequence[nn.Module], pixels: Grey) -> npt.NDArray[np.float32]:
+def taught_by(votes: npt.NDArray[np.float32], teachers: Sequence[nn.Module], pixels: Grey) -> npt.NDArray[np.float32]:
     """The votes (N, 8), with a share of what `teachers` say of the untouched pictures and their mirror images."""
     both = (pixels, np.ascontiguousarray(pixels[:, :, ::-1]))
-    logits = np.mean([logits_of(teacher, side) for teacher in teachers for side in both], axis=0)
-    shares = np.exp(logits - logits.max(1, keepdims=True))
-    shares /= shares.sum(1, keepdims=True)
-    mixed: npt.NDArray[np.float32] = (1 - TAUGHT) * votes + TAUGHT * shares
-    return mixed.astype(np.float32)
+    return taught(votes, [logits_of(teacher, side) for teacher in teachers for side in both])
 
 
 def logits_of(net: nn.Module, pixels: Grey) -> npt.NDArray[np.float32]:
@@ -197,13 +155,6 @@ def logits_of(net: nn.Module, pixels: Grey) -> npt.NDArray[np.float32]:
     with torch.inference_mode():
         parts = [net(torch.from_numpy(standardise(pixels[at : at + 256]))).numpy() for at in range(0, len(pixels), 256)]
     return np.concatenate(parts)
-
-
-def score(logits: npt.NDArray[np.float32], labels: npt.NDArray[np.int64]) -> Score:
-    """Accuracy over 8 classes and mean recall over the first 7 classes."""
-    said = logits.argmax(1)
-    recalls = [float((said[labels == kind] == kind).mean()) for kind in range(CLASSES - 1) if (labels == kind).any()]
-    return Score(float((said == labels).mean()), float(np.mean(recalls)))
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -236,7 +187,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             votes, training = faces.votes, Training(chosen.epochs, chosen.seed, inside=WIDE if chosen.wide else SHIPPED)
         else:
             teachers = [earlier(file) for file in chosen.start]
-            votes = taught(faces.votes, teachers, faces.pixels)
+            votes = taught_by(faces.votes, teachers, faces.pixels)
             some = torch.from_numpy(standardise(faces.pixels[:JUDGED_ON]))
             net = narrowed(teachers[0], SHIPPED, some)
             training = Training(chosen.epochs, chosen.seed, net, last=len(teachers) > 1)
@@ -245,7 +196,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     except (ModelError, FileNotFoundError) as error:
         print(f"mien train face: {error}", file=sys.stderr)
         return 1
-    weights = chances(faces)
+    weights = chances(faces.votes)
     try:
         while training.epoch < chosen.epochs:
             loss = training.run_epoch(faces, votes, weights)

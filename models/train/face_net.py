@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
+from models.train import face_widths
 from models.train.face_data import CLASSES
+from models.train.face_widths import SHIPPED, Widths
 
 
 def _conv(inside: int, outside: int, kernel: int = 3, stride: int = 1) -> nn.Sequential:
@@ -27,11 +30,6 @@ class Residual(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """(N, C, H, W) -> the same shape."""
         return torch.relu(x + self.second(self.first(x)))
-
-
-Widths = tuple[int, int, int]
-SHIPPED: Widths = (40, 80, 64)
-WIDE: Widths = (64, 128, 128)
 
 
 class FaceNet(nn.Module):
@@ -77,10 +75,7 @@ class FaceNet(nn.Module):
 
 def from_state(state: dict[str, Tensor]) -> FaceNet:
     """The net that `state` is of, whatever its widths. Raises KeyError or RuntimeError where it is of another kind."""
-    first = [weight for name, weight in state.items() if name.endswith(".first.0.weight")]
-    if len(first) != len(SHIPPED):
-        raise RuntimeError(f"{len(SHIPPED)} residual blocks are expected, here are {len(first)}")
-    net = FaceNet((len(first[0]), len(first[1]), len(first[2])))
+    net = FaceNet(face_widths.widths(state))
     net.load_state_dict(state)
     return net.eval()
 
@@ -88,8 +83,7 @@ def from_state(state: dict[str, Tensor]) -> FaceNet:
 def narrowed(wide: FaceNet, inside: Widths, pictures: Tensor) -> FaceNet:
     """`wide` with only `inside` channels left in each block: those that add most to it, over `pictures` (N, 1, H, W).
 
-    What a channel adds is its mean square times that of the weights which take it up. Raises ValueError where `wide`
-    has fewer channels.
+    See `face_widths.narrowed`. Raises ValueError where `wide` has fewer channels.
     """
     strong: list[Tensor] = []
 
@@ -101,22 +95,8 @@ def narrowed(wide: FaceNet, inside: Widths, pictures: Tensor) -> FaceNet:
         wide.eval()(pictures)
     for hook in hooks:
         hook.remove()
-    state = {name: value.clone() for name, value in wide.state_dict().items()}
-    names = {module: name for name, module in wide.named_modules()}
-    for block, power, count in zip(wide.blocks(), strong, inside, strict=True):
-        if count > len(power):
-            raise ValueError(f"a block of {len(power)} channels cannot be narrowed to {count}")
-        take, norm = block.second
-        assert isinstance(take, nn.Conv2d)
-        assert isinstance(norm, nn.BatchNorm2d)
-        assert norm.running_var is not None
-        gain = norm.weight / torch.sqrt(norm.running_var + norm.eps)
-        worth = power * (take.weight * gain[:, None, None, None]).square().sum((0, 2, 3))
-        kept = worth.argsort(descending=True)[:count].sort().values
-        here = names[block]
-        for name in ("0.weight", "1.weight", "1.bias", "1.running_mean", "1.running_var"):
-            state[f"{here}.first.{name}"] = state[f"{here}.first.{name}"][kept]
-        state[f"{here}.second.0.weight"] = state[f"{here}.second.0.weight"][:, kept]
+    state = {name: value.numpy() for name, value in wide.state_dict().items()}
+    left = face_widths.narrowed(state, [one.numpy() for one in strong], inside)
     net = FaceNet(inside)
-    net.load_state_dict(state)
+    net.load_state_dict({name: torch.from_numpy(np.array(value)) for name, value in left.items()})
     return net
