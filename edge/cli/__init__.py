@@ -16,6 +16,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):  # a terminal that knows no “ or → gets a question mark, not a fault
             stream.reconfigure(errors="replace")
+    _keep_standard_error()
     try:
         status = _main(list(sys.argv[1:] if argv is None else argv))
         sys.stdout.flush()
@@ -25,6 +26,13 @@ def main(argv: Sequence[str] | None = None) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 141
     return status
+
+
+def _keep_standard_error() -> None:
+    """Say what we say by a descriptor of our own: PortAudio's wrapper sends descriptor 2 to nowhere while it lists the
+    devices, and what another thread had to tell in that moment (that the camera is missing) would be lost."""
+    if isinstance(sys.stderr, io.TextIOWrapper) and sys.stderr.fileno() == 2:
+        sys.stderr = os.fdopen(os.dup(2), "w", buffering=1, encoding=sys.stderr.encoding, errors="replace")
 
 
 def _main(words: list[str]) -> int:

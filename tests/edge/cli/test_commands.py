@@ -77,6 +77,16 @@ def test_a_bridge_without_tls_elsewhere_is_told_once(tmp_path: Path) -> None:
     assert "S3cret" not in done.stdout + done.stderr
 
 
+def test_what_is_said_while_sound_devices_are_listed_is_heard() -> None:
+    """PortAudio's wrapper turns descriptor 2 away for that time; a thread that tells of a missing camera is read."""
+    code = (
+        "import os, sys; from edge.cli import main; main(['--version']); "
+        "os.dup2(os.open(os.devnull, os.O_WRONLY), 2); print('no camera', file=sys.stderr)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True)
+    assert done.stderr == "no camera\n"
+
+
 def test_a_reader_that_leaves_is_no_fault() -> None:
     """`mien --help | head -1` ends quietly, with the status of a closed pipe."""
     done = subprocess.run(
