@@ -13,6 +13,7 @@ import subprocess
 import time
 from collections import defaultdict
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -22,12 +23,13 @@ from benchmarks.link_device import sample
 from benchmarks.link_faults import Mosquitto, free_port, open_config
 from benchmarks.link_speed import peer, quantiles, ready
 from edge.wire.envelope import Sealer
-from edge.wire.mqtt import Mqtt
+from edge.wire.mqtt import Message, Mqtt
 
 _OTHERWISE = ("_awake", "_one_core")  # how the cores may be beside as they are
 _BLOCK = 100  # round trips of one way before the next one's turn
 
-Way = Callable[[], Awaitable[float | None]]  # one round trip; when the other end had the message, where it tells
+Way = Callable[[], Awaitable[tuple[float, float | None]]]
+"""One round trip: when its sender had the answer; and when the other end had the message, where it tells."""
 
 
 def latency(folder: Path, rounds: int) -> dict[str, float]:
@@ -61,8 +63,8 @@ async def _latency(folder: Path, rounds: int, awake: Awake | None) -> dict[str, 
 async def _block(way: Way, rounds: int, waits: dict[str, list[float]], name: str, state: str) -> None:
     for _ in range(rounds):
         began_s = time.perf_counter()
-        there_s = await way()
-        waits[f"{name}{state}"].append(time.perf_counter() - began_s)
+        came_s, there_s = await way()
+        waits[f"{name}{state}"].append(came_s - began_s)
         if there_s is not None:
             waits[f"{name}_one_way{state}"].append(there_s - began_s)
 
@@ -84,31 +86,41 @@ async def _ways(folder: Path) -> AsyncIterator[dict[str, Way]]:
         await mqtt.connect()
         try:
             await mqtt.subscribe("down/+", qos=2)
-            async with _grpc(grpc_port, payload) as grpc_way:
+            async with _grpc(grpc_port, payload) as grpc_way, _mqtt(mqtt, payload) as mqtt_ways:
                 ways: dict[str, Way] = {name: _at_once(floor) for name, floor in floors.items()}
-                ways |= {f"mqtt_qos{qos}": _mqtt(mqtt, qos, payload) for qos in (0, 1, 2)}
                 gc.collect()
-                yield ways | {"grpc": grpc_way}
+                yield ways | mqtt_ways | {"grpc": grpc_way}
         finally:
             await mqtt.close()
 
 
 def _at_once(floor: Callable[[], None]) -> Way:
-    async def way() -> None:
+    async def way() -> tuple[float, None]:
         floor()
+        return time.perf_counter(), None
 
     return way
 
 
-def _mqtt(mqtt: Mqtt, qos: int, payload: bytes) -> Way:
-    """Device → broker → other end → broker → device."""
+@contextlib.asynccontextmanager
+async def _mqtt(mqtt: Mqtt, payload: bytes) -> AsyncIterator[dict[str, Way]]:
+    """Device → broker → other end → broker → device, from its `publish` until its taker is called: of each QoS."""
+    loop = asyncio.get_running_loop()
+    answered: asyncio.Future[tuple[float, float]] = loop.create_future()
 
-    async def way() -> float:
-        await mqtt.publish(f"up/{qos}", payload, qos=qos)
-        there_s: float = struct.unpack(">d", (await mqtt.receive()).correlation)[0]
-        return there_s
+    def take(message: Message) -> None:
+        answered.set_result((time.perf_counter(), struct.unpack(">d", message.correlation)[0]))
 
-    return way
+    async def way(topic: str, qos: int) -> tuple[float, float]:
+        nonlocal answered
+        answered = loop.create_future()
+        await mqtt.publish(topic, payload, qos=qos)
+        return await answered
+
+    listening = asyncio.create_task(mqtt.listen(take))
+    await asyncio.sleep(0)
+    yield {f"mqtt_qos{qos}": partial(way, f"up/{qos}", qos) for qos in (0, 1, 2)}
+    listening.cancel()
 
 
 @contextlib.asynccontextmanager
@@ -119,9 +131,10 @@ async def _grpc(port: str, payload: bytes) -> AsyncIterator[Way]:
     async with grpc.aio.insecure_channel(f"127.0.0.1:{port}") as channel:
         call = channel.stream_stream("/bench/Echo")()
 
-        async def way() -> None:
+        async def way() -> tuple[float, None]:
             await call.write(payload)
             await call.read()
+            return time.perf_counter(), None
 
         yield way
         call.cancel()

@@ -26,7 +26,7 @@ from cloud_bridge.ingest.call import Call
 from cloud_bridge.ingest.sessions import Sessions
 from edge.flight import ACK_S
 from edge.wire import mien_pb2
-from edge.wire.mqtt import Mqtt
+from edge.wire.mqtt import Message, Mqtt
 
 
 class Journal:
@@ -121,16 +121,19 @@ LOSS_PCT, DELAY_MS = 30, 300
 
 
 async def mqtt_echo(port: str) -> None:
-    """Publishes what comes on `up/N` (N: the QoS) on `down/N`, and beside it when it came, as a correlation."""
+    """Publishes what comes on `up/N` (N: the QoS) on `down/N`, and beside it when it came, as a correlation; from where
+    the bridge's ingest takes it, too."""
     mqtt = Mqtt("127.0.0.1", int(port), "echo")
     await mqtt.connect()
     await mqtt.subscribe("up/+", qos=2)
-    print("ready", flush=True)
-    while True:
-        message = await mqtt.receive()
-        came = struct.pack(">d", time.perf_counter())
+
+    def answer(message: Message) -> None:
+        told = mqtt.told(correlation=struct.pack(">d", time.perf_counter()))
         qos = message.topic[-1]
-        await mqtt.publish(f"down/{qos}", message.payload, qos=int(qos), correlation=came)
+        mqtt.send(f"down/{qos}", message.payload, qos=int(qos), told=told)
+
+    print("ready", flush=True)
+    await mqtt.listen(answer)
 
 
 async def grpc_echo() -> None:

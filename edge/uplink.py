@@ -199,7 +199,7 @@ class Uplink:
             self._wake.set()
             async with asyncio.TaskGroup() as group:
                 group.create_task(self._send(transport), name="send")
-                group.create_task(self._receive(transport), name="receive")
+                group.create_task(transport.receive(self._take), name="receive")
                 group.create_task(self._watch(spare=spare), name="watch")
         except BaseExceptionGroup as group_error:
             raise group_error.exceptions[0] from None
@@ -227,30 +227,29 @@ class Uplink:
         self._budget.spend(size)
         await transport.send(packet)
 
-    async def _receive(self, transport: Transport) -> None:
-        async for downlink in transport.downlinks():
-            self._heard_s = clock.now_s()
-            size = downlink.ByteSize() + _PACKET_OVERHEAD
-            self.counts["bytes_down"] += size
-            self._budget.spend(size)
-            match downlink.WhichOneof("body"):
-                case "ack":
-                    self._done(downlink.ack.boot or self._hello.boot, downlink.ack.seq, "acked")
-                case "refused":
-                    refused = downlink.refused
-                    log.warning("the bridge refuses an envelope for good: %s", refused.reason)
-                    self._done(refused.boot or self._hello.boot, (refused.seq,), "refused_by_bridge")
-                case "missing":
-                    self._flight.miss(downlink.missing.boot or self._hello.boot, downlink.missing.seq)
-                    self.counts["missing"] += 1
-                    self._mend_order()
-                case "reply":
-                    self.counts["replies"] += 1
-                    if (received := self._cursor.take(downlink.reply)) is not None:
-                        self._say(mien_pb2.Uplink(received=received))
-                    self._call(self._on_reply, downlink.reply)
-                case "command":
-                    self._call(self._on_command, downlink.command)
+    def _take(self, downlink: mien_pb2.Downlink) -> None:
+        self._heard_s = clock.now_s()
+        size = downlink.ByteSize() + _PACKET_OVERHEAD
+        self.counts["bytes_down"] += size
+        self._budget.spend(size)
+        match downlink.WhichOneof("body"):
+            case "ack":
+                self._done(downlink.ack.boot or self._hello.boot, downlink.ack.seq, "acked")
+            case "refused":
+                refused = downlink.refused
+                log.warning("the bridge refuses an envelope for good: %s", refused.reason)
+                self._done(refused.boot or self._hello.boot, (refused.seq,), "refused_by_bridge")
+            case "missing":
+                self._flight.miss(downlink.missing.boot or self._hello.boot, downlink.missing.seq)
+                self.counts["missing"] += 1
+                self._mend_order()
+            case "reply":
+                self.counts["replies"] += 1
+                if (received := self._cursor.take(downlink.reply)) is not None:
+                    self._say(mien_pb2.Uplink(received=received))
+                self._call(self._on_reply, downlink.reply)
+            case "command":
+                self._call(self._on_command, downlink.command)
 
     async def _watch(self, *, spare: bool) -> None:
         began_s = clock.now_s()

@@ -33,7 +33,7 @@ with atheris.instrument_imports(include=["edge.wire", "edge.outbox_file", "cloud
     from edge.wire.check import parse_downlink, parse_uplink
     from edge.wire.json_form import from_json, to_cloudevent, to_json
     from edge.wire.limits import MAX_DOWNLINK, MAX_ENVELOPE, fit
-    from edge.wire.publications import pack, properties, split, unpack
+    from edge.wire.publications import lone, pack, properties, split, unpack
 
 _GOLDEN = Path(__file__).parent / "contract" / "golden"
 _DEVICE = "car-7"  # of the golden packets
@@ -168,8 +168,11 @@ class Fuzz:
         try:
             packets, rest = split(data)
             assert sum(len(body) for _, body in packets) + len(rest) <= len(data)
+            alone = lone(data, five=True)
             for first, body in packets:
                 message, qos, mid = unpack(first, body, five=True)
+                assert (alone is not None) == (len(packets) == 1 and not rest and not qos and not first & 8)
+                assert alone in {None, message}
                 told = properties(message.response, message.correlation)
                 again = pack(message.topic, message.payload, told, qos=qos, retain=message.retained, mid=mid)
                 ((head, rest),), _ = split(again)

@@ -12,13 +12,15 @@ import ssl
 from collections import deque
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
+from typing import NoReturn
 
 from cloud_bridge.ending import end
 from cloud_bridge.errors import SettingError
 from cloud_bridge.ingest.base import Claims
 from cloud_bridge.ingest.identity import Guard, Rejected, admit
-from cloud_bridge.ingest.mqtt_remote import Remote
+from cloud_bridge.ingest.mqtt_remote import Remote, begin_anew
 from cloud_bridge.ingest.session import Session
 from cloud_bridge.ingest.sessions import Sessions
 from edge.wire import WireError, mien_pb2, topics
@@ -87,7 +89,7 @@ class Server:
             began_s = asyncio.get_running_loop().time()
             joined = False
             try:
-                joined = await self._serve()
+                await self._serve()
             except (MqttError, TimeoutError) as error:
                 self.reason = f"the broker at {self._broker.host}:{self._broker.port} {error or 'does not answer'}"
                 joined = self.joined.is_set()
@@ -99,7 +101,7 @@ class Server:
             lasted_s = asyncio.get_running_loop().time() - began_s if joined else 0.0
             await asyncio.sleep(backoff.next_s(lasted_s))
 
-    async def _serve(self) -> bool:
+    async def _serve(self) -> NoReturn:
         b = self._broker
         session_s = 0 if self._claims else _SESSION_S  # who shares takes no devices along: others are there for them
         mqtt = Mqtt(
@@ -115,12 +117,11 @@ class Server:
                     remote.close("the broker was away")
             self.reason = None
             self.joined.set()
-            while True:
-                await self._take(mqtt, await mqtt.receive())
+            await mqtt.listen(partial(self._take, mqtt))
         finally:
             await mqtt.close()
 
-    async def _take(self, mqtt: Mqtt, message: Message) -> None:
+    def _take(self, mqtt: Mqtt, message: Message) -> None:
         counts = self._sessions.counts
         try:
             tenant, device, leaf = topics.parse_up(message.topic)
@@ -145,12 +146,12 @@ class Server:
             if (old := self._devices.get((tenant, device))) is not None:
                 old.close("a newer hello")
             self._devices[tenant, device] = remote
-            await remote.begin(uplink.hello)
+            remote.begin(uplink.hello)
         elif remote is None or remote.correlation != correlation:
             counts["without_hello"] += 1
             if remote is None and not self._claims:
                 again = Remote(self, mqtt, tenant, device, correlation, by_link=not message.correlation)
-                await again.say_hello_again()
+                self.post(again, begin_anew())
         else:
             remote.put(uplink)
 
@@ -175,8 +176,10 @@ class Server:
             raise Rejected(reason)
 
     def post(self, remote: Remote, downlink: mien_pb2.Downlink) -> None:
-        """Have `downlink` sent; one task does so for all devices. Dropped where too many wait: the device sends again
-        what is not acknowledged."""
+        """Send `downlink`, now or when the broker takes more: one task does so for all devices. Dropped where too many
+        wait: the device sends again what is not acknowledged."""
+        if self.joined.is_set() and not self._posted and remote.send_now(downlink):
+            return
         if len(self._posted) >= _POSTED:
             self.count("posts_dropped")
             return

@@ -39,7 +39,7 @@ class Remote:
         self._queue: asyncio.Queue[mien_pb2.Uplink | None] = asyncio.Queue(_QUEUED)  # None: look whether we are alive
         self._task: asyncio.Task[None] | None = None
 
-    async def begin(self, hello: mien_pb2.Hello) -> None:
+    def begin(self, hello: mien_pb2.Hello) -> None:
         """Start working on what this device sends."""
         self._task = asyncio.create_task(self._work(hello), name=f"mqtt {self.device}")
 
@@ -52,9 +52,7 @@ class Remote:
 
     async def send(self, downlink: mien_pb2.Downlink) -> None:
         """See `session.Connection`."""
-        if self._by_link:
-            downlink.link = int.from_bytes(self.correlation[:8], "big")
-        packet = downlink.SerializeToString()
+        packet = self._packed(downlink)
         for _ in range(2):
             try:
                 await self.mqtt.publish(self._down, packet, qos=1, correlation=self.correlation)
@@ -69,10 +67,18 @@ class Remote:
         """See `session.Connection`."""
         self._server.post(self, downlink)
 
+    def send_now(self, downlink: mien_pb2.Downlink) -> bool:
+        """Send where the broker takes more at this moment; whether it did."""
+        if not self.mqtt.takes_more:
+            return False
+        told = self.mqtt.told(correlation=self.correlation)
+        self.mqtt.send(self._down, self._packed(downlink), qos=1, told=told)
+        return True
+
     async def say_hello_again(self) -> None:
-        """Ask the device to begin anew: this bridge has no session of it, or failed on what it sent."""
+        """Ask the device to begin anew: this bridge failed on what it sent."""
         with contextlib.suppress(ConnectionError):
-            await self.send(mien_pb2.Downlink(missing=mien_pb2.Missing()))
+            await self.send(begin_anew())
 
     def close(self, reason: str) -> None:
         """See `session.Connection`."""
@@ -80,6 +86,11 @@ class Remote:
         self.alive = False
         if not self._queue.full():
             self._queue.put_nowait(None)
+
+    def _packed(self, downlink: mien_pb2.Downlink) -> bytes:
+        if self._by_link:
+            downlink.link = int.from_bytes(self.correlation[:8], "big")
+        return downlink.SerializeToString()
 
     async def _work(self, hello: mien_pb2.Hello) -> None:
         session: Session | None = None
@@ -108,3 +119,8 @@ class Remote:
             self._server.forget(self)
             if session is not None:
                 session.cut(self)
+
+
+def begin_anew() -> mien_pb2.Downlink:
+    """What asks a device for a hello."""
+    return mien_pb2.Downlink(missing=mien_pb2.Missing())

@@ -10,10 +10,10 @@ not within `CONNECT_S`: a captive portal that takes the connection but does not 
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import NoReturn, Protocol
 
 from edge.errors import ConfigError
 from edge.wire import mien_pb2
@@ -48,8 +48,9 @@ class Transport(Protocol):
     async def send(self, uplink: mien_pb2.Uplink) -> None:
         """Hand over one packet; waits where the connection is slow."""
 
-    def downlinks(self) -> AsyncIterator[mien_pb2.Downlink]:
-        """Packets from the bridge, until the connection ends (then TransportError)."""
+    async def receive(self, take: Callable[[mien_pb2.Downlink], None]) -> NoReturn:
+        """Hand each packet from the bridge to `take`, in the step of the loop that reads it: it must not wait. Raises
+        what `take` raises, and TransportError when the connection ends."""
 
     async def close(self) -> None:
         """Hang up. Idempotent; raises nothing."""

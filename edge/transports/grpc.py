@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
-from collections.abc import AsyncIterator
-from typing import Any
+from collections.abc import Callable
+from typing import Any, NoReturn
 
 import grpc
 
@@ -54,7 +54,7 @@ async def open_stream(channel: grpc.aio.Channel, uri: Uri, hello: mien_pb2.Hello
     try:
         async with asyncio.timeout(CONNECT_S):
             await transport.send(mien_pb2.Uplink(hello=hello))
-            first = await anext(transport.downlinks())
+            first = await transport.next()
     except TimeoutError as error:
         await transport.close()
         raise TransportError(f"{uri.text}: no bridge answers there (no welcome in {CONNECT_S:.0f} s)") from error
@@ -84,16 +84,20 @@ class GrpcTransport:
         except (grpc.RpcError, asyncio.InvalidStateError, grpc.aio.UsageError) as error:
             raise await self._why(error) from error
 
-    async def downlinks(self) -> AsyncIterator[mien_pb2.Downlink]:
+    async def receive(self, take: Callable[[mien_pb2.Downlink], None]) -> NoReturn:
         """See `base.Transport`."""
         while True:
-            try:
-                packet = await self._call.read()
-            except (grpc.RpcError, asyncio.InvalidStateError, grpc.aio.UsageError) as error:
-                raise await self._why(error) from error
-            if packet is grpc.aio.EOF:
-                raise TransportError(f"{self._uri.text}: the bridge ended the stream")
-            yield parse_downlink(packet)
+            take(await self.next())
+
+    async def next(self) -> mien_pb2.Downlink:
+        """The next packet from the bridge; before `receive`."""
+        try:
+            packet = await self._call.read()
+        except (grpc.RpcError, asyncio.InvalidStateError, grpc.aio.UsageError) as error:
+            raise await self._why(error) from error
+        if packet is grpc.aio.EOF:
+            raise TransportError(f"{self._uri.text}: the bridge ended the stream")
+        return parse_downlink(packet)
 
     async def close(self) -> None:
         """See `base.Transport`."""

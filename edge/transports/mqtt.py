@@ -10,7 +10,8 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import ssl
-from collections.abc import AsyncIterator
+from collections.abc import Callable
+from typing import NoReturn
 from urllib.parse import unquote, urlsplit
 
 from edge.errors import ConfigError, TransportError, WireError
@@ -20,7 +21,7 @@ from edge.wire import mien_pb2, topics
 from edge.wire.check import check_device, new_id, parse_downlink
 from edge.wire.homeassistant import discovery, discovery_topic
 from edge.wire.json_form import to_json
-from edge.wire.mqtt import Mqtt, MqttError, Will, unheard
+from edge.wire.mqtt import Message, Mqtt, MqttError, Will, unheard
 
 _HELLO_S = 1.0  # a hello that nobody answered is said again
 _WILL_DELAY_S = 5  # a device that is back so soon was never gone
@@ -138,18 +139,22 @@ class MqttTransport:
         except MqttError as error:
             raise self._lost(error) from error
 
-    async def downlinks(self) -> AsyncIterator[mien_pb2.Downlink]:
+    async def receive(self, take: Callable[[mien_pb2.Downlink], None]) -> NoReturn:
         """See `base.Transport`."""
-        while True:
-            try:
-                downlink = await self._next()
-            except MqttError as error:
-                raise self._lost(error) from error
-            if downlink.WhichOneof("body") == "missing" and not downlink.missing.seq:
+
+        def came(message: Message) -> None:
+            if (downlink := self._for_us(message)) is None:
+                return
+            if downlink.HasField("missing") and not downlink.missing.seq:
                 raise TransportError(f"{self._uri.shown}: the bridge has begun anew and asks for a hello")
-            if downlink.WhichOneof("body") == "refused" and not downlink.refused.seq:
+            if downlink.HasField("refused") and not downlink.refused.seq:
                 raise TransportError(f"{self._uri.shown}: the bridge refuses this device: {downlink.refused.reason}")
-            yield downlink
+            take(downlink)
+
+        try:
+            await self._broker.listen(came)
+        except MqttError as error:
+            raise self._lost(error) from error
 
     async def close(self) -> None:
         """See `base.Transport`."""
@@ -188,14 +193,18 @@ class MqttTransport:
         )
 
     async def _next(self) -> mien_pb2.Downlink:
-        while True:
-            message = await self._broker.receive()
-            if message.correlation not in {self._correlation, b""}:
-                continue
+        while (downlink := self._for_us(await self._broker.receive())) is None:
+            pass
+        return downlink
+
+    def _for_us(self, message: Message) -> mien_pb2.Downlink | None:
+        """What the bridge says to this hello; None for what it said to an older one, and for what is no packet."""
+        if message.correlation in {self._correlation, b""}:
             with contextlib.suppress(WireError):
                 downlink = parse_downlink(message.payload)
                 if message.correlation or downlink.link == self._link:
                     return downlink
+        return None
 
     def _lost(self, error: MqttError) -> TransportError:
         return TransportError(f"{self._uri.shown}: the broker {error}: look at host, port, account and certificate")

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import Callable
+from typing import NoReturn
 
 from edge.errors import TransportError
 from edge.plugin import Uri
@@ -37,10 +38,10 @@ class StdoutTransport:
             raise TransportError(f"the standard output cannot be written: {error}") from error
         self._acks.put_nowait(mien_pb2.Ack(boot=uplink.envelope.boot, seq=[uplink.envelope.seq]))
 
-    async def downlinks(self) -> AsyncIterator[mien_pb2.Downlink]:
+    async def receive(self, take: Callable[[mien_pb2.Downlink], None]) -> NoReturn:
         """See `base.Transport`."""
         while True:
-            yield mien_pb2.Downlink(ack=await self._acks.get())
+            take(mien_pb2.Downlink(ack=await self._acks.get()))
 
     async def close(self) -> None:
         """See `base.Transport`."""

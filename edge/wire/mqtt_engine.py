@@ -1,9 +1,8 @@
 """Paho as the link uses it: without threads, and for all packets but publications.
 
 It says hello, subscribes, keeps alive and hangs up. Publications go past it (`edge.wire.publications`): it makes two
-dozen objects for each. What is to be written at one moment leaves in one piece, so that the broker wakes once for it.
-This leans on six of paho's own names (`_sock_recv`, `_sock_send`, `_packet_queue`, `_packet_handle`,
-`_mid_generate`, `_in_packet` and its two clocks); the tests over a real broker tell when a release changes them.
+dozen objects for each. This leans on paho's own names (`_packet_queue`, `_packet_handle`, `_mid_generate`, `_in_packet`
+and its two clocks); the tests over a real broker tell when a release changes them.
 """
 
 from __future__ import annotations
@@ -19,10 +18,6 @@ from paho.mqtt.enums import CallbackAPIVersion, MQTTErrorCode
 from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 
-from edge.wire import publications
-
-_READ = 65_536  # bytes asked of the socket at once
-
 
 @dataclass(frozen=True, slots=True)
 class Will:
@@ -34,12 +29,13 @@ class Will:
 
 
 class Engine(paho.Client):  # type: ignore[misc]  # paho has no types
-    """Paho, which neither reads nor writes by itself: `out` is what is to be written."""
+    """Paho, which neither reads nor writes: what is to be written it puts on `out`."""
 
     def __init__(
         self,
         client_id: str,
         version: int,
+        out: list[bytes],
         *,
         account: tuple[str, str],
         tls: ssl.SSLContext | None,
@@ -48,8 +44,7 @@ class Engine(paho.Client):  # type: ignore[misc]  # paho has no types
     ) -> None:
         five = version == paho.MQTTv5
         super().__init__(CallbackAPIVersion.VERSION2, client_id, None if five else clean, protocol=version)
-        self.out: list[bytes] = []
-        self._rest = b""
+        self._to_write = out
         username, password = account
         if username:
             self.username_pw_set(username, password or None)
@@ -63,40 +58,28 @@ class Engine(paho.Client):  # type: ignore[misc]  # paho has no types
             self.will_set(will.topic, will.payload, qos=1, retain=True, properties=properties)
         self.on_socket_open = _send_at_once
 
-    def read(self) -> list[tuple[int, bytes]]:
-        """The whole packets that have come: (first byte, body). Raises OSError, and ValueError for what is none."""
-        try:
-            data = self._sock_recv(_READ)
-        except BlockingIOError:
-            return []
-        if not data:
-            raise ConnectionResetError("hung up")
-        self._last_bytes_received = time.monotonic()
-        packets, self._rest = publications.split(self._rest + data)
-        return packets
-
-    def write(self) -> None:
-        """Write as much of `out` as the socket takes. Raises OSError."""
-        data = b"".join(self.out)
-        try:
-            sent = self._sock_send(data)
-        except BlockingIOError:
-            sent = 0
-        self._last_msg_out = time.monotonic()
-        self.out = [data[sent:]] if sent < len(data) else []
-
     def take(self, first: int, body: bytes) -> bool:
         """Handle a packet that is not a publication's; whether it is one of MQTT's."""
         packet = {"command": first, "packet": bytearray(body), "remaining_length": len(body), "pos": len(body)}
         self._in_packet = packet
         return bool(self._packet_handle() == MQTTErrorCode.MQTT_ERR_SUCCESS)
 
+    def look(self, *, heard: bool, spoke: bool) -> bool:
+        """Say hello to a broker that was silent for long; whether it is still there. `heard`, `spoke`: whether it said
+        something since the last look, and we."""
+        now_s = time.monotonic()
+        if heard:
+            self._last_bytes_received = now_s
+        if spoke:
+            self._last_msg_out = now_s
+        return bool(self.loop_misc() == MQTTErrorCode.MQTT_ERR_SUCCESS)
+
     def number(self) -> int:
         """A fresh packet number; subscriptions draw from the same."""
         return int(self._mid_generate())
 
     def _packet_queue(self, command: int, packet: bytes, mid: int, qos: int, info: Any = None) -> MQTTErrorCode:
-        self.out.append(bytes(packet))
+        self._to_write.append(bytes(packet))
         return MQTTErrorCode.MQTT_ERR_SUCCESS
 
 

@@ -7,6 +7,7 @@ round trip's time on loopback; here it is one pass over the bytes. Source: OASIS
 from __future__ import annotations
 
 import struct
+from functools import lru_cache
 from typing import NamedTuple
 
 from edge.wire.limits import MAX_DOWNLINK
@@ -30,11 +31,14 @@ class Message(NamedTuple):
     retained: bool
 
 
+_message = tuple.__new__  # `Message(…)` itself takes thrice as long
+
+
 def properties(response: str = "", correlation: bytes = b"", expiry_s: int | None = None, alias: int = 0) -> bytes:
     """What MQTT 5 tells beside a publication, its length in front; absent ones are left out."""
     found = b""
     if expiry_s:
-        found += struct.pack(">BI", _EXPIRY, expiry_s)
+        found = struct.pack(">BI", _EXPIRY, expiry_s)
     if response:
         found += _text(_RESPONSE, response.encode())
     if correlation:
@@ -46,13 +50,12 @@ def properties(response: str = "", correlation: bytes = b"", expiry_s: int | Non
 
 def pack(topic: str, payload: bytes, told: bytes, *, qos: int, retain: bool, mid: int) -> bytes:
     """A PUBLISH. `told`: its `properties`, nothing at all for 3.1.1. `mid` is for QoS 1 and 2. Raises ValueError."""
-    name = topic.encode()
-    if len(name) > 0xFFFF or b"+" in name or b"#" in name:
-        raise ValueError("no topic to publish on: too long, or a wildcard in it")
-    number = struct.pack(">H", mid) if qos else b""
-    size = 2 + len(name) + len(number) + len(told) + len(payload)
-    head = bytes((PUBLISH | qos << 1 | retain,)) + _length(size) + struct.pack(">H", len(name))
-    return b"".join((head, name, number, told, payload))
+    name = _named(topic)
+    head = PUBLISH | qos << 1 | retain
+    if not qos:
+        return b"%c%b%b%b%b" % (head, _length(len(name) + len(told) + len(payload)), name, told, payload)
+    size = len(name) + 2 + len(told) + len(payload)
+    return b"%c%b%b%c%c%b%b" % (head, _length(size), name, mid >> 8, mid & 0xFF, told, payload)
 
 
 def answer(kind: int, mid: int) -> bytes:
@@ -60,25 +63,42 @@ def answer(kind: int, mid: int) -> bytes:
     return struct.pack(">BBH", kind | 2 if kind == PUBREL else kind, 2, mid)
 
 
+def lone(data: bytes, *, five: bool) -> Message | None:
+    """What `data` says where it is one publication of QoS 0 and nothing else, as on a link that is not busy; else None,
+    and `split` tells. Raises ValueError as `unpack` does."""
+    if len(data) < 4 or data[0] & 0xFE != PUBLISH:
+        return None
+    size, at = data[1], 2
+    if size > 0x7F:
+        if data[2] > 0x7F:
+            return None
+        size, at = size & 0x7F | data[2] << 7, 3
+    return unpack(data[0], data[at:], five=five)[0] if at + size == len(data) else None
+
+
 def unpack(first: int, body: bytes, *, five: bool) -> tuple[Message, int, int]:
     """(message, QoS, mid) of a PUBLISH with this first byte; mid 0 for QoS 0. Raises ValueError."""
     try:
-        (size,) = struct.unpack_from(">H", body)
-        at = 2 + size
+        at = 2 + (body[0] << 8 | body[1])
         topic, qos, mid = body[2:at].decode(), first >> 1 & 3, 0
         if qos:
-            (mid,) = struct.unpack_from(">H", body, at)
+            mid = body[at] << 8 | body[at + 1]
             at += 2
-        response, correlation = b"", b""
+        response, correlation = "", b""
         if five:
-            size, at = _number(body, at)
+            size = body[at]
+            at += 1
+            if size > 0x7F:
+                size, at = _number(body, at - 1)
             end = at + size
-            if size:
+            if size > 3 and body[at] == _CORRELATION and size == 3 + (body[at + 1] << 8 | body[at + 2]):
+                correlation = body[at + 3 : end]  # nothing else is told, as with nearly every publication
+            elif size:
                 response, correlation = _told(body[:end], at)
             at = end
         if qos == 3 or at > len(body):
             raise ValueError("a publication that MQTT does not know")
-        return Message(topic, body[at:], response.decode(), correlation, bool(first & 1)), qos, mid
+        return _message(Message, (topic, body[at:], response, correlation, first & 1 == 1)), qos, mid
     except (struct.error, IndexError) as error:
         raise ValueError("a publication that ends too early") from error
 
@@ -93,22 +113,24 @@ def answered(body: bytes) -> tuple[int, int]:
 def split(data: bytes) -> tuple[list[tuple[int, bytes]], bytes]:
     """The whole packets in `data` as (first byte, body), and the rest. Raises ValueError, also for a packet that is to
     be longer than `MOST`."""
-    found, at = [], 0
-    while len(data) - at >= 2:
+    found: list[tuple[int, bytes]] = []
+    at, length = 0, len(data)
+    while length - at >= 2:
         try:
             size, start = _number(data, at + 1)
         except IndexError:
             break
         if size > MOST:
             raise ValueError("a packet larger than the link uses")
-        if start + size > len(data):
+        end = start + size
+        if end > length:
             break
-        found.append((data[at], data[start : start + size]))
-        at = start + size
+        found.append((data[at], data[start:end]))
+        at = end
     return found, data[at:]
 
 
-def _told(body: bytes, at: int) -> tuple[bytes, bytes]:
+def _told(body: bytes, at: int) -> tuple[str, bytes]:
     """(response, correlation) of the properties from `at` to the end of `body`."""
     found = {_RESPONSE: b"", _CORRELATION: b""}
     while at < len(body):
@@ -126,21 +148,29 @@ def _told(body: bytes, at: int) -> tuple[bytes, bytes]:
             at += size
     if at > len(body):
         raise ValueError("a property that ends too late")
-    return found[_RESPONSE], found[_CORRELATION]
+    return found[_RESPONSE].decode(), found[_CORRELATION]
 
 
 def _text(kind: int, data: bytes) -> bytes:
     return struct.pack(">BH", kind, len(data)) + data
 
 
+@lru_cache(4_096)
+def _named(topic: str) -> bytes:
+    """The topic as a PUBLISH has it. Raises ValueError."""
+    name = topic.encode()
+    if len(name) > 0xFFFF or b"+" in name or b"#" in name:
+        raise ValueError("no topic to publish on: too long, or a wildcard in it")
+    return struct.pack(">H", len(name)) + name
+
+
 def _length(number: int) -> bytes:
     """`number` in one to four bytes of seven bits, the lowest first."""
-    found = bytearray()
-    while number > 0x7F:
-        found.append(number & 0x7F | 0x80)
-        number >>= 7
-    found.append(number)
-    return bytes(found)
+    if number <= 0x7F:
+        return b"%c" % number
+    if number <= 0x3FFF:
+        return b"%c%c" % (number & 0x7F | 0x80, number >> 7)
+    return b"%c%b" % (number & 0x7F | 0x80, _length(number >> 7))
 
 
 def _number(data: bytes, at: int) -> tuple[int, int]:

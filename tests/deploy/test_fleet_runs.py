@@ -27,6 +27,7 @@ from edge.wire.envelope import Sealer
 from edge.wire.mqtt import Mqtt, MqttError
 from tests.deploy.test_fleet_files import DEPLOY, compose
 from tests.sim.certificates import Authority
+from tests.sim.links import downlinks
 from tests.sim.mosquitto import Mosquitto
 
 TOKENS = {"car-1": "a token of sixteen or more", "car-2": "another token, as long"}
@@ -123,7 +124,7 @@ async def answered(link: Transport, sealer: Sealer, turn: int) -> str:
     await link.send(mien_pb2.Uplink(envelope=envelope))
     said, acked, final = "", False, False
     async with asyncio.timeout(30):
-        async for down in link.downlinks():
+        async for down in downlinks(link):
             acked = acked or envelope.seq in down.ack.seq
             said += down.reply.text.text
             final = final or down.reply.final

@@ -28,6 +28,7 @@ from edge.wire.check import CONVERSE
 from edge.wire.envelope import Sealer
 from tests.sim.bridge import Bridge
 from tests.sim.certificates import Authority
+from tests.sim.links import next_from
 
 
 @pytest.fixture
@@ -159,7 +160,7 @@ async def test_a_newer_connection_takes_over(bridge: Bridge) -> None:
     new = await transport.connect(uri(bridge), first, tls=None)
     assert new.welcome.session == old.welcome.session
     with pytest.raises(TransportError):
-        await anext(old.downlinks())
+        await next_from(old)
     assert bridge.app.told == ["connected dev-1"]
     other_boot = await transport.connect(uri(bridge), hello(), tls=None)
     assert other_boot.welcome.session != old.welcome.session

@@ -29,6 +29,7 @@ from edge.wire.mqtt import Mqtt
 from tests.edge.test_uplink import Device
 from tests.sim.bridge import App, say
 from tests.sim.chaos import Chaos
+from tests.sim.links import next_from
 from tests.sim.mosquitto import Mosquitto, free_port, open_config
 from tests.sim.wait import soon, until
 
@@ -244,7 +245,7 @@ async def test_the_last_state_is_left_for_integrators_only_when_asked(broker: Mo
         uri = Uri.parse(f"mqtt://127.0.0.1:{broker.port}{query}")
         link = await transport.connect(uri, sealer.hello("x"), tls=None)
         await link.send(mien_pb2.Uplink(envelope=state))
-        await anext(link.downlinks())
+        await next_from(link)
         await link.close()
     await reader.subscribe("mien/v1/default/+/state", "mien/v1/default/+/online")
     found: dict[str, bytes] = {}
@@ -271,7 +272,7 @@ async def test_home_assistant_shows_the_device_only_when_asked(broker: Mosquitto
     for query in ("", "?homeassistant=1"):
         link = await transport.connect(Uri.parse(f"mqtt://127.0.0.1:{broker.port}{query}"), sealer.hello("x"), tls=None)
         await link.send(mien_pb2.Uplink(envelope=state))
-        await anext(link.downlinks())
+        await next_from(link)
         await link.close()
         if not query:
             with pytest.raises(TimeoutError):

@@ -53,6 +53,9 @@ def test_paho_reads_what_is_packed(
     assert (found.topic, found.payload, found.retained, found_qos) == (topic, payload, retain, qos)
     assert found_mid == (mid if qos else 0)
     assert (found.response, found.correlation) == ((response, correlation) if five else ("", b""))
+    assert publications.lone(packet, five=five) == (None if qos else found)
+    for cut in (packet[:-1], packet + b"\0", packet + packet):
+        assert publications.lone(cut, five=five) is None
 
 
 def test_properties_that_are_not_asked_for_are_passed_over() -> None:
@@ -95,6 +98,15 @@ def test_what_is_no_publication_is_refused(packet: str) -> None:
 
     with pytest.raises(ValueError, match=r"publication|length"):
         read()
+
+
+def test_what_is_not_whole_is_not_taken_for_one() -> None:
+    """The beginning of a long packet, as long as one whose length were read from two of its three bytes."""
+    packet = publications.pack("t", bytes(40_000), b"\0", qos=0, retain=False, mid=0)
+    assert packet[1] >= 0x80
+    assert packet[2] >= 0x80
+    for end in range(1, len(packet)):
+        assert publications.lone(packet[:end], five=True) is None
 
 
 def test_a_wildcard_is_no_topic_to_publish_on() -> None:
