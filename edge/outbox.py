@@ -72,10 +72,11 @@ class Outbox:
         self._damaged = False
         self._broken: str | None = None
         self._file = OutboxFile(path, max_bytes)
-        try:
-            self._adopt(self._file.load())
-        except Damaged:
-            self._adopt(self._file.rescue())
+        with self._changed:  # what has expired meanwhile is deleted, which tells the writer
+            try:
+                self._adopt(self._file.load())
+            except Damaged:
+                self._adopt(self._file.rescue())
         self._thread = threading.Thread(target=self._run, name="outbox", daemon=True)
         self._thread.start()
 

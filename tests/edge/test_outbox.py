@@ -197,6 +197,24 @@ def test_ttl_goes_on_over_a_restart_of_the_process_and_begins_anew_with_the_mach
     box.close()
 
 
+def test_what_expired_while_the_device_was_off_is_gone_when_it_starts(path: Path, sealer: Sealer) -> None:
+    """A device that ended without a link and starts again an hour later starts; what is too old leaves the file."""
+    clock = Clock()
+    box = Outbox(path, now_s=clock, host=7)
+    for _ in range(3):
+        box.put(turn(sealer, ttl_s=10.0))
+    stays = box.put(turn(sealer))
+    box.close()
+    clock.s += 3_600
+    box = Outbox(path, now_s=clock, host=7)
+    assert (len(box), box.counts["expired"]) == (1, 3)
+    assert taken(box) == [stays]
+    box.close()
+    box = Outbox(path, now_s=clock, host=7)
+    assert (len(box), box.counts["expired"]) == (1, 0)
+    box.close()
+
+
 def test_acknowledged_ones_leave_the_file(path: Path, sealer: Sealer) -> None:
     """done() removes; nothing comes back after a restart, and nothing of it can be read in the file."""
     box = Outbox(path)
