@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -54,7 +55,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 0
     print(f"{_said(args.person, args.purpose, given=given)} ({consent.path})")
     if forgotten:
-        print("what `mien calibrate` had learned is erased")
+        print("what `mien calibrate` had learned is erased", file=sys.stderr)
     return 0
 
 

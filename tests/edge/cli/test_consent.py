@@ -30,7 +30,7 @@ def test_what_was_learned_of_a_voice_goes_with_any_withdrawal(
     LEARNED.save()
     assert main(words) == 0
     assert not own_voice.file().exists()
-    assert "mien calibrate" in capsys.readouterr().out
+    assert "mien calibrate" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("words", [["give"], ["withdraw", "--person", "2"], ["give", "--person", "2"], ["show"]])
