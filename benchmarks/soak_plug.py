@@ -86,7 +86,7 @@ def replug(pulls: int, *, pause_s: float, longest_pause_s: float) -> dict[str, A
         "camera": _supervised("camera", plugs["camera"], loop, pause_s, longest_pause_s),
         "mic": _supervised("mic", plugs["mic"], loop, pause_s, longest_pause_s),
     }
-    loop._sensors = list(sensors.values())
+    loop.senses.sensors = list(sensors.values())
     thread = threading.Thread(target=loop.run, name="loop", daemon=True)
     thread.start()
     back_s: list[float] = []
@@ -129,8 +129,8 @@ def _supervised(
 ) -> Supervised:
     return Supervised(
         lambda: Device(kind, plug),
-        audio=loop._audio,
-        video=loop._video,
+        audio=loop.senses.audio,
+        video=loop.senses.video,
         pause_s=pause_s,
         longest_pause_s=longest_pause_s,
     )

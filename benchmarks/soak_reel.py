@@ -183,11 +183,11 @@ def soak(sources: Sequence[str], state: Path, *, wall_s: float, media_s: float, 
         media,
         wall_s=wall_s,
         media_s=media_s,
-        idle=lambda: not (len(loop._audio) or len(loop._video) or len(loop._found)),
+        idle=lambda: not (len(loop.senses.audio) or len(loop.senses.video) or len(loop.senses.found)),
         sample=lambda s: samples.append((s, health.memory_mb()[0], open_files(), threading.active_count())),
         every_s=every_s,
     )
-    loop._sensors = [Supervised(lambda: reel, audio=loop._audio, video=loop._video, lossless=True)]
+    loop.senses.sensors = [Supervised(lambda: reel, audio=loop.senses.audio, video=loop.senses.video, lossless=True)]
     begun_s = time.monotonic()
     summary = loop.run().lines()
     return {

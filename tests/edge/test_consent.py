@@ -92,7 +92,7 @@ def test_a_device_that_starts_after_a_withdrawal_perceives_nothing(tmp_path: Pat
     assert loop._policy.mode == "off"
     threading.Timer(1.0, loop.stop).start()
     loop.run()
-    assert loop._sight.frames == 0
+    assert loop.senses.sight.frames == 0
 
 
 def test_the_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

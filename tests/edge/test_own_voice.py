@@ -152,7 +152,9 @@ def test_it_goes_with_the_consent(purpose: tuple[str, ...], capsys: pytest.Captu
 
 def test_a_live_device_uses_it_and_a_replay_does_not() -> None:
     """A recording holds anybody's voice; and what cannot be used on a device is told, not silently left out."""
-    live, replay = (Loop(Config(sensors=[uri], outputs=[]))._ears for uri in ("mic://default", "file:///none.wav"))
+    live, replay = (
+        Loop(Config(sensors=[uri], outputs=[])).senses.ears for uri in ("mic://default", "file:///none.wav")
+    )
     assert live.own_voice() is None
     own = OwnVoice.learn(np.zeros(4, dtype=np.float32), USUAL, 20.0)
     own.save()
