@@ -9,7 +9,6 @@ Order of calls for one device, never two at a time:
 
 from __future__ import annotations
 
-import ipaddress
 import sqlite3
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -103,13 +102,3 @@ class Tls:
     certificate: str
     key: str
     client_ca: str | None = None
-
-
-def loopback(host: str) -> bool:
-    """Whether `host` is this machine alone."""
-    if host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False

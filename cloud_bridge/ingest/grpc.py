@@ -12,7 +12,7 @@ from typing import Any
 import grpc
 
 from cloud_bridge.errors import ListenError, SettingError
-from cloud_bridge.ingest.base import Tls, loopback
+from cloud_bridge.ingest.base import Tls
 from cloud_bridge.ingest.call import Call, Failed
 from cloud_bridge.ingest.http2 import STUCK_S, Http2
 from cloud_bridge.ingest.identity import Guard, Rejected, admit
@@ -21,6 +21,7 @@ from cloud_bridge.ingest.sessions import Sessions
 from cloud_bridge.ingest.standard import Handler, standard
 from edge.wire import WireError, mien_pb2
 from edge.wire.check import CONVERSE, parse_uplink
+from edge.wire.clear import loopback
 from edge.wire.limits import MAX_BATCH
 
 log = logging.getLogger(__name__)

@@ -26,9 +26,10 @@ from pydantic import ValidationError
 
 from cloud_bridge.ending import end
 from cloud_bridge.errors import ListenError, SettingError
-from cloud_bridge.ingest.base import Tls, loopback
+from cloud_bridge.ingest.base import Tls
 from cloud_bridge.mcp.http import access
 from cloud_bridge.web.clients import Clients
+from edge.wire.clear import loopback
 
 METHOD = "/mien.v1.Mcp/Connect"
 _MOST = 256 << 10  # bytes of a message

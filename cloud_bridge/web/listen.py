@@ -13,7 +13,8 @@ import uvicorn
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from cloud_bridge.errors import ListenError, SettingError
-from cloud_bridge.ingest.base import Tls, loopback
+from cloud_bridge.ingest.base import Tls
+from edge.wire.clear import loopback
 
 _GRACE_S = 1  # open event streams are cut after so long
 _HEAD_S = 10.0  # whoever is connected asks for something within this, or within twice of it

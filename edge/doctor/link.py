@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib
-import ipaddress
 import socket
 
 from edge import plugin
@@ -12,6 +11,7 @@ from edge.doctor.base import Finding, of_error
 from edge.errors import MienError
 from edge.identity import Identity
 from edge.transports.base import TlsFiles
+from edge.wire.clear import in_clear, loopback
 
 _WAIT_S = 4.0
 
@@ -41,7 +41,7 @@ def _reach(text: str, tls: TlsFiles) -> Finding:
         return Finding("link", "fail", f"{uri.shown} names no port", f"write {uri.scheme}://{uri.host}:PORT")
     try:
         with socket.create_connection((uri.host, port), timeout=_WAIT_S) as reached:
-            far = not ipaddress.ip_address(reached.getpeername()[0].partition("%")[0]).is_loopback
+            far = not loopback(reached.getpeername()[0])
     except socket.gaierror:
         return Finding("link", "fail", f"no machine is called '{uri.host}'", "check the name, and the network's DNS")
     except ConnectionRefusedError:
@@ -59,7 +59,7 @@ def _reach(text: str, tls: TlsFiles) -> Finding:
             return found
     else:
         found = Finding("link", "ok", f"{uri.shown} answers")
-    if far and not uri.scheme.endswith("s"):
+    if far and in_clear(text):
         what = f"{found.what}, but without TLS: whoever is on the way reads how people are, and what they say"
         return Finding("link", "warn", what, f"use {uri.scheme}s:// (docs/link.md), or a network that is yours alone")
     return found

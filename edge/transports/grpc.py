@@ -57,13 +57,13 @@ async def open_stream(channel: grpc.aio.Channel, uri: Uri, hello: mien_pb2.Hello
             first = await transport.next()
     except TimeoutError as error:
         await transport.close()
-        raise TransportError(f"{uri.text}: no bridge answers there (no welcome in {CONNECT_S:.0f} s)") from error
+        raise TransportError(f"{uri.shown}: no bridge answers there (no welcome in {CONNECT_S:.0f} s)") from error
     except BaseException:
         await transport.close()
         raise
     if first.WhichOneof("body") != "welcome":
         await transport.close()
-        raise TransportError(f"{uri.text}: what answers there does not speak this contract: update device or bridge")
+        raise TransportError(f"{uri.shown}: what answers there does not speak this contract: update device or bridge")
     transport.welcome = first.welcome
     return transport
 
@@ -96,7 +96,7 @@ class GrpcTransport:
         except (grpc.RpcError, asyncio.InvalidStateError, grpc.aio.UsageError) as error:
             raise await self._why(error) from error
         if packet is grpc.aio.EOF:
-            raise TransportError(f"{self._uri.text}: the bridge ended the stream")
+            raise TransportError(f"{self._uri.shown}: the bridge ended the stream")
         return parse_downlink(packet)
 
     async def close(self) -> None:
@@ -107,7 +107,7 @@ class GrpcTransport:
 
     async def _why(self, error: BaseException) -> TransportError:
         """The cause in words, with the mend where we know one."""
-        text = self._uri.text
+        text = self._uri.shown
         code, details = grpc.StatusCode.UNKNOWN, str(error)
         if isinstance(error, grpc.RpcError) or self._call.done():
             with contextlib.suppress(Exception):

@@ -40,12 +40,13 @@ def properties(response: str = "", correlation: bytes = b"", expiry_s: int | Non
     if expiry_s:
         found = struct.pack(">BI", _EXPIRY, expiry_s)
     if response:
-        found += _text(_RESPONSE, response.encode())
+        name = response.encode()
+        found += struct.pack(">BH", _RESPONSE, len(name)) + name
     if correlation:
-        found += _text(_CORRELATION, correlation)
+        found += b"%c%c%c%b" % (_CORRELATION, len(correlation) >> 8, len(correlation) & 0xFF, correlation)
     if alias:
         found += struct.pack(">BH", _ALIAS, alias)
-    return _length(len(found)) + found
+    return b"%b%b" % (_length(len(found)), found)
 
 
 def pack(topic: str, payload: bytes, told: bytes, *, qos: int, retain: bool, mid: int) -> bytes:
@@ -149,10 +150,6 @@ def _told(body: bytes, at: int) -> tuple[str, bytes]:
     if at > len(body):
         raise ValueError("a property that ends too late")
     return found[_RESPONSE].decode(), found[_CORRELATION]
-
-
-def _text(kind: int, data: bytes) -> bytes:
-    return struct.pack(">BH", kind, len(data)) + data
 
 
 @lru_cache(4_096)

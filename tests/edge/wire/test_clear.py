@@ -34,6 +34,7 @@ def test_another_machine_without_tls_is_told(address: str, shown: str) -> None:
         "mqtt://localhost:1883",
         "mqtt://127.0.0.53",
         "grpc://[::1]:50051",
+        "grpc://[::ffff:127.0.0.1]:50051",
         "stdout://",
         "exec:/usr/bin/tell",
         "grpc://host:99999",
