@@ -34,6 +34,8 @@ class OpenAI:
         self.continues = False
         self.usage = Usage()
         self._model = model
+        # OpenAI's newer models refuse the older name; many servers of the format know no other.
+        self._limit = "max_completion_tokens" if base_url == DEFAULT_URL else "max_tokens"
         self._extra = dict(extra or {})
         self.http = sse.client(base_url, {"Authorization": f"Bearer {key}"} if key else {}, silence_s)
 
@@ -68,7 +70,7 @@ class OpenAI:
         body: dict[str, Any] = {
             "model": self._model,
             "messages": [{"role": message.role, "content": message.text} for message in messages],
-            "max_tokens": max_tokens,
+            self._limit: max_tokens,
             "stream": True,
             "stream_options": {"include_usage": True},
             **self._extra,

@@ -51,6 +51,15 @@ async def test_it_streams_and_counts() -> None:
     assert (model.usage.input_tokens, model.usage.cached_tokens, model.usage.output_tokens) == (40, 32, 4)
 
 
+async def test_openai_itself_is_told_the_limit_by_its_newer_name(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its newer models refuse `max_tokens`."""
+    async with server(lambda _: (200, EVENTS, openai_chunks(WORDS))) as seen:
+        monkeypatch.setattr("cloud_bridge.providers.openai.DEFAULT_URL", seen.url)
+        await collect(OpenAI("m", seen.url))
+    assert seen.bodies[0]["max_completion_tokens"] == 60
+    assert "max_tokens" not in seen.bodies[0]
+
+
 async def test_events_may_be_cut_anywhere() -> None:
     """A network that cuts in the middle of a character changes nothing."""
     whole = b"".join(part for part in openai_chunks(WORDS) if isinstance(part, bytes))
