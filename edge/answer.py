@@ -109,6 +109,11 @@ class Answer:
         if envelope.kind in (mien_pb2.TURN_MAYBE, mien_pb2.TURN_END):
             self._turn_moment(envelope)
 
+    def forget(self) -> None:
+        """Send nothing of what waits for the bridge: it tells of people who do not agree any more."""
+        if self._outbox is not None:
+            self._outbox.forget()
+
     def _turn_moment(self, envelope: mien_pb2.Envelope) -> None:
         turn, after_ms = envelope.turn, float(envelope.speech_end_age_ms)
         with self._staging:

@@ -92,7 +92,7 @@ class Loop:
             on_command=self._command,
             players=[Reference(canceller)] if canceller else [],
         )
-        self._policy.on_stop.append(lambda: self.senses.mute(muted=True))
+        self._policy.on_stop += [lambda: self.senses.mute(muted=True), self._answer.forget]
         self._consent = Consent(config.consent_record())
         self._consent.heed(self._policy)
         self._forward = Forwarder(

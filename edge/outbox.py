@@ -105,6 +105,17 @@ class Outbox:
     def __len__(self) -> int:
         return len(self._shelf.items)
 
+    def forget(self) -> None:
+        """Send nothing of what waits, and erase it from the disk now; counted as `forgotten`."""
+        with self._changed:
+            found = list(self._shelf.items.values())
+            for item in found:
+                self._remove(item)
+            self.counts["forgotten"] += len(found)
+            if self._deletes:
+                self._delete_due_s = self._now_s()
+                self._changed.notify()
+
     def close(self) -> None:
         """Write what is not written yet, and close. Idempotent."""
         with self._changed:

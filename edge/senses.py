@@ -86,6 +86,8 @@ class Senses:
         self.video.close()
         if not (self.hearing.join(0.0) and self.sight.join(0.0)):
             return None
+        if len(self.found):  # put after the last `take`, before the thread ended: the end of the last turn, by chance
+            return None
         hearing = self.hearing.detector
         return hearing.finish() if isinstance(hearing, Hearing | Cleaned) else []
 

@@ -15,7 +15,8 @@ _HELP = """\
 Keeps the record of who agreed to what. A device that runs heeds it within a tenth of a second; one that starts later
 heeds it, too: what was taken back stays so until it is given again.
 
-  mien consent withdraw                    nothing is perceived any more: camera and microphone are closed
+  mien consent withdraw                    nothing is perceived any more: camera and microphone are closed,
+                                           and what waits for the bridge is erased
   mien consent withdraw --purpose affect   feelings are not read any more; attention and speech are
   mien consent withdraw --person 2         nothing of person 2 is told or kept, and no voice or words are read
   mien consent give --person 2             person 2 agrees again

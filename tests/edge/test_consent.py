@@ -13,8 +13,10 @@ from edge.config import Config
 from edge.consent import Consent
 from edge.errors import PolicyError
 from edge.loop import Loop
+from edge.outbox import Outbox
 from edge.policy import Policy
 from edge.types import FaceAffect, FaceSeen, SpeechActivity, VoiceAffect
+from edge.wire.envelope import Sealer
 
 FACE = FaceAffect(t_s=1.0, person=1, probs={"happy": 1.0}, valence=0.5, arousal=0.5, unclear=False)
 VOICE = VoiceAffect(t_s=1.0, probs={"happy": 1.0}, valence=0.5, arousal=0.5, listened_s=1, unclear=False)
@@ -93,6 +95,27 @@ def test_a_device_that_starts_after_a_withdrawal_perceives_nothing(tmp_path: Pat
     threading.Timer(1.0, loop.stop).start()
     loop.run()
     assert loop.senses.sight.frames == 0
+
+
+def test_what_waits_for_the_bridge_is_erased_with_the_consent(tmp_path: Path) -> None:
+    """A withdrawal while the link is down: what was felt before is not sent when it comes back."""
+    path, record = tmp_path / "outbox.sqlite", tmp_path / "c.jsonl"
+    outbox = Outbox(path)
+    outbox.put(Sealer("test").turn("turn_end", 1, words="hello", ttl_s=0))
+    outbox.close()
+    config = Config().updated(
+        sensors=["synthetic://"],
+        outputs=[],
+        purpose={"consent": True, "consent_record": record},
+        link={"bridges": ["grpc://127.0.0.1:1"], "outbox": path},
+    )
+    loop = Loop(config)
+    assert loop._answer.outbox_items == 1
+    Consent(record).write("capture", given=False)
+    loop._consent.heed(loop._policy)
+    assert loop._answer.outbox_items == 0
+    loop._answer.close()
+    assert b"hello" not in path.read_bytes()
 
 
 def test_the_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -215,6 +215,26 @@ def test_what_expired_while_the_device_was_off_is_gone_when_it_starts(path: Path
     box.close()
 
 
+def test_what_is_forgotten_is_neither_sent_nor_kept(path: Path, sealer: Sealer) -> None:
+    """Waiting, in flight or not yet written: nothing of it stays, on the disk neither; what comes after goes on."""
+    box = Outbox(path)
+    for _ in range(3):
+        box.put(turn(sealer))
+    assert len(taken(box, 1)) == 1
+    kept = box.offer(turn(sealer), 60.0)
+    box.forget()
+    assert (len(box), box.counts["forgotten"]) == (0, 4)
+    assert kept.done()
+    box.rewind()
+    assert taken(box) == []
+    after = box.put(sealer.turn("turn_end", 2, words="another", ttl_s=0))
+    box.close()
+    assert not any(b"hello" in file.read_bytes() for file in path.parent.iterdir() if file.is_file())
+    box = Outbox(path)
+    assert taken(box) == [after]
+    box.close()
+
+
 def test_acknowledged_ones_leave_the_file(path: Path, sealer: Sealer) -> None:
     """done() removes; nothing comes back after a restart, and nothing of it can be read in the file."""
     box = Outbox(path)
