@@ -15,32 +15,43 @@ from collections import defaultdict
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from benchmarks import link_floor
 from benchmarks.link_cores import POSSIBLE, Awake, OneCore
 from benchmarks.link_device import sample
 from benchmarks.link_faults import Mosquitto, free_port, open_config
 from benchmarks.link_speed import peer, quantiles, ready
+from benchmarks.link_work import Work
 from edge.wire.envelope import Sealer
 from edge.wire.mqtt import Message, Mqtt
 
 _OTHERWISE = ("_awake", "_one_core")  # how the cores may be beside as they are
 _BLOCK = 100  # round trips of one way before the next one's turn
 
-Way = Callable[[], Awaitable[tuple[float, float | None]]]
+Trip = Callable[[], Awaitable[tuple[float, float | None]]]
 """One round trip: when its sender had the answer; and when the other end had the message, where it tells."""
 
 
-def latency(folder: Path, rounds: int) -> dict[str, float]:
+class Way(NamedTuple):
+    """How to make a round trip, and the process at the other end where what it works is counted."""
+
+    trip: Trip
+    other: int | None = None
+
+
+def latency(folder: Path, rounds: int) -> tuple[dict[str, float], dict[str, dict[str, float]]]:
     """Of `rounds` round trips each: `*_p50_ms` and `*_p95_ms` on the machine as it is, `*_awake_p50_ms` with its cores
     kept awake, `*_one_core_p50_ms` with all processes on one; `*_one_way_*`: until the other end's handler has the
-    message. Raises ToolAbsent."""
+    message. And what the ends of each way work for one (`Work.each`), as it is. Raises ToolAbsent."""
     with contextlib.closing(Awake()) if POSSIBLE else contextlib.nullcontext() as awake:
         return asyncio.run(_latency(folder, rounds, awake))
 
 
-async def _latency(folder: Path, rounds: int, awake: Awake | None) -> dict[str, float]:
+async def _latency(
+    folder: Path, rounds: int, awake: Awake | None
+) -> tuple[dict[str, float], dict[str, dict[str, float]]]:
+    work = Work()
     waits: defaultdict[str, list[float]] = defaultdict(list)
     states: dict[str, contextlib.AbstractContextManager[Any]] = {"": contextlib.nullcontext()}
     if awake is not None:
@@ -50,17 +61,21 @@ async def _latency(folder: Path, rounds: int, awake: Awake | None) -> dict[str, 
             for state, held in states.items():
                 with held:
                     for name, way in ways.items():
-                        await _block(way, min(_BLOCK, rounds), waits, name, state)
+                        trips = min(_BLOCK, rounds)
+                        with contextlib.ExitStack() as counted:
+                            if way.other is not None and not state:
+                                counted.enter_context(work.of(name, trips, way.other))
+                            await _block(way.trip, trips, waits, name, state)
     found: dict[str, float] = {}
     for name, waits_s in waits.items():
         if name.endswith(_OTHERWISE):
             found[f"{name}_p50_ms"] = statistics.median(waits_s) * 1e3
         else:
             found |= quantiles(name, waits_s)
-    return found
+    return found, work.each()
 
 
-async def _block(way: Way, rounds: int, waits: dict[str, list[float]], name: str, state: str) -> None:
+async def _block(way: Trip, rounds: int, waits: dict[str, list[float]], name: str, state: str) -> None:
     for _ in range(rounds):
         began_s = time.perf_counter()
         came_s, there_s = await way()
@@ -80,21 +95,22 @@ async def _ways(folder: Path) -> AsyncIterator[dict[str, Way]]:
             "tcp_floor": stack.enter_context(link_floor.tcp()),
             "mqtt_qos0_floor": stack.enter_context(link_floor.mqtt(broker.port)),
         }
-        stack.enter_context(_other("mqtt_echo", port))
-        grpc_port = stack.enter_context(_other("grpc_echo"))[0]
+        mqtt_other, _ = stack.enter_context(_other("mqtt_echo", port))
+        grpc_other, (grpc_port,) = stack.enter_context(_other("grpc_echo"))
         mqtt = Mqtt("127.0.0.1", port, "pinger")
         await mqtt.connect()
         try:
             await mqtt.subscribe("down/+", qos=2)
-            async with _grpc(grpc_port, payload) as grpc_way, _mqtt(mqtt, payload) as mqtt_ways:
-                ways: dict[str, Way] = {name: _at_once(floor) for name, floor in floors.items()}
+            async with _grpc(grpc_port, payload) as grpc_trip, _mqtt(mqtt, payload) as mqtt_trips:
+                ways = {name: Way(_at_once(floor)) for name, floor in floors.items()}
+                ways |= {name: Way(trip, mqtt_other) for name, trip in mqtt_trips.items()}
                 gc.collect()
-                yield ways | mqtt_ways | {"grpc": grpc_way}
+                yield ways | {"grpc": Way(grpc_trip, grpc_other)}
         finally:
             await mqtt.close()
 
 
-def _at_once(floor: Callable[[], None]) -> Way:
+def _at_once(floor: Callable[[], None]) -> Trip:
     async def way() -> tuple[float, None]:
         floor()
         return time.perf_counter(), None
@@ -103,7 +119,7 @@ def _at_once(floor: Callable[[], None]) -> Way:
 
 
 @contextlib.asynccontextmanager
-async def _mqtt(mqtt: Mqtt, payload: bytes) -> AsyncIterator[dict[str, Way]]:
+async def _mqtt(mqtt: Mqtt, payload: bytes) -> AsyncIterator[dict[str, Trip]]:
     """Device → broker → other end → broker → device, from its `publish` until its taker is called: of each QoS."""
     loop = asyncio.get_running_loop()
     answered: asyncio.Future[tuple[float, float]] = loop.create_future()
@@ -124,7 +140,7 @@ async def _mqtt(mqtt: Mqtt, payload: bytes) -> AsyncIterator[dict[str, Way]]:
 
 
 @contextlib.asynccontextmanager
-async def _grpc(port: str, payload: bytes) -> AsyncIterator[Way]:
+async def _grpc(port: str, payload: bytes) -> AsyncIterator[Trip]:
     """Device → other end → device on one bidirectional stream."""
     import grpc  # as the device has it: `edge.transports` told it how to wait
 
@@ -141,11 +157,11 @@ async def _grpc(port: str, payload: bytes) -> AsyncIterator[Way]:
 
 
 @contextlib.contextmanager
-def _other(role: str, *args: object) -> Iterator[list[str]]:
-    """A process of the benchmark that answers; what it says when it is ready."""
+def _other(role: str, *args: object) -> Iterator[tuple[int, list[str]]]:
+    """A process of the benchmark that answers: its number, and what it says when it is ready."""
     process: subprocess.Popen[str] = peer(role, *args)
     try:
-        yield ready(process)
+        yield process.pid, ready(process)
     finally:
         process.kill()
         process.communicate()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import statistics
 import subprocess
 import sys
@@ -11,6 +12,7 @@ from pathlib import Path
 
 from benchmarks.link_device import sample
 from benchmarks.link_faults import free_port
+from benchmarks.link_work import Spent
 from edge.outbox import Outbox
 from edge.uplink import Uplink
 from edge.wire.envelope import Sealer
@@ -55,11 +57,13 @@ def throughput(folder: Path, count: int) -> dict[str, float]:
             one.result(120)
         durable_s = time.perf_counter() - began
         commits = box.counts["commits"]
+        before = [Spent.by(pid) for pid in (os.getpid(), other.pid)]
         uplink.start()
         began = time.perf_counter()
         while len(box):
             time.sleep(0.002)
         taken_s = time.perf_counter() - began
+        ends = [Spent.by(pid).since(past) for pid, past in zip((os.getpid(), other.pid), before, strict=True)]
         waits = []
         for _ in range(200):
             began = time.perf_counter()
@@ -73,6 +77,8 @@ def throughput(folder: Path, count: int) -> dict[str, float]:
     return {
         "envelopes_per_s": count / durable_s,
         "acknowledged_per_s": count / taken_s,
+        "acknowledged_device_cpu_us": ends[0].cpu_us / count,
+        "acknowledged_bridge_cpu_us": ends[1].cpu_us / count,
         "envelopes_per_commit": count / commits,
         "envelope_bytes_p50": statistics.median(sizes),
         **quantiles("offer_to_durable_ack", waits),

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import time
 from pathlib import Path
+from typing import IO
 
 import pytest
 
@@ -13,6 +16,7 @@ from benchmarks.link_faults import ToolAbsent
 from benchmarks.link_latency import latency
 from benchmarks.link_ordeal import KINDS, Ordeal
 from benchmarks.link_power import Machine
+from benchmarks.link_work import Work
 from benchmarks.parts import Parts
 
 
@@ -72,10 +76,12 @@ def test_the_flash_budget_is_kept(tmp_path: Path) -> None:
 def test_each_way_is_timed_where_cores_halt_and_where_they_do_not(tmp_path: Path) -> None:
     """With its floor beside it, in one run; the one without the other would tell of the hypervisor, or of us alone."""
     try:
-        found = latency(tmp_path, 4)
+        found, work = latency(tmp_path, 4)
     except ToolAbsent as error:
         pytest.skip(str(error))
-    ways = {"tcp_floor", "mqtt_qos0_floor", "mqtt_qos0", "mqtt_qos1", "mqtt_qos2", "grpc"}
+    floors = {"tcp_floor", "mqtt_qos0_floor"}
+    ways = floors | {"mqtt_qos0", "mqtt_qos1", "mqtt_qos2", "grpc"}
+    assert work.keys() == ways - floors
     for state in ("", "_awake", "_one_core") if POSSIBLE else ("",):
         assert all(found[f"{way}{state}_p50_ms"] > 0 for way in ways)
         assert found[f"mqtt_qos0_one_way{state}_p50_ms"] < found[f"mqtt_qos0{state}_p50_ms"]
@@ -92,3 +98,28 @@ def test_the_parts_of_two_runs_make_one_result(tmp_path: Path) -> None:
     result = link.measure(None, quick=False, peers=False, parts=parts)
     assert result.metrics == {**outcome, "faults_injected": 20 * len(kinds)}
     assert set(result.detail["parts"]) == set(kinds)
+
+
+def test_what_the_ends_work_is_counted() -> None:
+    """Processor time and sleeps of both processes, by round trip; what happens outside of the `with` is not counted."""
+    with subprocess.Popen(["cat"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, bufsize=0) as other:
+        assert other.stdin is not None
+        assert other.stdout is not None
+
+        def trips(count: int, there: IO[bytes], back: IO[bytes]) -> None:
+            for _ in range(count):
+                time.sleep(0.001)
+                there.write(b".")
+                back.read(1)
+
+        work = Work()
+        trips(200, other.stdin, other.stdout)
+        for _ in range(2):
+            with work.of("pipe", 50, other.pid):
+                trips(50, other.stdin, other.stdout)
+        found = work.each()["pipe"]
+        other.stdin.close()
+    assert found["device_cpu_us"] > 0
+    assert found["other_cpu_us"] > 0
+    assert 1 <= found["device_wakes"] < 3
+    assert 0.5 <= found["other_wakes"] < 2
