@@ -126,11 +126,12 @@ async def mqtt_echo(port: str) -> None:
     mqtt = Mqtt("127.0.0.1", int(port), "echo")
     await mqtt.connect()
     await mqtt.subscribe("up/+", qos=2)
+    back = {f"up/{qos}": (f"down/{qos}", qos) for qos in (0, 1, 2)}
 
     def answer(message: Message) -> None:
         told = mqtt.told(correlation=struct.pack(">d", time.perf_counter()))
-        qos = message.topic[-1]
-        mqtt.send(f"down/{qos}", message.payload, qos=int(qos), told=told)
+        topic, qos = back[message.topic]
+        mqtt.send(topic, message.payload, qos=qos, told=told)
 
     print("ready", flush=True)
     await mqtt.listen(answer)
