@@ -1,36 +1,30 @@
 """The outbox: what waits to be sent, and what must not be lost.
 
 `put` returns when the envelope is on disk: from then on neither a crash nor a power cut takes it, and it leaves only
-by an acknowledgement of the bridge or by its own ttl. `offer` returns at once: the envelope may be sent right away and
-is written only if the bridge has not taken it within `linger_s`, so that a good link costs the flash nothing.
-Alerts go first; within a priority the order is kept. One thread writes, and commits everything that has gathered.
+by an acknowledgement of the bridge, by its own ttl, or with the person's consent. `offer` returns at once: the envelope
+may be sent right away and is written only if the bridge has not taken it within `linger_s`, so that a good link costs
+the flash nothing. Alerts go first; within a priority the order is kept. One thread writes, and commits everything that has gathered.
 """
 
 from __future__ import annotations
 
-import logging
-import math
-import threading
 import time
 import zlib
-from collections import Counter, OrderedDict
 from collections.abc import Callable, Iterable
 from concurrent.futures import Future
 from pathlib import Path
 from typing import NamedTuple
 
 from edge.errors import OutboxError, OutboxFull, WireError
-from edge.outbox_file import Damaged, OutboxFile, Record
-from edge.outbox_shelf import ORDER, Item, Shelf
+from edge.outbox_file import Damaged, Record
+from edge.outbox_shelf import ORDER, Item
+from edge.outbox_writer import Writer
 from edge.wire import mien_pb2
 from edge.wire.limits import MAX_ENVELOPE
-
-log = logging.getLogger(__name__)
 
 MAX_BYTES = 4 << 20
 _OVERHEAD = 64  # bytes that a record costs beside its envelope
 _ALERT_SHARE = 0.1  # of the room is kept for alerts
-_DELETE_AFTER_S = 5.0  # acknowledged records may stay on disk so long, to share a commit with others
 
 
 class Outgoing(NamedTuple):
@@ -40,7 +34,7 @@ class Outgoing(NamedTuple):
     after: tuple[int, int]
 
 
-class Outbox:
+class Outbox(Writer):
     """An outbox in the file `path` of at most `max_bytes` of envelopes (the file itself stays below 2.5 times that).
 
     Raises OutboxError when the file cannot be used; a corrupt one is salvaged (`counts["salvaged"]`) and work goes on.
@@ -56,28 +50,14 @@ class Outbox:
         now_s: Callable[[], float] | None = None,
         host: int | None = None,
     ) -> None:
-        self.counts: Counter[str] = Counter()
-        self._now_s = now_s or _boot_time_s
-        self._host = _host() if host is None else host
+        super().__init__(path, max_bytes, now_s, _host() if host is None else host)
         self._max_bytes = max_bytes
         self._next_id = 1
-        self._shelf = Shelf()
-        self._unwritten: OrderedDict[int, Item] = OrderedDict()
-        self._deletes: list[int] = []
-        self._due_s = math.inf  # when the next write is due, or earlier
-        self._delete_due_s = math.inf
-        self._changed = threading.Condition()
-        self._on_item: Callable[[], None] = lambda: None
-        self._closing = False
-        self._damaged = False
-        self._broken: str | None = None
-        self._file = OutboxFile(path, max_bytes)
         with self._changed:  # what has expired meanwhile is deleted, which tells the writer
             try:
                 self._adopt(self._file.load())
             except Damaged:
                 self._adopt(self._file.rescue())
-        self._thread = threading.Thread(target=self._run, name="outbox", daemon=True)
         self._thread.start()
 
     # ------------------------------------------------------------ the device's side
@@ -115,14 +95,6 @@ class Outbox:
             if self._deletes:
                 self._delete_due_s = self._now_s()
                 self._changed.notify()
-
-    def close(self) -> None:
-        """Write what is not written yet, and close. Idempotent."""
-        with self._changed:
-            self._closing = True
-            self._changed.notify()
-        self._thread.join()
-        self._file.close()
 
     # ------------------------------------------------------------ the uplink's side
 
@@ -231,20 +203,6 @@ class Outbox:
             self._remove(item)
             self.counts["expired"] += 1
 
-    def _remove(self, item: Item) -> None:
-        if not self._shelf.remove(item):
-            return
-        if item.stored:
-            self._delete(item.id)
-        elif self._unwritten.pop(item.id, None) is not None and not item.kept.done():
-            item.kept.set_result(None)
-
-    def _delete(self, id_: int) -> None:
-        if not self._deletes:
-            self._delete_due_s = self._now_s() + _DELETE_AFTER_S
-            self._changed.notify()
-        self._deletes.append(id_)
-
     def _adopt(self, records: Iterable[Record]) -> None:
         """Take over what an earlier process left."""
         now_ms = round(self._now_s() * 1_000)
@@ -273,113 +231,6 @@ class Outbox:
                 self._damaged = True
                 self._changed.notify()
             return {}
-
-    # ------------------------------------------------------------ the writer's thread
-
-    def _run(self) -> None:
-        try:
-            while self._write():
-                pass
-        except Exception as error:
-            log.exception("the outbox's writer ended")
-            with self._changed:
-                self._broken = f"the outbox's writer ended ({type(error).__name__}: {error}): restart, and report this"
-                for item in self._unwritten.values():
-                    if not item.kept.done():
-                        item.kept.set_exception(OutboxError(self._broken))
-
-    def _write(self) -> bool:
-        """Wait until something is due and write it; False when all is written and the outbox closes."""
-        with self._changed:
-            while not (self._closing or self._damaged):
-                now_s = self._now_s()
-                if self._due_s <= now_s:
-                    dues = (item.due_s for item in self._unwritten.values() if item.due_s is not None)
-                    self._due_s = min(dues, default=math.inf)
-                if min(self._due_s, self._delete_due_s) <= now_s:
-                    break
-                wait_s = min(self._due_s, self._delete_due_s) - now_s
-                self._changed.wait(None if math.isinf(wait_s) else wait_s)
-            closing = self._closing
-            batch = [item for item in self._unwritten.values() if item.due_s is not None]
-            deletes, self._deletes = self._deletes, []
-            self._due_s = self._delete_due_s = math.inf
-        try:
-            if self._damaged:
-                self._rescue()
-            if batch or deletes:
-                self._file.commit([Record(i.id, i.at_ms, self._host, i.body or b"") for i in batch], deletes)
-                self.counts["commits"] += 1
-        except Damaged:
-            self._damaged = not closing
-            self._undo_deletes(deletes)
-        except OutboxError as error:
-            self._undo_deletes(deletes)
-            self._refuse(batch, error)
-            if self._damaged and not closing:  # not even a new file can be made now
-                time.sleep(1.0)
-        else:
-            self._settle(batch)
-        return not closing
-
-    def _settle(self, batch: list[Item]) -> None:
-        """`batch` is on disk."""
-        with self._changed:
-            for item in batch:
-                item.stored, item.due_s = True, None
-                self._unwritten.pop(item.id, None)
-                if self._shelf.items.get(item.key) is item:
-                    self._shelf.cool(item)
-                else:  # acknowledged while it was written
-                    self._delete(item.id)
-                if not item.kept.done():
-                    item.kept.set_result(None)
-        if any(item.durable for item in batch):
-            self._on_item()
-
-    def _refuse(self, batch: list[Item], error: OutboxError) -> None:
-        """The disk took nothing: what was only offered goes on in memory."""
-        log.warning("%s", error)
-        with self._changed:
-            for item in batch:
-                item.due_s = None
-                if not item.kept.done():
-                    item.kept.set_exception(error)
-                if item.durable:
-                    self._remove(item)
-                    self.counts["refused"] += 1
-                elif self._unwritten.pop(item.id, None) is not None:
-                    self.counts["unkept"] += 1
-
-    def _undo_deletes(self, deletes: list[int]) -> None:
-        with self._changed:
-            self._deletes = deletes + self._deletes
-            if self._deletes:
-                self._delete_due_s = self._now_s() + _DELETE_AFTER_S
-
-    def _rescue(self) -> None:
-        """The file is damaged: make a new one of what it still holds and of what is in memory."""
-        found = {record.id for record in self._file.rescue()}
-        with self._changed:
-            self._damaged = False
-            self.counts["salvaged"] += len(found)
-            for item in list(self._shelf.items.values()):
-                if not item.stored or item.id in found:
-                    found.discard(item.id)
-                elif item.body is not None:
-                    item.stored, item.due_s, self._due_s = False, self._now_s(), -math.inf
-                    self._unwritten[item.id] = item
-                else:
-                    self._remove(item)
-                    self.counts["damaged"] += 1
-            for id_ in found:  # acknowledged long ago
-                self._delete(id_)
-        self._on_item()
-
-
-def _boot_time_s() -> float:
-    """Monotonic seconds that go on while the machine sleeps, where the system has such a clock."""
-    return time.clock_gettime(time.CLOCK_BOOTTIME) if hasattr(time, "CLOCK_BOOTTIME") else time.monotonic()
 
 
 def _host() -> int:
