@@ -237,8 +237,8 @@ class Answer:
     def failing(self) -> dict[str, str]:
         """Parts that give nothing now, and why."""
         failing = dict(self._faults)
-        if self._uplink is not None and self._uplink.state.name == "waiting":
-            failing["bridge"] = self._uplink.state.reason
+        if self._uplink is not None and (reason := self._uplink.state.reason):  # another try is no success yet
+            failing["bridge"] = reason
         return failing
 
     def _reply(self, reply: mien_pb2.Reply) -> None:

@@ -60,7 +60,10 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _hours(text: str) -> float:
-    hours = float(text)
+    try:
+        hours = float(text)
+    except ValueError:
+        hours = 0.0
     if not 0 < hours <= _MOST_HOURS:
         raise argparse.ArgumentTypeError(f"a claim holds for more than 0 and at most {_MOST_HOURS} hours")
     return hours
@@ -97,8 +100,10 @@ def _revoke(options: argparse.Namespace) -> int:
     if not count:
         print(f"mien bridge: {who} has no certificate; its open claims, if any, are void now", file=sys.stderr)
         return 1
-    print(f"{who}: {count} certificates revoked; this bridge refuses it from now on.")
-    print(f"For a broker: give it {authority.revocation_list} as `crlfile`, and restart it.")
+    print(f"{who}: {count} certificate{'s' if count > 1 else ''} revoked; this bridge refuses it from now on.")
+    print(
+        f"A broker's `crlfile` is {authority.revocation_list}: `systemctl reload mosquitto` makes it read that again."
+    )
     return 0
 
 

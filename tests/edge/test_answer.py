@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import threading
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from edge.answer import Answer
 from edge.config import Config
+from edge.uplink import LinkState
 from edge.wire import mien_pb2
 from edge.wire.envelope import Sealer
 
@@ -74,4 +76,20 @@ def test_an_opening_that_lies_here_is_said_as_the_turn_ends(
     assert [facts["text"] for facts in said if facts.get("text")] == opened
     assert device.speaking == bool(opened)
     assert [facts["turn"] for facts in said if "audio_start_ms" in facts] == [4] * len(opened)
+    device.close()
+
+
+def test_a_bridge_that_refuses_fails_until_it_is_online(tmp_path: Path) -> None:
+    """While the next try is under way it is not told to work again."""
+    config = Config().updated(
+        outputs=["none"], link={"bridges": ["grpc://127.0.0.1:1"], "outbox": tmp_path / "outbox.sqlite"}
+    )
+    device = Answer(config, Sealer("kitchen"), lambda *_: None, out=None, on_command=lambda _: None)
+    uplink = device._uplink
+    assert uplink is not None
+    told = []
+    for name, reason in (("connecting", ""), ("waiting", "refused"), ("connecting", "refused"), ("online", "")):
+        uplink.state = LinkState(name, "grpc://127.0.0.1:1", reason)  # type: ignore[arg-type]
+        told.append(device.failing().get("bridge"))
+    assert told == [None, "refused", "refused", None]
     device.close()

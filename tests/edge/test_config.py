@@ -45,3 +45,12 @@ def test_a_missing_file_is_one_clear_error(tmp_path: Path) -> None:
     """No traceback, no defaults taken in silence."""
     with pytest.raises(ConfigError, match="no settings file"):
         Config.load(tmp_path / "none.toml")
+
+
+def test_a_file_that_cannot_be_read_says_why_in_words(tmp_path: Path) -> None:
+    """No number of an error, and no text twice."""
+    with pytest.raises(ConfigError, match=r"cannot be read: Is a directory$"):
+        Config.load(tmp_path)
+    (tmp_path / "latin.toml").write_bytes(b'device = "\xe9"')
+    with pytest.raises(ConfigError, match="no text in UTF-8"):
+        Config.load(tmp_path / "latin.toml")
