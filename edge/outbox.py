@@ -3,7 +3,8 @@
 `put` returns when the envelope is on disk: from then on neither a crash nor a power cut takes it, and it leaves only
 by an acknowledgement of the bridge, by its own ttl, or with the person's consent. `offer` returns at once: the envelope
 may be sent right away and is written only if the bridge has not taken it within `linger_s`, so that a good link costs
-the flash nothing. Alerts go first; within a priority the order is kept. One thread writes, and commits everything that has gathered.
+the flash nothing. Alerts go first; within a priority the order is kept. One thread writes, and commits everything that
+has gathered.
 """
 
 from __future__ import annotations

@@ -84,6 +84,9 @@ class Dedupe:
         self._seen: dict[tuple[str, int], Intervals] = {}
         self.effects_failed = 0
         try:
+            if path is not None:  # before SQLite makes its log beside the file, with the file's mode
+                path.touch(0o600)
+                path.chmod(0o600)
             self._db = sqlite3.connect(path or ":memory:", check_same_thread=False, isolation_level=None)
             self._db.execute("PRAGMA journal_mode=WAL")
             self._db.execute("PRAGMA synchronous=FULL")
@@ -91,7 +94,7 @@ class Dedupe:
             self._db.execute("DELETE FROM seen WHERE day < ?", (_today() - KEEP_DAYS,))
             # Of its own, so that a device that connects does not wait for a commit.
             self._reader = sqlite3.connect(path, check_same_thread=False, isolation_level=None) if path else self._db
-        except sqlite3.Error as error:
+        except (OSError, sqlite3.Error) as error:
             raise SettingError(
                 f"the record of seen envelopes at {path} cannot be used ({error}): give a writable file, or move this "
                 "one away and accept that envelopes sent again are taken twice"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 import sqlite3
+import stat
 import threading
 from itertools import pairwise
 from pathlib import Path
@@ -117,6 +118,21 @@ def test_batches_on_disk_are_a_set(batches: list[list[int]], lost: set[int]) -> 
     assert all(a[1] + 1 < b[0] for a, b in pairwise(rows))
     assert not numbers or sorted(map(int, told(dedupe))) == sorted(numbers)
     dedupe.close()
+
+
+def test_nobody_else_reads_the_record(tmp_path: Path) -> None:
+    """What applications note in its transactions tells of people: the file and its log are for this user alone, also
+    where an older bridge made it."""
+    path = tmp_path / "seen.sqlite"
+    path.touch(0o644)
+    dedupe = Dedupe(path)
+    dedupe.record("dev-1", 1, 1, None, lambda: None)
+    dedupe.close()
+    dedupe = Dedupe(path)
+    modes = {file.name: stat.S_IMODE(file.stat().st_mode) for file in tmp_path.iterdir()}
+    dedupe.close()
+    assert modes.keys() > {"seen.sqlite"}
+    assert set(modes.values()) == {0o600}
 
 
 def test_an_unusable_file_is_told(tmp_path: Path) -> None:
