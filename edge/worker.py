@@ -11,7 +11,7 @@ from edge import clock
 from edge.meter import Latency
 from edge.slots import Slot
 from edge.types import AudioFrame, FaceSeen, Observation, VideoFrame
-from models.errors import ModelMissing
+from models.errors import ModelError, ModelMissing
 
 log = logging.getLogger(__name__)
 
@@ -90,7 +90,8 @@ class Worker(Generic[F]):
                 before, self.failing = self.failing, f"{type(error).__name__}: {error}"
                 self.ready.set()
                 if self.failing != before:  # once, however often it is tried
-                    log.warning("%s failed: %s", self.name, type(error).__name__)  # the message may quote input
+                    told = error if isinstance(error, ModelError) else type(error).__name__  # which may quote input
+                    log.warning("%s failed: %s", self.name, told)
                 self._drain(_LONG_PAUSE_S if isinstance(error, ModelMissing) else _PAUSE_S)
 
     def _loop(self, detector: Detector[F]) -> None:

@@ -75,6 +75,18 @@ def test_an_end_waits_for_hearing_and_for_sight(quiet: Path) -> None:
     assert found.flush() == []
 
 
+def test_the_last_batch_is_taken_before_the_end_is_told() -> None:
+    """It may come between the last look and the end of its thread; it is the end of the last turn, now and then."""
+    found = senses("synthetic://")
+    for worker in (found.hearing, found.sight):
+        worker.join = lambda _timeout_s: True  # type: ignore[method-assign]
+    last = [SpeechActivity(t_s=1.0, probability=0.1, speaking=False, speech_s=0.0)]
+    found.found.put(last)
+    assert found.flush() is None
+    assert found.take(0.0) == last
+    assert found.flush() == []
+
+
 def test_a_recording_that_is_not_there_is_broken_and_a_change_is_told(tmp_path: Path) -> None:
     """Why, and by which address; the light over the camera follows each change."""
     states: list[str] = []
