@@ -74,7 +74,6 @@ class Slot(Generic[T]):
                     return False
                 if len(self._items) < self._capacity:
                     self._items.append(item)
-                    self._ready.ring()
                     self._ring_on()
                     return True
             if not self._room.wait(end_s):

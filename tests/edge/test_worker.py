@@ -230,24 +230,25 @@ def test_what_comes_during_the_pause_is_not_looked_at_late(monkeypatch: pytest.M
     assert worker.join(5.0)
 
 
-def test_the_log_names_the_mend_but_quotes_no_input(caplog: pytest.LogCaptureFixture) -> None:
+@pytest.mark.parametrize(
+    ("error", "told"),
+    [(ModelMissing("run `mien models pull`"), "run `mien models pull`"), (ValueError("hello"), "ValueError")],
+)
+def test_the_log_names_the_mend_but_quotes_no_input(
+    error: Exception, told: str, caplog: pytest.LogCaptureFixture
+) -> None:
     """What a model lacks holds nothing of anybody; any other error may hold what was said."""
-    for error, told in (
-        (ModelMissing("run `mien models pull`"), "run `mien models pull`"),
-        (ValueError("hi"), "ValueError"),
-    ):
-        caplog.clear()
-        frames: Slot[VideoFrame] = Slot(1)
+    frames: Slot[VideoFrame] = Slot(1)
 
-        def make(error: Exception = error) -> Breaking:
-            raise error
+    def make() -> Breaking:
+        raise error
 
-        worker = Worker("sight", make, frames, Slot(1))
-        worker.start()
-        until(lambda: worker.failing is not None)  # noqa: B023
-        frames.close()
-        assert worker.join(5.0)
-        assert caplog.messages == [f"sight failed: {told}"]
+    worker = Worker("sight", make, frames, Slot(1))
+    worker.start()
+    until(lambda: worker.failing is not None)
+    frames.close()
+    assert worker.join(5.0)
+    assert caplog.messages == [f"sight failed: {told}"]
 
 
 @pytest.mark.parametrize(("error", "pause_s"), [(ValueError("broken"), 1.0), (ModelMissing("no file"), 10.0)])
