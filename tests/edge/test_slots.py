@@ -108,6 +108,19 @@ def test_closing_wakes_everybody(items: int, job: Callable[[Slot[int]], object])
     assert slot.closed
 
 
+def test_two_things_left_before_anybody_woke_wake_two() -> None:
+    """The bell holds one ring: who is woken by it, and finds more than it takes, rings on."""
+    slot: Slot[int] = Slot(2)
+    got: list[int | None] = []
+    waiters = [started(lambda: got.append(slot.take(60.0))) for _ in range(2)]
+    with slot._lock:
+        slot._items.extend((1, 2))
+        slot._ready.ring()  # the second ring would find the bell rung already
+    for waiter in waiters:
+        waiter.join(5.0)
+    assert sorted(one or 0 for one in got) == [1, 2]
+
+
 def test_a_closed_slot_takes_nothing_more() -> None:
     """Not even from who waits for room, of which there is enough."""
     slot: Slot[int] = Slot(2)
