@@ -1,6 +1,6 @@
 """The link: how quick it is on loopback, what it costs, and that faults lose and double nothing acknowledged.
 
-`mien bench link` plays twelve kinds of fault twenty times each, over 10,000 envelopes each; power cuts, clock jumps
+`mien bench link` plays thirteen kinds of fault twenty times each, over 10,000 envelopes each; power cuts, clock jumps
 and lost packets in a User-Mode Linux: half an hour. `--resume` goes on where a run ended, `--only speed` takes the
 speeds again, which want a quiet machine for a minute or two, and leaves the rest. `--quick` takes one minute.
 """

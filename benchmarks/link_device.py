@@ -8,6 +8,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 from edge.errors import OutboxFull
@@ -18,8 +19,10 @@ from edge.wire import mien_pb2
 from edge.wire.backoff import Backoff
 from edge.wire.envelope import Sealer
 
+FLEETING_S = 0.5  # ttl of an envelope that is to expire
 
-def sample(sealer: Sealer, *, alert: bool = False) -> mien_pb2.Envelope:
+
+def sample(sealer: Sealer, *, alert: bool = False, ttl_s: float = 0) -> mien_pb2.Envelope:
     """A typical envelope: a whole state with its description; as an event where it is to be an alert."""
     probs = {"neutral": 0.1, "happy": 0.6, "sad": 0.1, "angry": 0.2}
     affect = Affect(
@@ -31,7 +34,7 @@ def sample(sealer: Sealer, *, alert: bool = False) -> mien_pb2.Envelope:
     )
     if alert:
         return sealer.events([Event(t_s=0.0, name="drowsy", priority="alert")], state=state, ttl_s=0)
-    return sealer.turn("turn_end", 3, state=state, description=lines, words="that is fine", language="en", ttl_s=0)
+    return sealer.turn("turn_end", 3, state=state, description=lines, words="that is fine", language="en", ttl_s=ttl_s)
 
 
 def device(
@@ -41,11 +44,13 @@ def device(
     pause_s: str,
     seed: str,
     *,
+    fleeting: float = 0.0,
     at: Callable[[int], None] = lambda left: None,
     ack_s: float = 5.0,
 ) -> None:
     """Puts `count` envelopes and says each one's name once put() returned; then waits until all are acknowledged and
-    says `drained`. A tenth are alerts. `at` is called with how many are left."""
+    says `drained`. A tenth are alerts. After a share `fleeting` of them it puts another one, of which nothing is said:
+    it expires after FLEETING_S. `at` is called with how many are left."""
     rng = random.Random(int(seed))  # noqa: S311
     box = Outbox(Path(outbox))
     sealer = Sealer("bench")
@@ -64,6 +69,8 @@ def device(
         left -= 1
         at(left)
         print(f"{envelope.boot:016x} {envelope.seq} {envelope.priority}", flush=True)
+        if rng.random() < fleeting:
+            box.put(sample(sealer, ttl_s=FLEETING_S))
         time.sleep(float(pause_s) * rng.random())
     while len(box):
         time.sleep(0.02)
@@ -96,5 +103,9 @@ def end_with_parent() -> None:
 
 if __name__ == "__main__":
     threading.Thread(target=end_with_parent, daemon=True).start()
-    roles: dict[str, Callable[..., None]] = {"device": device, "weigh": weigh}
+    roles: dict[str, Callable[..., None]] = {
+        "device": device,
+        "fleeting_device": partial(device, fleeting=0.3),
+        "weigh": weigh,
+    }
     roles[sys.argv[1]](*sys.argv[2:])

@@ -18,6 +18,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from benchmarks.link_device import FLEETING_S
 from benchmarks.link_faults import BrokerProcess, Chaos, Iotcore, Mosquitto, Nats, free_port, open_config
 from benchmarks.link_speed import peer, ready
 
@@ -31,6 +32,7 @@ KINDS = {  # fault → scheme it is played on
     "broker_restart": "mqtt",
     "broker_kill": "mqtt",
     "bridge_kill_mqtt": "mqtt",
+    "device_off": "grpc",
 }
 LONG_CUT_S = 60.0
 _DISK = "6m"  # size of the full disk
@@ -101,7 +103,7 @@ class Ordeal:
         for number in range(self.faults):
             due = self.envelopes * (number + self._rng.random()) / self.faults
             while len(self.acknowledged) < due and not self._drained.is_set():
-                pause(self.stop, 0.01)
+                self._wait()
             pause(self.stop, self._rng.random() * 0.05)
             hit()
         return self.faults
@@ -110,9 +112,15 @@ class Ordeal:
         """The device puts what is left of the envelopes and waits until all is acknowledged."""
         end = time.monotonic() + 900
         while not self._drained.is_set():
-            pause(self.stop, 0.1)
+            self._wait()
             if time.monotonic() > end:
                 raise RuntimeError(f"{self.kind}: not everything was acknowledged in 15 minutes")
+
+    def _wait(self) -> None:
+        """A moment. Raises Stopped, and RuntimeError once the device has ended without being told to."""
+        pause(self.stop, 0.01)
+        if not self._reader.is_alive() and not self._drained.is_set():
+            raise RuntimeError(f"{self.kind}: the device ended by itself")
 
     def _cut(self) -> None:
         self._net.cut()
@@ -141,11 +149,20 @@ class Ordeal:
         self._bridge.communicate()
         self._start_bridge()
 
-    def _device_kill(self) -> None:
+    def _device_kill(self, off_s: float = 0.0) -> None:
         self._device.send_signal(signal.SIGKILL)
         self._reader.join()
         self._device.wait()
+        pause(self.stop, off_s)
         self._start_device()
+
+    def _device_off(self) -> None:
+        """Killed while the bridge is away, and back when a part of what waited has expired."""
+        self._net.refusing = True
+        self._net.cut()
+        pause(self.stop, 0.2)
+        self._device_kill(off_s=2 * FLEETING_S)
+        self._net.refusing = False
 
     def _broker_restart(self) -> None:
         assert self._broker is not None
@@ -172,7 +189,8 @@ class Ordeal:
             self._disk.mkdir(exist_ok=True)
             within = ["unshare", "-rm", "sh", "-c", _MOUNTED, _DISK, str(self._disk)]
         outbox, seed = self._disk / "outbox.sqlite", self._rng.getrandbits(32)
-        self._device = peer("device", outbox, self._uri, left, pause_s, seed, within=within)
+        role = "fleeting_device" if self.kind == "device_off" else "device"
+        self._device = peer(role, outbox, self._uri, left, pause_s, seed, within=within)
         self._reader = threading.Thread(target=self._read, args=(self._device,), daemon=True)
         self._reader.start()
 

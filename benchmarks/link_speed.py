@@ -20,7 +20,7 @@ from edge.wire.envelope import Sealer
 
 def peer(role: str, *args: object, within: Sequence[str] = ()) -> subprocess.Popen[str]:
     """Another process of the benchmark, in a `role` of link_peer or link_device, run by the command `within`."""
-    module = "benchmarks.link_device" if role in {"device", "weigh"} else "benchmarks.link_peer"
+    module = "benchmarks.link_device" if role in {"device", "fleeting_device", "weigh"} else "benchmarks.link_peer"
     command = [*within, sys.executable, "-m", module, role, *map(str, args)]
     return subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
 
