@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 
 import yaml
 
+from cloud_bridge import choose
 from cloud_bridge.cli import _parser
 
 DEPLOY = Path(__file__).resolve().parents[2] / "deploy"
@@ -65,6 +66,18 @@ def test_every_image_is_named_with_its_version() -> None:
     (lock,) = re.findall(r'-c "([^"]+)"', built)
     for board in ("x86_64", "aarch64"):
         assert (DEPLOY.parent / lock.replace("$(uname -m)", board)).is_file()
+
+
+def test_the_image_holds_the_voice_that_its_bridges_speak_with() -> None:
+    """No bridge names a voice, so each takes the usual one: without its engine and its file none would begin."""
+    assert not any("tts" in str(service).lower() for service in compose()["services"].values())
+    built = (DEPLOY / "compose" / "Dockerfile").read_text()
+    (extras,) = re.findall(r"'\.\[([\w,-]+)\]'", built)
+    assert {"cloud", "fleet", "local-tts"} <= set(extras.split(","))
+    folder, pulled = built.index("MIEN_MODELS="), re.search(r"(?m)^RUN mien models pull (.+)$", built)
+    assert pulled is not None
+    assert folder < pulled.start() < built.index("\nUSER ")
+    assert set(pulled[1].split()) == {choose.VOICE, choose.VOICE_CONFIG}
 
 
 def test_each_bridge_is_a_user_of_its_own_at_the_broker() -> None:
