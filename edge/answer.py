@@ -154,7 +154,8 @@ class Answer:
             return
         end_s = clock.now_s() + _ANSWER_S
         while not stop.wait(0.05) and clock.now_s() < end_s:
-            due = self._expected_turn and self._uplink.state.name in ("online", "connecting")
+            link = self._uplink.state
+            due = self._expected_turn and link.name in ("online", "connecting") and _answers(link.uri)
             if not (due or self._replies.pending or self.speaking):
                 return
 
@@ -306,3 +307,8 @@ def _token(file: Path | None) -> str:
         return file.read_text(encoding="utf-8").strip()
     except OSError as error:
         raise ConfigError(f"link.token_file {file} cannot be read: {error.strerror}") from error
+
+
+def _answers(uri: str) -> bool:
+    """Whether what is reached there ever answers."""
+    return bool(getattr(plugin.load("edge.transports", uri.partition("://")[0]), "ANSWERS", True))

@@ -6,6 +6,7 @@ Each `edge/transports/SCHEME.py` offers
 
 which returns once the bridge has said Welcome, and raises TransportError, naming the cause and the mend, when it does
 not within `CONNECT_S`: a captive portal that takes the connection but does not speak the contract is found out there.
+`ANSWERS = False` says that no reply will ever come that way.
 """
 
 from __future__ import annotations

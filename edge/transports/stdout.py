@@ -14,6 +14,8 @@ from edge.wire import mien_pb2
 from edge.wire.check import VERSION
 from edge.wire.json_form import to_json
 
+ANSWERS = False
+
 
 async def connect(uri: Uri, hello: mien_pb2.Hello, *, tls: TlsFiles | None) -> StdoutTransport:
     """See `edge.transports.base`. `uri` and `tls` tell nothing here."""

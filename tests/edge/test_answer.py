@@ -93,3 +93,28 @@ def test_a_bridge_that_refuses_fails_until_it_is_online(tmp_path: Path) -> None:
         told.append(device.failing().get("bridge"))
     assert told == [None, "refused", "refused", None]
     device.close()
+
+
+def test_no_answer_is_waited_for_where_none_can_come(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A recording that is written to the standard output ends when it is over, not a minute later."""
+    config = Config().updated(outputs=["none"], link={"bridges": ["stdout://"], "outbox": tmp_path / "outbox.sqlite"})
+    sealer = Sealer("kitchen")
+    device = Answer(config, sealer, lambda *_: None, out=None, on_command=lambda _: None)
+    device.start()
+    device.put(sealer.turn("turn_end", 1, words="hello", speech_end_s=0.0))
+    assert device._expected_turn == 1
+    waits = Waits()
+    device.wait(waits)
+    device.close()
+    assert waits.looks == 1
+    assert "hello" in capsys.readouterr().out
+
+
+class Waits(threading.Event):
+    """Counts how often it is waited for, and ends what waits too long."""
+
+    looks = 0
+
+    def wait(self, timeout: float | None = None) -> bool:
+        self.looks += 1
+        return super().wait(timeout) or self.looks > 40
