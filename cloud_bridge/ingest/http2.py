@@ -1,22 +1,16 @@
 """gRPC's wire for a server: calls over HTTP/2, on the event loop's own sockets.
 
-The library h2 says and reads everything but the DATA frames of running calls, which are nearly all that a device sends:
-those go past it. A server of grpcio's costs 0.25–0.5 ms of processor time per message and answer, this one a third
-(docs/fleet.md).
+A server of grpcio's costs 0.25–0.5 ms of processor time per message and answer, this one a third (docs/fleet.md).
 """
 
 from __future__ import annotations
 
 import asyncio
 import logging
-import struct
-import time
-from typing import Protocol, cast
+from typing import Protocol
 from urllib.parse import quote
 
 import grpc
-from h2.config import H2Configuration
-from h2.connection import H2Connection
 from h2.errors import ErrorCodes
 from h2.events import (
     ConnectionTerminated,
@@ -29,10 +23,10 @@ from h2.events import (
     WindowUpdated,
 )
 from h2.exceptions import ProtocolError
-from h2.settings import SettingCodes, Settings
 
 from cloud_bridge.ending import end
-from cloud_bridge.ingest.call import WINDOW, Call, Failed
+from cloud_bridge.ingest.call import Call, Failed
+from cloud_bridge.ingest.http2_frames import Frames
 
 log = logging.getLogger(__name__)
 
@@ -40,21 +34,8 @@ KEEPALIVE_S = 20.0  # a connection that was silent so long is asked whether it i
 STRANGER_S = 30.0  # a connection of which nobody was admitted is closed after so long
 STUCK_S = 20.0  # what a caller does not read in this time is given up, with its call
 _ANSWER_S = 10.0  # to answer a ping
-_CALLS = 16  # at once, of one connection
-_FRAME = 16_384  # bytes of a frame that is taken
 _NOISE = 2_000  # frames that carry no message, between two looks …
 _PER_WRITE = 4  # … and as many more for each that was written: who is told much gives much room back
-_PREFACE = 24  # bytes that a client begins with
-_HEAD = struct.Struct(">BHBBI")  # of a frame: size (3 bytes), kind, flags, stream
-_RENEW = struct.Struct(">BHBBII")  # a whole WINDOW_UPDATE
-_DATA, _WINDOW_UPDATE = 0, 8
-_SETTINGS = {
-    SettingCodes.MAX_CONCURRENT_STREAMS: _CALLS,
-    SettingCodes.INITIAL_WINDOW_SIZE: WINDOW,
-    SettingCodes.MAX_FRAME_SIZE: _FRAME,
-    SettingCodes.MAX_HEADER_LIST_SIZE: 16_384,
-}
-_CONFIG = H2Configuration(client_side=False, header_encoding=None)
 
 
 class Connections(Protocol):
@@ -73,24 +54,15 @@ class Connections(Protocol):
         """It is gone."""
 
 
-class Http2(asyncio.Protocol):
+class Http2(Frames):
     """One connection."""
 
     def __init__(self, server: Connections) -> None:
+        super().__init__()
         self.stranger = True
-        self.began_s = time.monotonic()
-        self.transport: asyncio.Transport
         self._server = server
-        self._h2 = H2Connection(_CONFIG)
-        self._calls: dict[int, Call] = {}
         self._tasks: set[asyncio.Task[None]] = set()
-        self._rest = b""
-        self._begins = True
-        self._ended = self._paused = False
-        self._ended_s = self.began_s
-        self._heard_s = self.began_s
         self._asked_s: float | None = None
-        self._noise = self._written = 0
 
     def admit(self) -> None:
         """A caller is known."""
@@ -101,45 +73,8 @@ class Http2(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """See `asyncio.Protocol`."""
-        self.transport = cast(asyncio.Transport, transport)
-        self._h2.local_settings = Settings(client=False, initial_values=_SETTINGS)
-        self._h2.initiate_connection()
-        self._h2.increment_flow_control_window(WINDOW * 2)
-        self._flush()
+        super().connection_made(transport)
         self._server.opened(self)
-
-    def data_received(self, data: bytes) -> None:
-        """See `asyncio.Protocol`."""
-        self._heard_s = time.monotonic()
-        if self._rest:
-            data = self._rest + data
-        at = cold = 0
-        end = len(data)
-        if self._begins:
-            if end < _PREFACE:
-                self._rest = data
-                return
-            self._begins, at = False, _PREFACE
-        while end - at >= _HEAD.size:
-            high, low, kind, flags, number = _HEAD.unpack_from(data, at)
-            till = at + _HEAD.size + (high << 16 | low)
-            if till - at > _FRAME + _HEAD.size:  # h2 would wait for the whole of it
-                self.close(ErrorCodes.FRAME_SIZE_ERROR)
-                return
-            if till > end:
-                break
-            if kind == _DATA and not flags and (call := self._calls.get(number)) is not None:
-                if cold < at:
-                    self._receive(data[cold:at])
-                if till - at == _HEAD.size:
-                    self._noise += 1
-                else:
-                    call.feed(data[at + _HEAD.size : till])
-                cold = till
-            at = till
-        if cold < at:
-            self._receive(data[cold:at])
-        self._rest = data[at:]
 
     def eof_received(self) -> bool:
         """See `asyncio.Protocol`."""
@@ -153,15 +88,6 @@ class Http2(asyncio.Protocol):
         self._calls.clear()
         self._server.closed(self)
         vars(self._h2).clear()  # it holds its own methods: a circle that would wait for the collector, 20 kB each
-
-    def pause_writing(self) -> None:
-        """See `asyncio.Protocol`."""
-        self._paused = True
-
-    def resume_writing(self) -> None:
-        """See `asyncio.Protocol`."""
-        self._paused = False
-        self._pump_all()
 
     # ------------------------------------------------------------ the server's calls
 
@@ -196,78 +122,7 @@ class Http2(asyncio.Protocol):
             await end(self._tasks)
         self.close()
 
-    def close(self, code: ErrorCodes = ErrorCodes.NO_ERROR) -> None:
-        """Say goodbye and hang up."""
-        if not self._ended:
-            self._h2.close_connection(code)
-            self._hang_up()
-
-    # ------------------------------------------------------------ the calls' side
-
-    def pump(self, call: Call) -> None:
-        """Write as much of what `call` has as the caller and the socket take."""
-        if self._ended or call.number not in self._calls:
-            return
-        if not call.begun:
-            call.begun = True
-            self._h2.send_headers(call.number, [(b":status", b"200"), (b"content-type", b"application/grpc")])
-            self._flush()
-        h2, stream = self._h2, call.stream
-        while call.out and not self._paused:
-            data = call.out[0]
-            room = min(h2.outbound_flow_control_window, stream.outbound_flow_control_window, h2.max_outbound_frame_size)
-            if room <= 0:
-                return
-            size = len(data)
-            if size <= room:
-                call.out.popleft()
-            else:
-                view = memoryview(data)
-                data, size = view[:room], room
-                call.out[0] = view[room:]
-            h2.outbound_flow_control_window -= size
-            stream.outbound_flow_control_window -= size
-            call.pending -= size
-            self._written += 1
-            self.transport.write(b"".join((_HEAD.pack(size >> 16, size & 0xFFFF, _DATA, 0, call.number), data)))
-        if not call.out:
-            call.drained()
-
-    def renew(self, call: Call, size: int) -> None:
-        """The caller may send `size` bytes more."""
-        if not self._ended and call.number in self._calls:
-            self.transport.write(
-                _RENEW.pack(0, 4, _WINDOW_UPDATE, 0, call.number, size) + _RENEW.pack(0, 4, _WINDOW_UPDATE, 0, 0, size)
-            )
-
     # ------------------------------------------------------------ inside
-
-    def _flush(self) -> None:
-        if data := self._h2.data_to_send():
-            self.transport.write(data)
-
-    def _pump_all(self) -> None:
-        for call in list(self._calls.values()):
-            if call.out:
-                self.pump(call)
-
-    def _receive(self, data: bytes) -> None:
-        """What is not a running call's DATA."""
-        if self._ended:
-            return
-        try:
-            for event in self._h2.receive_data(data):
-                self._noise += 1
-                self._handle(event)
-        except ProtocolError:  # h2 says why
-            self._hang_up()
-        if not self._ended:
-            self._flush()
-
-    def _hang_up(self) -> None:
-        self._ended, self._ended_s = True, time.monotonic()
-        self._flush()
-        self.transport.close()
 
     def _handle(self, event: Event) -> None:
         if isinstance(event, RequestReceived):
@@ -341,4 +196,4 @@ class Http2(asyncio.Protocol):
     def _settle(self, call: Call) -> None:
         """The connection outlives its calls: what one of them did not read must not count against the next for ever."""
         if left := call.settle():
-            self.transport.write(_RENEW.pack(0, 4, _WINDOW_UPDATE, 0, 0, left))
+            self._renew_connection(left)
