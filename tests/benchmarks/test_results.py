@@ -94,3 +94,11 @@ def test_a_figure_without_end_is_null_in_json_and_misses_its_bar(tmp_path: Path)
     assert content["metrics"] == {"change_delay_s": None, "update_ms": 0.1}
     table = results.write(tmp_path, tmp_path / "out").read_text(encoding="utf-8")
     assert next(line for line in table.splitlines() if "`change_delay_s`" in line).endswith("| missed |")
+
+
+def test_what_could_not_be_measured_is_not_told_as_endless(tmp_path: Path) -> None:
+    """A gap of nobody is no figure; one that never ended is one, and misses every bar."""
+    result = report.Result({"broker_kill_gap_max_s": float("inf"), "kill_gap_max_s": float("nan"), "turns_lost": 0})
+    report.write("fleet", result, tmp_path, quick=False)
+    (run,) = results.read(tmp_path)
+    assert run["metrics"] == {"broker_kill_gap_max_s": float("inf"), "turns_lost": 0}

@@ -202,6 +202,24 @@ def test_what_lies_in_a_slot_that_ended_is_looked_at_even_after_a_fault() -> Non
     assert (worker.faults, worker.frames) == (1, 2)
 
 
+def test_what_comes_just_as_a_wait_is_over_is_looked_at() -> None:
+    """Even if it is the last, and the slot is closed behind it before anybody looks again."""
+
+    class Late(Slot[VideoFrame]):
+        def take(self, timeout_s: float | None = None) -> VideoFrame | None:
+            if self.closed:
+                return super().take(timeout_s)
+            self.put(frame(1))
+            self.close()
+            return None
+
+    seeing = Seeing()
+    worker: Worker[VideoFrame] = Worker("sight", lambda: seeing, Late(1), Slot(8))
+    worker.start()
+    assert worker.join(5.0)
+    assert seeing.fed == [1]
+
+
 def test_what_comes_during_the_pause_is_not_looked_at_late(monkeypatch: pytest.MonkeyPatch) -> None:
     """After a fault it goes on with what is happening then, not with what piled up."""
     now_s = 50.0
