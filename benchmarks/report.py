@@ -18,7 +18,7 @@ ROOT = Path(__file__).resolve().parents[1]
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """What one benchmark measured. Fractions are 0–1; a metric that could not be measured is absent, or not a number."""
+    """What one benchmark measured. Fractions are 0–1; a metric that could not be measured is absent, or NaN."""
 
     metrics: Mapping[str, float]
     peers: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
@@ -29,7 +29,8 @@ def write(name: str, result: Result, out: Path, *, quick: bool) -> Path:
     """Keep `result` as `OUT/NAME.json` and give the file."""
     out.mkdir(parents=True, exist_ok=True)
     file = out / f"{name}.json"
-    measured = {metric: value for metric, value in result.metrics.items() if not math.isnan(value)}
+    missing = {metric for metric, value in result.metrics.items() if isinstance(value, float) and math.isnan(value)}
+    measured = {metric: value for metric, value in result.metrics.items() if metric not in missing}
     content = {**head(name, _command()), "quick": quick, **asdict(result), "metrics": measured}
     file.write_text(json.dumps(_finite(content), indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
     return file
