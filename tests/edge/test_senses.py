@@ -12,10 +12,13 @@ import pytest
 import soundfile
 
 from edge.config import Config
+from edge.ears import Ears
 from edge.governor import LADDER
+from edge.perceive.hearing import Hearing
 from edge.policy import Policy
 from edge.senses import Senses
-from edge.types import SpeechActivity
+from edge.sensors.base import BLOCK
+from edge.types import SAMPLE_RATE, AudioFrame, SpeechActivity, VideoFrame
 from tests.sim.wait import until
 
 
@@ -48,8 +51,69 @@ def opened(quiet: Path) -> Iterator[Senses]:
     found.close()
 
 
-def test_all_that_was_heard_is_told_before_the_end(opened: Senses) -> None:
-    """A recording ends; what came before is still looked at, and only then is there no more."""
+def test_nothing_is_opened_before_hearing_and_sight_are_made(quiet: Path) -> None:
+    """A clip must not play to models that load. And when all is closed, neither works on."""
+    found = senses(f"file://{quiet}")
+    found.load()
+    assert found.hearing.ready.is_set()
+    assert found.sight.ready.is_set()
+    found.close()
+    assert found.hearing.join(0.0)
+    assert found.sight.join(0.0)
+
+
+def test_two_seconds_of_sound_wait_and_one_picture() -> None:
+    """What is older is of no use to a conversation; of pictures only the newest is."""
+    found = senses("synthetic://")
+    for seq in range(200):
+        found.audio.put(AudioFrame("test", seq, 0.0, np.zeros(BLOCK, np.float32)))
+        found.video.put(VideoFrame("test", seq, 0.0, np.zeros((4, 4, 3), np.uint8)))
+    assert 1.9 < len(found.audio) * BLOCK / SAMPLE_RATE < 2.1
+    assert found.dropped()["audio"] == 200 - len(found.audio)
+    assert found.video.take(0.0).seq == 199  # type: ignore[union-attr]
+    assert found.dropped()["video"] == 199
+
+
+def test_it_is_over_with_the_last_input() -> None:
+    """The end of one recording is not the end of another."""
+    found = senses("synthetic://")
+    found.sensors = [Sensor(state="stopped"), Sensor(state="running")]  # type: ignore[list-item]
+    assert not found.over
+    found.sensors[1].state = "stopped"
+    assert found.over
+
+
+@pytest.mark.parametrize("bridges", [[], ["grpc://127.0.0.1:1"]])
+def test_echoes_are_cancelled_where_there_are_replies_to_hear(bridges: list[str]) -> None:
+    """Without a bridge the device says nothing; where it should, and cannot, that is told."""
+    found = senses("mic://default", outputs=["speaker"], link={"bridges": bridges})
+    assert bool(bridges) == (found.ears.canceller is not None or "barge-in" in found.ears.left_out)
+
+
+@pytest.mark.parametrize("consent", [True, False])
+def test_only_what_the_person_agreed_to_is_read(monkeypatch: pytest.MonkeyPatch, consent: bool) -> None:
+    """Neither feelings nor words without it, from the first frame on."""
+    asked: list[dict[str, Any]] = []
+    monkeypatch.setattr(Ears, "make", lambda _ears, **wanted: asked.append(wanted))
+    monkeypatch.setattr("edge.senses.Sight", lambda **wanted: asked.append(wanted))
+    found = senses("synthetic://", purpose={"consent": consent}, perceive={"words": True, "max_people": 2})
+    found._make_hearing()
+    found._make_sight()
+    assert asked == [{"affect": consent, "words": consent}, {"affect": consent, "max_people": 2}]
+
+
+def test_a_picture_comes_when_sight_wants_one() -> None:
+    """It tells after each for how long it wants no other."""
+    found = senses("synthetic://")
+    assert found.sight._rest is not None
+    assert found.sight._rest(SimpleNamespace(rest_s=0.7)) == 0.7  # type: ignore[arg-type]
+
+
+def test_all_that_was_heard_is_told_before_the_end(opened: Senses, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A recording ends; what came before is still looked at, with what hearing still holds, and only then is there no
+    more."""
+    last = [SpeechActivity(t_s=1.0, probability=0.1, speaking=False, speech_s=0.0)]
+    monkeypatch.setattr(Hearing, "finish", lambda _hearing: last)
     assert not opened.over
     until(lambda: opened.over)
     until(lambda: opened.flush() is None and opened.hearing.join(0.1) and opened.sight.join(0.1))
@@ -57,7 +121,7 @@ def test_all_that_was_heard_is_told_before_the_end(opened: Senses) -> None:
     heard = []
     while (batch := opened.take(0.0)) is not None:
         heard += batch
-    assert opened.flush() is not None
+    assert opened.flush() == last
     assert sum(isinstance(one, SpeechActivity) for one in heard) > 10
     assert opened.broken() == []
     assert opened.dropped() == {"audio": 0, "video": 0, "observations": 0}
