@@ -25,6 +25,7 @@ from benchmarks.reply_overhead import overhead
 from benchmarks.report import Result
 from benchmarks.simulated_cloud import DelayedLink, SimulatedModel, SimulatedVoice
 from cloud_bridge import choose, opening
+from cloud_bridge.cache import cache_folder
 from cloud_bridge.conversation import Conversation
 from cloud_bridge.ingest import grpc
 from cloud_bridge.ingest.base import Handler
@@ -33,7 +34,7 @@ from cloud_bridge.plan import Tools
 from cloud_bridge.prompt import fixed
 from cloud_bridge.settings import read
 from cloud_bridge.speech import Speech
-from cloud_bridge.speech_cache import SpeechCache, cache_folder
+from cloud_bridge.speech_cache import SpeechCache
 from cloud_bridge.tone import TONES
 from edge.types import SAMPLE_RATE
 
@@ -80,7 +81,7 @@ def real(said: Sequence[Samples]) -> tuple[dict[str, float], dict[str, Any]]:
     voice, _ = choose.voice("piper")
     assert voice is not None
     model = choose.language_model(read({}).llm)
-    return _chain("local", Tools(model, Speech(voice, cache=SpeechCache(cache_folder()))), 0.0, said, 0)
+    return _chain("local", Tools(model, Speech(voice, cache=SpeechCache(cache_folder("speech")))), 0.0, said, 0)
 
 
 def _chain(

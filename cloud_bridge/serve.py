@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from cloud_bridge import choose, engine, housekeeping, opening, prompt, surfaces
+from cloud_bridge.cache import cache_folder
 from cloud_bridge.conversation import Conversation
 from cloud_bridge.cost import Price
 from cloud_bridge.ending import end
@@ -33,7 +34,7 @@ from cloud_bridge.providers.base import LanguageModel
 from cloud_bridge.record import Record
 from cloud_bridge.settings import Settings, secret, without_tls
 from cloud_bridge.speech import Speech
-from cloud_bridge.speech_cache import SpeechCache, cache_folder
+from cloud_bridge.speech_cache import SpeechCache
 from cloud_bridge.state import history_file, state_folder
 from cloud_bridge.telemetry import Telemetry
 from cloud_bridge.tone import TONES
@@ -70,7 +71,7 @@ async def serve(settings: Settings, tell: Tell, stop: asyncio.Event) -> None:
         if settings.answers:
             model = FairModel(model, Gate(settings.answers))
         voice, spare = await asyncio.to_thread(choose.voice, settings.tts)
-        speech = Speech(voice, spare, SpeechCache(cache_folder())) if voice is not None else None
+        speech = Speech(voice, spare, SpeechCache(cache_folder("speech"))) if voice is not None else None
         if speech is not None:
             stack.push_async_callback(speech.close)
 

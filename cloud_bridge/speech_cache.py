@@ -12,6 +12,7 @@ import json
 import os
 from pathlib import Path
 
+from cloud_bridge.cache import touch, trim
 from cloud_bridge.providers.base import Sound, Viseme
 
 MOST_MB = 64  # some eight voices
@@ -42,8 +43,7 @@ class SpeechCache:
                 at += part["bytes"]
         except (OSError, ValueError, KeyError, TypeError):
             return None
-        with contextlib.suppress(OSError):
-            os.utime(file)  # what is still said is not the oldest
+        touch(file)
         return tuple(sounds) if at == len(pcm) and at else None
 
     def write(self, voice: str, line: str, sounds: tuple[Sound, ...]) -> None:
@@ -62,27 +62,8 @@ class SpeechCache:
             self._folder.mkdir(parents=True, exist_ok=True)
             fresh.write_bytes(json.dumps(head).encode() + b"\n" + b"".join(sound.pcm for sound in sounds))
             fresh.replace(file)
-            self._trim()
-
-    def _trim(self) -> None:
-        """What a write that was cut off left counts, too: it is the oldest one day."""
-        found = sorted(
-            (status.st_mtime_ns, status.st_size, one.path) for one in os.scandir(self._folder) if (status := one.stat())
-        )
-        over = sum(size for _, size, _ in found) - self._most
-        for _, size, path in found:
-            if over <= 0:
-                break
-            with contextlib.suppress(FileNotFoundError):  # another bridge was quicker
-                os.unlink(path)
-            over -= size
-            self.dropped += 1
+            self.dropped += trim(self._folder, self._most)
 
     def _file(self, voice: str, line: str) -> Path:
         key = hashlib.sha256(f"2\n{voice}\n{line}".encode()).hexdigest()[:32]
         return self._folder / f"{key}{_SUFFIX}"
-
-
-def cache_folder() -> Path:
-    """Where prepared lines lie: the user's cache folder."""
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "mien" / "speech"

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import httpx
 
+from cloud_bridge.cache import cache_folder, touch, trim
 from cloud_bridge.errors import ModelAbsent, ProviderBusy
 from cloud_bridge.providers.base import Call, Message, Offered, Round, Usage
 from cloud_bridge.providers.openai import OpenAI
@@ -22,6 +23,7 @@ _WORKER = Path(__file__).with_name("llama_worker.py")
 _LOAD_S = 120.0
 _SILENCE_S = 90.0  # a cold prompt on a busy small machine; an answer's own deadline is far shorter
 _CONTEXT = 3072  # tokens
+_MOST_MB = 256  # of computed prompts, each some 30: of other models, other tools, other versions
 _JSON = ("{", "`")  # what a call begins with that a small model writes as text
 # GNU OpenMP's default is to spin between jobs; measured here, that costs a shared machine 98 % of its speed.
 _QUIET = {"OMP_WAIT_POLICY": "PASSIVE", "GOMP_SPINCOUNT": "0"}
@@ -105,8 +107,11 @@ class Llama:
         async with contextlib.aclosing(self.consult(messages, offered, (), 1)) as pieces:
             async for _ in pieces:
                 pass
-        if lasting and not kept:
-            await self._slot("save", name)
+        if lasting and kept:
+            touch(_cache_folder() / name)
+        elif lasting and await self._slot("save", name):
+            with contextlib.suppress(OSError):
+                await asyncio.to_thread(trim, _cache_folder(), _MOST_MB * 1_000_000)
 
     async def _slot(self, action: str, name: str) -> bool:
         """Save or restore the computed prompt. A cache that cannot be used costs time, not function."""
@@ -186,7 +191,7 @@ def _call(written: str, names: Sequence[str]) -> Call | None:
 
 def _cache_folder() -> Path:
     """Where computed prompts lie: the user's cache folder."""
-    folder = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "mien" / "prompts"
+    folder = cache_folder("prompts")
     with contextlib.suppress(OSError):
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     return folder

@@ -38,17 +38,6 @@ def test_the_longest_unused_goes_first(tmp_path: Path) -> None:
     assert sum(one.stat().st_size for one in tmp_path.iterdir()) <= 3_600
 
 
-def test_what_a_crash_left_goes_too(tmp_path: Path) -> None:
-    """The half of a file that a killed bridge left is trimmed as any other."""
-    left = tmp_path / "00.4711"
-    left.write_bytes(bytes(4_000))
-    os.utime(left, (0, 0))
-    cache = SpeechCache(tmp_path, most=3_600)
-    cache.write("joe", "one", sound("ab"))
-    assert not left.exists()
-    assert cache.read("joe", "one") == sound("ab")
-
-
 def test_a_line_that_is_larger_than_all_is_not_kept(tmp_path: Path) -> None:
     """It is said all the same, and nothing fills the disk."""
     cache = SpeechCache(tmp_path, most=100)

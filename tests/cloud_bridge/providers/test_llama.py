@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import importlib.util
+import os
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -43,8 +44,14 @@ async def test_it_goes_on_and_counts(llama: Llama) -> None:
     assert llama.usage.input_tokens > 5
 
 
-async def test_a_primed_prompt_is_not_computed_again(llama: Llama) -> None:
-    """After `prime`, the answer computes only what is new; and so it is after a restart, from the disk."""
+async def test_a_primed_prompt_is_not_computed_again(llama: Llama, tmp_path: Path) -> None:
+    """After `prime`, the answer computes only what is new; and so it is after a restart, from the disk. There a prompt
+    that nobody has used for long makes room."""
+    old = tmp_path / "mien" / "prompts" / "old.kv"
+    old.parent.mkdir(parents=True)
+    old.touch()
+    os.truncate(old, 300_000_000)
+    os.utime(old, (0, 0))
     question = prompt.messages((), "Hello.", "")
     fixed = prompt.fixed()
     for start in (1, 2):
@@ -55,6 +62,7 @@ async def test_a_primed_prompt_is_not_computed_again(llama: Llama) -> None:
         async for _ in llama.stream(question, 2):
             pass
         assert llama.usage.cached_tokens - before > 200
+        assert [file.stem == "old" for file in old.parent.iterdir()] == [False]
         await llama.close()
     assert llama.usage.cached_tokens - before > 400
 
