@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import fcntl
 import json
+import logging
 import os
 from pathlib import Path
 from typing import Literal
@@ -16,6 +17,8 @@ from edge import clock
 from edge.errors import PolicyError
 from edge.files import stamp
 from edge.policy import Policy
+
+log = logging.getLogger(__name__)
 
 Purpose = Literal["affect", "capture"]
 PURPOSES: tuple[Purpose, ...] = ("affect", "capture")
@@ -74,7 +77,8 @@ class Consent:
         self._stamp = found
         try:
             now = self.read()
-        except PolicyError:
+        except PolicyError as error:
+            log.error("%s; until then nothing is perceived", error)
             now = {(None, "capture"): False}
         for (person, purpose), given in now.items():
             if self._heeded.get((person, purpose), True) is given:

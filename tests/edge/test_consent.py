@@ -74,15 +74,17 @@ def test_one_person_can_take_it_back_and_give_it_again(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("text", ["{", '{"person": null}', '{"person": 1, "purpose": "spy", "given": true}', "\xff"])
-def test_a_broken_record_stops_capture(tmp_path: Path, text: str) -> None:
-    """Fail closed: what cannot be understood may have been a withdrawal."""
+def test_a_broken_record_stops_capture(tmp_path: Path, text: str, caplog: pytest.LogCaptureFixture) -> None:
+    """Fail closed: what cannot be understood may have been a withdrawal. Where to mend it is told, once."""
     file = tmp_path / "c.jsonl"
     file.write_bytes(text.encode("latin-1"))
     consent, policy = Consent(file), told()
     with pytest.raises(PolicyError):
         consent.read()
-    consent.heed(policy)
+    for _ in range(3):
+        consent.heed(policy)
     assert policy.mode == "off"
+    assert caplog.text.count(str(file)) == 1
 
 
 def test_a_device_that_starts_after_a_withdrawal_perceives_nothing(tmp_path: Path) -> None:

@@ -17,9 +17,11 @@ import soundfile
 
 from edge import clock, plugin
 from edge.config import Config
+from edge.consent import Consent
 from edge.doctor import Finding, run_all
 from edge.doctor import camera as camera_check
 from edge.doctor import clock as clock_check
+from edge.doctor import consent as consent_check
 from edge.doctor import cpu as cpu_check
 from edge.doctor import link as link_check
 from edge.doctor import memory as memory_check
@@ -49,6 +51,30 @@ def test_every_check_gives_findings_with_a_mend(tmp_path: Path, monkeypatch: pyt
     )
     assert {one.name for one in found} == set(plugin.names("edge.doctor"))
     assert all(one.mend for one in found if one.state != "ok")
+
+
+def test_it_tells_what_is_perceived_and_what_keeps_more_from_it(tmp_path: Path) -> None:
+    """No consent is no fault; one that was taken back is told, and a broken record is to be mended."""
+    record = tmp_path / "c.jsonl"
+
+    def found(**purpose: object) -> Finding:
+        return only(consent_check.check(Config().updated(purpose={"consent_record": record, **purpose})))
+
+    assert found() == Finding(
+        "consent",
+        "ok",
+        "perceived: presence, attention and tiredness (nobody has consented to the reading of feelings)",
+    )
+    assert found(consent=True).what == "perceived: feelings, too, and words"
+    Consent(record).write("affect", given=False)
+    assert found(consent=True).what.startswith("perceived: presence, attention and tiredness, and words")
+    Consent(record).write("capture", given=False)
+    taken = found(consent=True)
+    assert (taken.state, taken.mend) == ("warn", "where they agree again: `mien consent give`")
+    record.write_text("{")
+    broken = found(consent=True)
+    assert broken.state == "fail"
+    assert "line 1" in broken.what
 
 
 def test_a_check_that_breaks_is_a_finding(monkeypatch: pytest.MonkeyPatch) -> None:
