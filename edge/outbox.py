@@ -39,8 +39,8 @@ class Outbox(Writer):
     """An outbox in the file `path` of at most `max_bytes` of envelopes (the file itself stays below 2.5 times that).
 
     Raises OutboxError when the file cannot be used; a corrupt one is salvaged (`counts["salvaged"]`) and work goes on.
-    `counts`: put, acked, refused, expired, evicted, salvaged, damaged, unkept, commits, refused_by_bridge and,
-    of those, alerts_refused.
+    `counts`: put, acked, refused, expired, evicted, forgotten, salvaged, damaged, unkept, commits, refused_by_bridge
+    and, of those, alerts_refused.
     """
 
     def __init__(
