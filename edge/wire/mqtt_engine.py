@@ -45,6 +45,7 @@ class Engine(paho.Client):  # type: ignore[misc]  # paho has no types
         five = version == paho.MQTTv5
         super().__init__(CallbackAPIVersion.VERSION2, client_id, None if five else clean, protocol=version)
         self._to_write = out
+        self._looked_s = time.monotonic()
         username, password = account
         if username:
             self.username_pw_set(username, password or None)
@@ -67,11 +68,11 @@ class Engine(paho.Client):  # type: ignore[misc]  # paho has no types
     def look(self, *, heard: bool, spoke: bool) -> bool:
         """Say hello to a broker that was silent for long; whether it is still there. `heard`, `spoke`: whether it said
         something since the last look, and we."""
-        now_s = time.monotonic()
+        last_s, self._looked_s = self._looked_s, time.monotonic()
         if heard:
-            self._last_bytes_received = now_s
+            self._last_bytes_received = last_s  # or later: rather too early a question than too late
         if spoke:
-            self._last_msg_out = now_s
+            self._last_msg_out = last_s
         return bool(self.loop_misc() == MQTTErrorCode.MQTT_ERR_SUCCESS)
 
     def number(self) -> int:

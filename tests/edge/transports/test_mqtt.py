@@ -25,7 +25,7 @@ from edge.types import Affect, PersonState
 from edge.wire import mien_pb2, topics
 from edge.wire.envelope import Sealer
 from edge.wire.json_form import from_json
-from edge.wire.mqtt import Mqtt
+from edge.wire.mqtt import Mqtt, MqttError
 from tests.edge.test_uplink import Device
 from tests.sim.bridge import App, say
 from tests.sim.chaos import Chaos
@@ -233,6 +233,28 @@ async def test_hostile_packets_reach_nobody(broker: Mosquitto, bridge: MqttBridg
     assert bridge.app.got == []
     await link.close()
     await mallory.close()
+
+
+async def test_a_broker_that_fell_silent_is_found_out(broker: Mosquitto) -> None:
+    """A quiet connection is kept up by questions, also where only one side speaks; it ends when none is answered."""
+    chaos = Chaos(broker.port, seed=1)
+    one = Mqtt("127.0.0.1", chaos.port, "one", keepalive_s=2)
+    try:
+        await one.connect()
+        listening = asyncio.create_task(one.listen(lambda message: None))
+        for number in range(10):
+            if number < 5:
+                await one.publish("nobody/listens", b"1", qos=0)
+            await asyncio.sleep(0.5)
+        assert not listening.done()
+        chaos.stalled = True
+        with pytest.raises(MqttError, match="keep alive timeout"):
+            async with asyncio.timeout(20):
+                await listening
+    finally:
+        chaos.stalled = False
+        await one.close()
+        chaos.close()
 
 
 async def test_the_last_state_is_left_for_integrators_only_when_asked(broker: Mosquitto, bridge: MqttBridge) -> None:
