@@ -32,7 +32,7 @@ from edge.wire import mien_pb2
 from edge.wire.envelope import Sealer
 
 _TICK_S = 0.1
-_STEP_S = 0.05  # the longest that sound which changes nothing waits for a picture's observations
+_STEP_S = 0.05  # sound that changes nothing waits so long for a picture's observations, at most twice that
 _LEARN_S = 0.7  # the echo canceller leaks while it learns the room at the start of a reply
 _TELL_S = 0.1  # the event stream tells states ten times a second, and whenever something happens
 _HEALTH_S = 1.0
