@@ -8,6 +8,7 @@ from pathlib import Path
 
 from edge.cli import _device
 from edge.cli._lines import Descriptions
+from edge.errors import SensorMissing
 
 _HELP = """\
 One line a second: who is there, how they look and sound, where they look, what they said.
@@ -24,6 +25,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("clip", type=Path, nargs="?", help="a recording (default: camera and microphone)")
     _device.add_options(parser)
     args = parser.parse_args(argv)
+    if args.clip and not args.clip.is_file():
+        raise SensorMissing(f"no file at {args.clip}")
     changes = {"sensors": [f"file://{args.clip}"]} if args.clip else {}
     config = _device.settings(args, **changes)
     return _device.work(config, args.out, _device.emit if args.json else Descriptions(), describe_every_s=1.0)

@@ -43,7 +43,7 @@ def test_help_lists_every_command_with_what_it_does() -> None:
         (("models", "pull", "--set", "nonesuch"), "there is build, device"),
         (("enroll", "--show"), "not enrolled"),
         (("calibrate", "--sensor", "none.wav"), "--consent"),
-        (("describe", "none.mp4"), "none.mp4"),
+        (("describe", "none.mp4"), "no file at none.mp4"),
         (("replay", "LICENSE"), "LICENSE"),
         (("replay", "LICENSE", "--out", "/proc/none"), "another folder for --out"),
         (("run", "--socket", "/proc/none/events.sock"), "choose another --socket"),
