@@ -175,6 +175,7 @@ class Played:
             (loop._answer, ("start", "wait", "close")),
             (loop._forward, ("goodbye", "health")),
             (loop._toolbox, ("close",)),
+            (loop, ("_light",)),
         ):
             for name in names:
                 called = f"{type(owner).__name__}.{name}"
@@ -232,10 +233,10 @@ def test_time_passes_in_an_empty_room(played: Played) -> None:
 
 def test_what_comes_last_is_considered_before_the_end(played: Played) -> None:
     """Also what goes on, and what hearing still held; then the answer is waited for."""
-    played.finds = [(1.0, [SILENCE])]
+    played.finds = [(0.99, [SPEECH]), (1.0, [SPEECH])]
     played.rest = [LOST]
     played.loop.run()
-    assert [given for _, given in played.considered if given] == [[SILENCE], [LOST]]
+    assert [given for _, given in played.considered if given] == [[SPEECH], [SPEECH], [LOST]]
     assert "Answer.wait" in played.done
 
 
@@ -264,12 +265,12 @@ def test_all_is_begun_and_ended_in_order(
     monkeypatch: pytest.MonkeyPatch, mode: Literal["off", "affect"], opened: list[str]
 ) -> None:
     """No sensor is opened before the models are there, and none at all where nothing may be perceived; the last word to
-    the bridge comes before the link is closed."""
+    the bridge comes before the link is closed, and the light goes out as soon as no sensor is open."""
     played = Played(monkeypatch, mode=mode)
     played.loop.run()
     done = [one for one in played.done if one != "Forwarder.health"]
     begun = ["Answer.start", "Senses.load", *opened, "Answer.wait"]
-    ended = ["Senses.shut", "Senses.close", "Toolbox.close", "Forwarder.goodbye", "Answer.close"]
+    ended = ["Senses.shut", "Loop._light", "Senses.close", "Toolbox.close", "Forwarder.goodbye", "Answer.close"]
     assert done == begun + ended
     assert played.lines[-1]["type"] == "summary"
 
@@ -283,7 +284,14 @@ def test_a_fault_of_the_loop_closes_everything_all_the_same(played: Played, monk
     monkeypatch.setattr(played.loop.senses, "take", broken)
     with pytest.raises(RuntimeError, match="a fault of ours"):
         played.loop.run()
-    assert played.done[-5:] == ["Senses.shut", "Senses.close", "Toolbox.close", "Forwarder.goodbye", "Answer.close"]
+    assert played.done[-6:] == [
+        "Senses.shut",
+        "Loop._light",
+        "Senses.close",
+        "Toolbox.close",
+        "Forwarder.goodbye",
+        "Answer.close",
+    ]
 
 
 def test_each_moment_goes_to_the_bridge(scripted: Scripted, monkeypatch: pytest.MonkeyPatch) -> None:
