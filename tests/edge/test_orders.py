@@ -15,6 +15,7 @@ from edge.config import Config
 from edge.errors import ConfigError
 from edge.loop import Loop
 from edge.rules import Rules
+from edge.senses import Senses
 from edge.wire import mien_pb2
 from tests.sim.bridge import Bridge
 from tests.sim.wait import until
@@ -109,7 +110,7 @@ def test_a_flood_of_orders_is_answered_and_does_not_pile_up(
 ) -> None:
     """One takes its time: so many wait, the others are told that too many do; afterwards orders are obeyed again."""
     go = threading.Event()
-    monkeypatch.setattr(Loop, "_mute", lambda _self, muted: go.wait(20))
+    monkeypatch.setattr(Senses, "mute", lambda _self, muted: go.wait(20))
     with device_of(bridge, tmp_path) as link:
         for number in range(1, 31):
             bridge.run(link.command(mien_pb2.Command(id=number, mute=True)))
