@@ -23,7 +23,7 @@ from cloud_bridge.ingest.writer import Writer
 
 log = logging.getLogger(__name__)
 
-KEEP_DAYS = 90  # the record of a boot that was silent so long is forgotten
+KEEP_DAYS = 90  # of use: the record of a boot that was silent on so many is forgotten
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS seen (device TEXT, boot INTEGER, lo INTEGER, hi INTEGER, day INTEGER,
@@ -70,6 +70,11 @@ class Intervals:
 _Entry = tuple[str, int, int, "Effect | None", "int | None"]  # device, boot, seq, effect, what `Intervals.add` said
 _WRONG = (sqlite3.SQLITE_ERROR, sqlite3.SQLITE_CONSTRAINT, sqlite3.SQLITE_MISMATCH, sqlite3.SQLITE_MISUSE)
 
+# Days on which something was taken are counted, not the time since: a clock that is a year ahead once, or begins in
+# 1970, makes nothing forgotten.
+_FORGET = (
+    "DELETE FROM seen WHERE day < (SELECT min(day) FROM (SELECT DISTINCT day FROM seen ORDER BY day DESC LIMIT ?))"
+)
 _EXTEND = "UPDATE seen SET hi = ?, day = ? WHERE device = ? AND boot = ? AND lo = ? AND hi = ?"
 
 
@@ -91,7 +96,7 @@ class Dedupe:
             self._db.execute("PRAGMA journal_mode=WAL")
             self._db.execute("PRAGMA synchronous=FULL")
             self._db.executescript(_SCHEMA)
-            self._db.execute("DELETE FROM seen WHERE day < ?", (_today() - KEEP_DAYS,))
+            self._db.execute(_FORGET, (KEEP_DAYS,))
             # Of its own, so that a device that connects does not wait for a commit.
             self._reader = sqlite3.connect(path, check_same_thread=False, isolation_level=None) if path else self._db
         except (OSError, sqlite3.Error) as error:

@@ -14,6 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cloud_bridge.errors import SettingError
+from cloud_bridge.ingest import dedupe
 from cloud_bridge.ingest.base import Effect
 from cloud_bridge.ingest.dedupe import Dedupe, Intervals
 
@@ -118,6 +119,29 @@ def test_batches_on_disk_are_a_set(batches: list[list[int]], lost: set[int]) -> 
     assert all(a[1] + 1 < b[0] for a, b in pairwise(rows))
     assert not numbers or sorted(map(int, told(dedupe))) == sorted(numbers)
     dedupe.close()
+
+
+def test_a_clock_that_is_wrong_makes_nothing_forgotten(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Days of use are counted: a year ahead and 1970 are one each. What was silent on all of KEEP_DAYS goes."""
+    path = tmp_path / "seen.sqlite"
+
+    def bridge(day: int, boot: int) -> Dedupe:
+        monkeypatch.setattr(dedupe, "_today", lambda: day)
+        record = Dedupe(path)
+        record.record("dev-1", boot, 1, None, lambda: None)
+        record.close()
+        return Dedupe(path)
+
+    for day, boot in ((20_000, 1), (20_365, 2), (0, 3), (20_001, 4)):
+        record = bridge(day, boot)
+        assert all(record.seen("dev-1", known, 1) for known in range(1, boot + 1))
+        record.close()
+    for number in range(1, dedupe.KEEP_DAYS - 1):  # with 20,365 and 20,001, then, as many days of use
+        record = bridge(20_001 + number, 4 + number)
+        kept = number < dedupe.KEEP_DAYS - 2
+        assert record.seen("dev-1", 1, 1) == kept
+        assert record.seen("dev-1", 4, 1)
+        record.close()
 
 
 def test_nobody_else_reads_the_record(tmp_path: Path) -> None:
