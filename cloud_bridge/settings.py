@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
@@ -24,6 +25,16 @@ def _place(text: str) -> str:
     return text
 
 
+def _reached_by(*schemes: str) -> AfterValidator:
+    def check(text: str) -> str:
+        scheme, _, rest = text.partition("://")
+        if scheme not in schemes or not rest:
+            raise ValueError(f"write {' or '.join(f'{one}://HOST' for one in schemes)}")
+        return text
+
+    return AfterValidator(check)
+
+
 Place = Annotated[str, AfterValidator(_place)]
 
 
@@ -33,7 +44,7 @@ class Settings(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     listen: Place = "127.0.0.1:50051"
-    broker: str | None = Field(None, pattern=r"^mqtts?://.+")
+    broker: Annotated[str, _reached_by("mqtt", "mqtts")] | None = None
     broker_ca: str | None = None
     llm: str = "auto"
     tts: str = "auto"
@@ -51,7 +62,7 @@ class Settings(BaseModel):
     console: Place | None = None
     client_file: str | None = None
     mcp_servers: str | None = None
-    redis: str | None = Field(None, pattern=r"^rediss?://.+")
+    redis: Annotated[str, _reached_by("redis", "rediss")] | None = None
     answers: int = Field(0, ge=0)
     handover: str | None = None
     handover_after: int = Field(3, ge=1)
@@ -102,7 +113,8 @@ def read(flags: Mapping[str, Any], file: str | None = None) -> Settings:
         if problem["type"] == "extra_forbidden":
             raise SettingError(f"no setting '{key}' in {file}: there is {known}") from error
         reason = problem["msg"].removeprefix("Value error, ")
-        raise SettingError(f"setting '{key}' = {problem['input']!r}: {reason}") from error
+        shown = re.sub(r"//[^/@\s]*@", "//…@", repr(problem["input"]))  # an address may hold a password
+        raise SettingError(f"setting '{key}' = {shown}: {reason}") from error
 
 
 def read_toml(file: str) -> dict[str, Any]:
