@@ -93,7 +93,7 @@ def _differ(outcome: Difference, one: Mapping[str, Any], two: Mapping[str, Any])
             outcome.worst[group] = max(outcome.worst.get(group, 0.0), abs(value - other))
         elif value != other:
             outcome.decisions.append(f"{one['type']}.{name} at {one['t_s']:.2f} s: {value} ≠ {other}")
-    for name in ("probs", "recent"):
+    for name in ("probs", "recent", "latest"):
         if one.get(name) and two.get(name):
             label, found = (max(line[name], key=line[name].__getitem__) for line in (one, two))
             if label != found:

@@ -74,7 +74,7 @@ class AffectChannel:
         self.t_s = seen.t_s
         if isinstance(seen, VoiceAffect) and seen.recent:
             self._mood = self._mood or Mood()
-            self._mood.hear(seen.t_s, seen.probs, seen.recent)
+            self._mood.hear(seen.t_s, *filter(None, (seen.probs, seen.recent, seen.latest)))
         self._relabel(seen.t_s)
         return True
 

@@ -113,6 +113,7 @@ class VoiceAffect(Observation):
     fine: Mapping[str, float] = field(default_factory=dict)
     bursts: Mapping[str, float] = field(default_factory=dict)
     recent: Mapping[str, float] = field(default_factory=dict)  # as `probs`, of the last second alone; may be empty
+    latest: Mapping[str, float] = field(default_factory=dict)  # as `recent`, of the last half second
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -24,7 +24,7 @@ _HOP_S = 0.25  # of speech, between two estimates
 _FIRST_S = 0.5  # of speech, before the first one
 _WINDOW_FRAMES = round(2.0 / FRAME_S)  # of the stream: with more, a change of tone is heard later, and hardly better
 _RECORDING_FRAMES = round(3.0 / FRAME_S)
-_RECENT_FRAMES = round(1.0 / FRAME_S)
+_RECENT_FRAMES, _LATEST_FRAMES = round(1.0 / FRAME_S), round(0.5 / FRAME_S)
 _PAUSE_S = 1.0  # of silence, after which what was said before is another passage
 _SPEECH = 0.35  # probability under which a chunk waits for speech to go on before it is heard
 _LEAD = 5  # chunks of 32 ms kept from before speech is certain: its own first two, and a tenth of a second
@@ -83,8 +83,8 @@ class VoiceReader:
         estimate = self._head.estimate(window)
         if estimate is None:
             return None
-        recent = self._head.estimate(window[-_RECENT_FRAMES:])
-        return _observation(estimate, end_s, recent)
+        newest = (self._head.estimate(window[-frames:]) for frames in (_RECENT_FRAMES, _LATEST_FRAMES))
+        return _observation(estimate, end_s, *newest)
 
     def _window(self) -> Array:
         window = np.concatenate([*self._done, self._encoder.preview()])
@@ -143,7 +143,9 @@ def speech_of(samples: Array, net: SpeechActivityNet) -> Array:
     return np.concatenate(kept)
 
 
-def _observation(estimate: VoiceEstimate, t_s: float, recent: VoiceEstimate | None = None) -> VoiceAffect:
+def _observation(
+    estimate: VoiceEstimate, t_s: float, recent: VoiceEstimate | None = None, latest: VoiceEstimate | None = None
+) -> VoiceAffect:
     return VoiceAffect(
         t_s=t_s,
         confidence=estimate.confidence,
@@ -155,4 +157,5 @@ def _observation(estimate: VoiceEstimate, t_s: float, recent: VoiceEstimate | No
         fine=estimate.fine,
         bursts=estimate.bursts,
         recent={} if recent is None else recent.probs,
+        latest={} if latest is None else latest.probs,
     )

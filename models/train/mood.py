@@ -24,29 +24,39 @@ from models.errors import ModelError
 from models.fusion import PLEASANT, UNPLEASANT, leaning_odds
 from models.logmel import SAMPLE_RATE_HZ
 from models.mood import Mood, Settings
-from models.train.voice import FINE, GATOR_FINE, Heard, strangers
+from models.train.voice import FINE, GATOR_FINE, KNOTS_S, Heard, calibrate, strangers
 from models.train.voice_data import read_sound, sample, speech_part
-from models.train.voice_fit import Array, softmax, temperature
+from models.train.voice_fit import Array, Index, softmax
 from models.voice_head import CORE, pooled
 from models.whisper_encoder import FRAME_S, WhisperEncoder
 
-WINDOWS_S = (2.0, 1.0)  # what a stream is judged by: the whole and the most recent (edge.perceive.voice)
+WINDOWS_S = (2.0, 1.0, 0.5)  # what a stream is judged by: the whole and the newest (edge.perceive.voice)
 _FIRST_S, _HOP_S = 0.5, 0.25
 _SPLICES = 4  # of each speaker and feeling
 _NEVER_S = 5.0  # what a change that is never named costs
-_FALSE_PER_MIN, _NAMED = 1.0, 0.7  # at most so many false changes; at least so many calm beginnings named
+_FALSE_PER_MIN, _NAMED = 1.0, 0.6  # at most so many false changes; at least so many calm beginnings named
 _START = Settings(
-    calm=0.5, changes_per_s=0.2, trust=0.4, habit_weight=2.0, habit_full_s=6.0, sure=0.95, unpleasant_odds=1.0
+    calm=0.0,
+    habit_weight=1.0,
+    habit_full_s=4.0,
+    habit_lag_s=1.0,
+    odds=1.0,
+    calm_more=2.0,
+    again_more=1.5,
+    first_odds=0.5,
+    unpleasant_odds=1.0,
 )
 _ODDS = tuple(round(0.4 + 0.1 * i, 1) for i in range(13))
 _SETTLED_S = 1.9  # after the change no window holds anything from before it
-_CHOICES = {  # a feeling lasts for seconds at least, and one that goes on must be named in the end
-    "calm": (0.25, 0.4, 0.5, 0.6, 0.7),
-    "changes_per_s": (0.05, 0.1, 0.2),
-    "trust": (0.25, 0.4, 0.55, 0.8),
-    "habit_weight": (0.7, 1.3, 2.0, 3.0),
-    "habit_full_s": (3.0, 6.0, 12.0),
-    "sure": (0.9, 0.95, 0.97),
+_CHOICES = {
+    "calm": (-0.5, -0.25, 0.0, 0.25, 0.5),
+    "habit_weight": (0.5, 0.7, 1.0, 1.5, 2.0),
+    "habit_full_s": (2.0, 4.0, 6.0),
+    "habit_lag_s": (0.5, 1.0, 1.5, 2.0),
+    "odds": tuple(round(0.8 + 0.1 * i, 1) for i in range(13)),
+    "calm_more": (0.0, 1.0, 2.0),
+    "again_more": (0.0, 0.5, 1.0, 1.5, 2.0),
+    "first_odds": (0.0, 0.15, 0.3, 0.5, 0.7),
 }
 # Which of FINE are pleasant and which unpleasant: (classes, 2).
 _SIDES = np.array([[name in side for side in (PLEASANT, UNPLEASANT)] for name in FINE], dtype=np.float32)
@@ -54,7 +64,7 @@ _SIDES = np.array([[name in side for side in (PLEASANT, UNPLEASANT)] for name in
 
 @dataclass(frozen=True, slots=True)
 class Splice:
-    """One stream: estimates at `t_s` (n,), each pooled over WINDOWS_S `x` (n, 2, 2304); it turns at `turns_s`."""
+    """One stream: estimates at `t_s` (n,), each pooled over WINDOWS_S `x` (n, 3, 2304); it turns at `turns_s`."""
 
     speaker: str
     label: str
@@ -65,7 +75,7 @@ class Splice:
 
 @dataclass(frozen=True, slots=True)
 class Told:
-    """What a head told of a splice: probabilities over CORE of each window (n, 2, 4), and of the whole one over FINE,
+    """What a head told of a splice: probabilities over CORE of each window (n, 3, 4), and of the whole one over FINE,
     summed over the pleasant and the unpleasant ones (n, 2)."""
 
     splice: Splice
@@ -75,7 +85,7 @@ class Told:
 
 def splices(cache: Path, each: int) -> list[Splice]:
     """All splices of EmoDB, from `cache` where they lie there."""
-    file = cache / f"emodb-splices-{each}.npz"
+    file = cache / f"emodb-splices-{each}-{len(WINDOWS_S)}.npz"
     if not file.is_file():
         _hear(file, each)
     with np.load(file) as archive:
@@ -134,24 +144,20 @@ def _stream(encoder: WhisperEncoder, sound: Array) -> Iterable[tuple[float, Arra
 
 
 def told(heard: Heard, found: Sequence[Splice], seed: int) -> list[Told]:
-    """Each splice as each head told it that knows neither its speaker nor what comes."""
-    rows: list[Told] = []
+    """Each splice as each head told it that knows neither its speaker nor what comes, calibrated as the shipped one."""
     y = heard.classes(FINE, GATOR_FINE)
+    speech = (heard.corpus == "emodb") & (y >= 0) & (y < len(CORE))
+    rows: list[tuple[Splice, Array]] = []
+    held: list[tuple[Array, Array, Index]] = []
     for known, head in strangers(heard, y, seed):
         strange = [one for one in found if one.speaker not in known]
-        logits = [head(one.x.reshape(-1, one.x.shape[-1])).reshape(len(one.x), len(WINDOWS_S), -1) for one in strange]
-        label = np.concatenate(
-            [np.where(one.t_s < one.turns_s, 0, CORE.index(one.label)).astype(np.int64) for one in strange]
-        )
-        for window in range(len(WINDOWS_S)):
-            heat = temperature(np.concatenate([each[:, window, : len(CORE)] for each in logits]), label)
-            for each in logits:
-                each[:, window] /= np.float32(heat)
-        rows += [
-            Told(one, softmax(each[..., : len(CORE)]), softmax(each[:, 0]) @ _SIDES)
-            for one, each in zip(strange, logits, strict=True)
-        ]
-    return rows
+        rows += [(one, head(one.x.reshape(-1, one.x.shape[-1])).reshape(*one.x.shape[:2], -1)) for one in strange]
+        test = speech & ~np.isin(heard.speaker, known)
+        held.append((heard.seconds[test], head(heard.x[test])[:, : len(CORE)], y[test]))
+    seconds, logits, classes = (np.concatenate(column) for column in zip(*held, strict=True))
+    heat = np.interp(WINDOWS_S, KNOTS_S, calibrate(seconds, logits, classes)[0]).astype(np.float32)[:, None]
+    warm = [(one, each / heat) for one, each in rows]
+    return [Told(one, softmax(each[..., : len(CORE)]), softmax(each[:, 0]) @ _SIDES) for one, each in warm]
 
 
 @dataclass(frozen=True, slots=True)
@@ -200,14 +206,8 @@ def follow(rows: Sequence[Told], settings: Settings) -> Figures:
 
 
 def choose(rows: Sequence[Told]) -> Settings:
-    """The settings of least cost: from several beginnings, one after the other until none gets better."""
-    begins = [replace(_START, calm=calm) for calm in _CHOICES["calm"][::2]]
-    found = [_descend(rows, begin) for begin in begins]
-    return min(found, key=lambda one: one[1])[0]
-
-
-def _descend(rows: Sequence[Told], begin: Settings) -> tuple[Settings, float]:
-    best, cost, before = begin, follow(rows, begin).cost, np.inf
+    """The settings of least cost near the start: one after the other, until none gets better."""
+    best, cost, before = _START, follow(rows, _START).cost, np.inf
     while cost < before:
         before = cost
         for name, values in _CHOICES.items():
@@ -215,7 +215,7 @@ def _descend(rows: Sequence[Told], begin: Settings) -> tuple[Settings, float]:
                 tried = replace(best, **{name: value})
                 if tried != best and (now := follow(rows, tried).cost) < cost:
                     best, cost = tried, now
-    return best, cost
+    return best
 
 
 def told_apart(rows: Sequence[Told], odds: float) -> float:

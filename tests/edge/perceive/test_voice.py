@@ -14,6 +14,8 @@ from models import store
 from models.errors import ModelMissing
 from models.logmel import SampleRateError
 from models.train.voice_data import read_sound
+from models.voice_head import VoiceEstimate, VoiceHead
+from models.whisper_encoder import FRAME_S
 
 
 @pytest.fixture(autouse=True, scope="module")
@@ -59,6 +61,22 @@ def test_estimates_come_four_times_a_second_from_half_a_second_on() -> None:
     heard = [affect.listened_s for affect in found]
     assert heard == sorted(heard)
     assert heard[-1] == pytest.approx(2.0, abs=0.05)
+
+
+def test_the_newest_second_and_half_second_are_judged_by_themselves(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two seconds, the last of them, and its last half: a change is in the shortest first."""
+    judged: list[tuple[float, VoiceEstimate | None]] = []
+    judge = VoiceHead.estimate
+
+    def remember(head: VoiceHead, frames: np.ndarray) -> VoiceEstimate | None:
+        judged.append((len(frames) * FRAME_S, judge(head, frames)))
+        return judged[-1][1]
+
+    monkeypatch.setattr(VoiceHead, "estimate", remember)
+    said = _feed(VoiceReader(), _voiced(4.0))[-1]
+    assert [seconds for seconds, _ in judged[-3:]] == pytest.approx([2.0, 1.0, 0.5])
+    told = [estimate.probs for _, estimate in judged[-3:] if estimate is not None]
+    assert told == [said.probs, said.recent, said.latest]
 
 
 def test_a_pause_ends_the_passage_and_a_breath_does_not() -> None:

@@ -13,16 +13,16 @@ from models.voice_head import CORE
 
 
 def told(label: str, steps: int = 16, *, p: float = 0.8, seed: int = 0, noise: float = 0.0) -> Told:
-    """`steps` calm estimates, then as many of `label`, four a second, both windows alike."""
+    """`steps` calm estimates, then as many of `label`, four a second, all windows alike."""
     rng = np.random.default_rng(seed)
     names = ["neutral"] * steps + [label] * steps
     rows = np.array([[p if name == core else (1 - p) / 3 for core in CORE] for name in names])
     rows = rows * np.exp(rng.normal(0, noise, rows.shape))
     rows /= rows.sum(axis=1, keepdims=True)
     t_s = 0.25 * (1 + np.arange(2 * steps))
-    splice = Splice("one", label, 0.25 * steps, t_s, np.zeros((0, 2, 2304), dtype=np.float16))
+    splice = Splice("one", label, 0.25 * steps, t_s, np.zeros((0, 3, 2304), dtype=np.float16))
     sides = np.stack([rows[:, CORE.index("happy")], rows[:, 2:].sum(axis=1)], axis=1)
-    return Told(splice, np.stack([rows, rows], axis=1).astype(np.float32), sides.astype(np.float32))
+    return Told(splice, np.stack([rows] * 3, axis=1).astype(np.float32), sides.astype(np.float32))
 
 
 def test_a_clear_change_is_counted_once() -> None:
@@ -61,7 +61,7 @@ def test_sides_are_told_apart_best_in_the_middle() -> None:
 
 
 def test_splices_are_heard_as_a_stream(data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Estimates every quarter of a second from half a second on, each of two windows; then from the cache."""
+    """Estimates every quarter of a second from half a second on, each of three windows; then from the cache."""
     monkeypatch.setenv("MIEN_DATA", str(data))
     speakers = {"emodb03"}
     clips = [clip for clip in recipe.sample("emodb") if clip.speaker in speakers]
@@ -72,7 +72,7 @@ def test_splices_are_heard_as_a_stream(data: Path, tmp_path: Path, monkeypatch: 
         assert one.t_s[0] == 0.5
         assert np.allclose(np.diff(one.t_s), 0.25)
         assert one.t_s[0] < one.turns_s < one.t_s[-1]
-        assert one.x.shape == (len(one.t_s), 2, 2304)
+        assert one.x.shape == (len(one.t_s), 3, 2304)
         assert np.isfinite(one.x.astype(np.float32)).all()
     monkeypatch.setattr(recipe, "_hear", None)
     assert len(recipe.splices(tmp_path, 1)) == len(found)
