@@ -216,6 +216,9 @@ def _second_of_life(i: int, now_s: float) -> list[Observation]:
         )
     if i % 8 == 0:
         batch.append(
-            VoiceAffect(t_s=now_s, probs=voice, valence=-0.5, arousal=-0.3, listened_s=2, unclear=False, confidence=0.7)
-        )
+            VoiceAffect(
+                t_s=now_s, probs=voice, recent=voice, latest=voice, valence=-0.5, arousal=-0.3, listened_s=2,
+                unclear=False, confidence=0.7,
+            )
+        )  # fmt: skip
     return batch

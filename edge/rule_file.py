@@ -13,14 +13,17 @@ from edge.conditions import PATHS, Condition, parse, suggest
 from edge.errors import ConfigError
 from edge.files import read_toml
 from edge.tools import base
-from models.record import First, Invalid, Key, Matches, Record, Within
+from models.record import Fault, First, Invalid, Key, Matches, Record, Within
 
 
 def _seconds(value: object) -> object:
-    """`2s`, `500ms`, `1.5min` → seconds; numbers are seconds."""
-    if isinstance(value, str) and (match := re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*(ms|s|min)\s*", value)):
-        return float(match[1]) * {"ms": 0.001, "s": 1.0, "min": 60.0}[match[2]]
-    return value
+    """`2s`, `500ms`, `1.5min` → seconds; numbers are seconds. Raises Invalid."""
+    if not isinstance(value, str):
+        return value
+    match = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*(ms|s|min)\s*", value)
+    if match is None:
+        raise Invalid([Fault((), 'should be a number of seconds, or like "500ms", "10s" or "1.5min"', value)])
+    return float(match[1]) * {"ms": 0.001, "s": 1.0, "min": 60.0}[match[2]]
 
 
 Seconds = Annotated[float, First(_seconds), Within(0, 3600)]

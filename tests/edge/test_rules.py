@@ -215,7 +215,7 @@ def test_each_person_has_a_progress_of_their_own(tmp_path: Path) -> None:
         ("[[rule]]\nwhen = 'turn > 1'", "rule 1: name"),
         ("[[rule]]\nname = 'a'", "rule 1: when"),
         ("[[rule]]\nname = 'a'\nwhen = 'turn > 1'\nfro = '2s'", "rule 1: fro is not known: there is .*for"),
-        ("[[rule]]\nname = 'a'\nwhen = 'turn > 1'\nfor = '2 hours'", "rule 1: for"),
+        ("[[rule]]\nname = 'a'\nwhen = 'turn > 1'\nfor = '2 hours'", 'rule 1: for should be .* like "500ms", "10s"'),
         ("[[rule]]\nname = 'a'\nwhen = 'tun > 1'", r"rule 1 \('a'\): condition 'tun > 1'"),
         (
             "[[rule]]\nname = 'a'\nwhen = 'turn > 1'\narguments = { x = { from = 'words' } }",
