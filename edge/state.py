@@ -23,7 +23,8 @@ from edge.types import Event, Observation, PersonState, Prosody, SpeechActivity,
 
 FACE_S, SOUND_S, WORDS_S = 1.0, 1.0, 30.0  # older than this is stale
 _FUTURE_S = 1.0  # clocks of one machine do not differ by more
-_SILENT_TURN_S = 3.0  # a turn whose end no detector told ends after this much silence
+_SILENT_TURN_S = 3.0  # a turn whose end no detector told ends after this much silence …
+_DEAF_S = 10.0  # … or after so long without any sound, be it silence; a busy device hears late, by some seconds
 
 
 class People:
@@ -210,7 +211,8 @@ class People:
                 continue  # told before, or so late that it is the end of a turn that silence has ended
             self._ended_s = end.t_s
             self._close(end.speech_end_s, end.t_s)
-        if self.turns.running and now_s - self._spoke_s > _SILENT_TURN_S:
+        heard_s = self._spoke_s if self._sound is None else self._sound.t_s
+        if self.turns.running and (heard_s - self._spoke_s > _SILENT_TURN_S or now_s - heard_s > _DEAF_S):
             self._close(self._spoke_s, now_s)
 
     def _close(self, speech_end_s: float, t_s: float) -> None:

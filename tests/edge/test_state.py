@@ -382,6 +382,28 @@ def test_the_end_of_a_turn_that_silence_has_ended_ends_no_other() -> None:
     assert not people.turns.running
 
 
+def test_a_device_that_hears_late_takes_no_delay_for_silence() -> None:
+    """A busy one hears seconds after it was said: one sentence stays one turn; silence is what was heard as such."""
+    people = People()
+    for t_s in span(0, 5, 0.1):
+        people.update([sound(t_s, True)], t_s + 4.0)
+    assert (people.turns.count, people.turns.running) == (1, True)
+    for t_s in span(5, 9, 0.1):
+        people.update([sound(t_s, False)], t_s + 4.0)
+    assert not people.turns.running
+    assert [turn.turn for turn in people.turns.history] == [1]
+
+
+def test_a_turn_does_not_outlive_the_microphone() -> None:
+    """Where no sound comes at all, be it silence, it ends after a while."""
+    people = People()
+    people.update([sound(1.0, True)], 1.0)
+    people.update([], 9.0)
+    assert people.turns.running
+    people.update([], 11.5)
+    assert not people.turns.running
+
+
 def test_the_end_of_a_turn_tells_how_it_was() -> None:
     """Its mean and the session's; who is forgotten takes both along; without feelings none are told."""
     for told in (True, False):
