@@ -38,6 +38,13 @@ def test_no_record_is_no_decision(tmp_path: Path) -> None:
     assert policy.affect
 
 
+def test_a_device_that_never_ran_can_be_told_no(tmp_path: Path) -> None:
+    """The record's folders are made with it."""
+    record = tmp_path / "state" / "mien" / "c.jsonl"
+    Consent(record).write("capture", given=False)
+    assert Consent(record).read() == {(None, "capture"): False}
+
+
 def test_withdrawal_stops_capture_when_it_is_written(tmp_path: Path) -> None:
     """The next look at the record closes everything, once; giving it again does not open a gate by itself."""
     consent, policy, stops = Consent(tmp_path / "c.jsonl"), told(), []

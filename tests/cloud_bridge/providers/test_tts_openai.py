@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from benchmarks.simulated_cloud import tone
+from cloud_bridge import choose
 from cloud_bridge.errors import ProviderRefused
 from cloud_bridge.providers.tts_openai import OpenAISpeech
 from tests.cloud_bridge.providers.servers import JSON, server
@@ -35,3 +36,14 @@ async def test_a_refusal_is_an_error() -> None:
         with pytest.raises(ProviderRefused, match=r"400: invalid_request_error no_such_voice$"):
             await anext(voice.speak("Hello."))
         await voice.close()
+
+
+@pytest.mark.parametrize(("chosen", "name"), [("openai:m", "alloy"), ("openai:m/nova", "nova")])
+async def test_a_voice_is_named_after_its_model(chosen: str, name: str) -> None:
+    """Where none is named, the one that every server of the format has."""
+    async with server(lambda _: (200, AUDIO, [bytes(2)])) as seen:
+        voice, spare = choose.voice(f"{chosen}@{seen.url}")
+        assert voice is not None
+        assert [sound async for sound in voice.speak("Hello.")]
+        await voice.close()
+    assert (seen.bodies[0]["model"], seen.bodies[0]["voice"], spare) == ("m", name, None)
