@@ -171,7 +171,7 @@ class Fuzz:
             alone = lone(data, five=True)
             for first, body in packets:
                 message, qos, mid = unpack(first, body, five=True)
-                assert (alone is not None) == (len(packets) == 1 and not rest and not qos and not first & 8)
+                assert (alone is not None) == (len(packets) == 1 and not rest and first & 0xFE == 0x30)
                 assert alone in {None, message}
                 told = properties(message.response, message.correlation)
                 again = pack(message.topic, message.payload, told, qos=qos, retain=message.retained, mid=mid)
