@@ -35,6 +35,7 @@ class Path:
         for person in self._policy.withdrawn:
             self._people.forget(person)
         self.states = tuple(state for state in found if state is not None)
+        gone = [] if self._policy.mode == "off" else [self._policy.told(one) for one in self._people.left()]
         fired = self._rules.step(self.states, now_s)
         ended = any(isinstance(one, TurnEnd) for one in allowed)
         due = self._describe_every_s is not None and now_s - self._described_s >= self._describe_every_s
@@ -46,7 +47,7 @@ class Path:
             t_s=now_s,
             observations=allowed,
             states=self.states,
-            events=(*(event for state in self.states for event in state.events), *fired),
+            events=(*(event for state in self.states for event in state.events), *gone, *fired),
             descriptions=tuple(self.describe(state) for state in described),
         )
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Literal
 
 from edge.audit import Audit
 from edge.errors import PolicyError
-from edge.types import FaceAffect, Observation, PersonState, Prosody, TurnEnd, VoiceAffect, Words
+from edge.types import Event, FaceAffect, Observation, PersonState, Prosody, TurnEnd, VoiceAffect, Words
 
 if TYPE_CHECKING:
     from edge.config import Purpose
@@ -25,6 +25,9 @@ _AFFECT_REFUSED = ("workplace", "education")  # EU AI Act, art. 5(1)(f)
 _EXEMPTIONS = ("medical", "safety")
 _AFFECT = (VoiceAffect, FaceAffect, Prosody)
 _VOICE = (VoiceAffect, Prosody, Words)
+_FELT = frozenset(
+    {"valence", "arousal", "session_valence", "session_arousal", "incongruence"}
+)  # in an event's arguments
 NOTICE: dict[Mode, str] = {
     "off": "This device perceives nothing: camera and microphone are not used.",
     "attention_only": "This device watches and listens to notice attention and speech. It does not read feelings.",
@@ -207,6 +210,12 @@ class Policy:
             if self.allows(seen)
         ]
 
+    def told(self, event: Event) -> Event:
+        """What may be told of an event: of a turn that began before feelings were refused, no feeling."""
+        if self.affect or _FELT.isdisjoint(event.arguments):
+            return event
+        return replace(event, arguments={name: one for name, one in event.arguments.items() if name not in _FELT})
+
     def redact(self, state: PersonState) -> PersonState | None:
         """What may be told of a state; None for nothing."""
         mode = self.mode
@@ -226,4 +235,5 @@ class Policy:
             incongruence=(),
             cues={},
             trend=None,
+            events=tuple(self.told(event) for event in state.events),
         )

@@ -22,6 +22,7 @@ from edge.turns import Turns
 from edge.types import Event, Observation, PersonState, Prosody, SpeechActivity, TurnEnd, VoiceAffect, Words
 
 FACE_S, SOUND_S, WORDS_S = 1.0, 1.0, 30.0  # older than this is stale
+_LAST = ("face_lost", "turn_end")  # events that may come of somebody who is gone
 _FUTURE_S = 1.0  # clocks of one machine do not differ by more
 _SILENT_TURN_S = 3.0  # a turn whose end no detector told ends after this much silence …
 _DEAF_S = 10.0  # … or after so long without any sound, be it silence; a busy device hears late, by some seconds
@@ -50,6 +51,7 @@ class People:
         self._spoke_s = -math.inf
         self._ended_s = -math.inf
         self._events: dict[int, list[Event]] = {}
+        self._here: list[int] = []  # who was present at the last update
 
     def forget(self, person: int) -> None:
         """Keep nothing of `person`: not how they were, nor what is usual for them."""
@@ -79,11 +81,22 @@ class People:
                 self.late += 1
         self._expire(now_s)
         self._bind(now_s)
-        states = [self._state(person, now_s) for person in self._present(now_s)]
+        self._here = self._present(now_s)
+        states = [self._state(person, now_s) for person in self._here]
         for state in states:
             self.turns.step(state, is_speaker=state.person == self.binder.bound)
         self._end_turns(ends, now_s)
         return [self._with_turn(state) for state in states]
+
+    def left(self) -> list[Event]:
+        """What there is to tell of people who are not present any more, once: that their face was lost, their turn's
+        end. All else waits for their state."""
+        told: list[Event] = []
+        for person, events in self._events.items():
+            if person not in self._here:
+                told += [event for event in events if event.name in _LAST]
+                events[:] = [event for event in events if event.name not in _LAST]
+        return told
 
     def opposition(self, person: int) -> dict[Pair, float]:
         """How far the channels of `person` were opposed at the last update, in [-1, 1]; below 0 they agree."""

@@ -216,6 +216,24 @@ def test_of_one_who_withdrew_no_word_leaves_by_the_end_of_a_turn() -> None:
     assert heard(policy) == [None]
 
 
+def test_a_turn_that_ends_after_feelings_were_refused_tells_none(tmp_path: Path) -> None:
+    """What was felt before is in the turn's means; neither a state nor what is told of who left passes it on."""
+    for here in (True, False):
+        policy = told("affect", context="personal", consent=True)
+        path = Path_(policy=policy, rules=Rules.load(None))
+        for i in range(30):
+            t_s = i / 10
+            batch: list[Observation] = [replace(SEEN, t_s=t_s), replace(FACE, t_s=t_s), replace(SOUND, t_s=t_s)]
+            path.step([*batch, replace(VOICE, t_s=t_s)], t_s)
+        policy.withdraw_affect()
+        last: list[Observation] = [replace(SEEN, t_s=3.0)] if here else [FaceLost(t_s=3.0, person=1)]
+        over = TurnEnd(t_s=3.1, probability=1, by="model", final=True, speech_end_s=2.9)
+        events = [*path.step(last, 3.0).events, *path.step([over], 6.0 if not here else 3.1).events]
+        (ended,) = (event for event in events if event.name == "turn_end")
+        assert {"turn", "speech_s"} <= set(ended.arguments)
+        assert not {"valence", "arousal", "session_valence", "incongruence"} & set(ended.arguments)
+
+
 def test_attention_only_states_hold_no_feeling() -> None:
     """Even a state that was made before the mode changed."""
     state = told("attention_only", context="personal").redact(STATE)

@@ -404,6 +404,20 @@ def test_a_turn_does_not_outlive_the_microphone() -> None:
     assert not people.turns.running
 
 
+def test_who_left_is_told_while_nobody_is_there() -> None:
+    """That a face was lost, and how the turn of somebody who turned away ended: once, when it happens."""
+    people = People()
+    people.update([seen(1.0), sound(1.0, True)], 1.0)
+    assert people.left() == []
+    assert people.update([FaceLost(t_s=2.0, person=1)], 2.0) == []
+    assert [(one.name, one.person) for one in people.left()] == [("face_lost", 1)]
+    people.update([sound(2.5, False), end(2.5)], 5.0)
+    assert [one.name for one in people.left()] == ["turn_end"]
+    assert people.left() == []
+    states = people.update([seen(5.2)], 5.2)
+    assert [one.name for one in states[0].events] == ["face_found"]
+
+
 def test_the_end_of_a_turn_tells_how_it_was() -> None:
     """Its mean and the session's; who is forgotten takes both along; without feelings none are told."""
     for told in (True, False):
