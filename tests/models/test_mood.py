@@ -108,7 +108,7 @@ def test_calm_takes_more_than_a_feeling_where_that_is_set() -> None:
 
 def test_a_stray_half_second_changes_nothing() -> None:
     """One syllable that sounds happy, in two seconds that do not, is an error of the reading."""
-    mood, labels = Mood(SET), set()
+    mood, labels = Mood(SET), set[str | None]()
     for i in range(40):
         calm = heard("neutral", 0.7)
         mood.hear(0.25 * i, calm, heard("neutral", 0.5), heard("happy", 0.6) if i % 7 == 6 else calm)
