@@ -140,7 +140,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--answers", type=int, metavar="N", help="answers that the language model makes at once, tenants in turn"
     )
-    parser.add_argument("--keep-days", type=float, metavar="N", help="how long the history is kept (30)")
+    parser.add_argument("--keep-days", type=float, metavar="N", help="how long the history is kept (7)")
     parser.add_argument(
         "--handover",
         metavar="TARGET",
