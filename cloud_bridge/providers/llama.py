@@ -117,11 +117,11 @@ class Llama:
         """Save or restore the computed prompt. A cache that cannot be used costs time, not function."""
         if self._http is None or (action == "restore" and not (_cache_folder() / name).is_file()):
             return False
-        try:
-            answer = await self._http.http.post(f"../slots/0?action={action}", json={"filename": name})
-        except httpx.HTTPError:
-            return False
-        return answer.status_code == 200
+        for _ in range(2):  # the server may close a warm connection just as it is taken again
+            with contextlib.suppress(httpx.HTTPError):
+                answer = await self._http.http.post(f"../slots/0?action={action}", json={"filename": name})
+                return answer.status_code == 200
+        return False
 
     async def stream(
         self, messages: Sequence[Message], max_tokens: int, used: Usage | None = None

@@ -8,6 +8,7 @@ import os
 from collections.abc import AsyncIterator
 from pathlib import Path
 
+import httpx
 import pytest
 
 from cloud_bridge import prompt
@@ -65,6 +66,24 @@ async def test_a_primed_prompt_is_not_computed_again(llama: Llama, tmp_path: Pat
         assert [file.stem == "old" for file in old.parent.iterdir()] == [False]
         await llama.close()
     assert llama.usage.cached_tokens - before > 400
+
+
+async def test_a_connection_that_closes_as_it_is_taken_again_loses_no_prompt(tmp_path: Path) -> None:
+    """Keeping a computed prompt is asked for a second time where the warm connection was gone; not for ever."""
+    asked: list[str] = []
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        asked.append(request.url.query.decode())
+        if len(asked) in (1, 3, 4):
+            raise httpx.RemoteProtocolError("closed", request=request)
+        return httpx.Response(200)
+
+    model = Llama(tmp_path / "model.gguf", threads=1)
+    model._http = OpenAI("m", "http://model.test/v1", "key")
+    model._http.http = httpx.AsyncClient(base_url="http://model.test/v1/", transport=httpx.MockTransport(answer))
+    assert await model._slot("save", "one.kv")
+    assert not await model._slot("save", "one.kv")
+    assert asked == ["action=save"] * 4
 
 
 async def test_leaving_stops_it(llama: Llama) -> None:
