@@ -44,7 +44,8 @@ def streams(data: Path, *, quick: bool) -> tuple[dict[str, float], dict[str, obj
 
     Once with the shipped voice head and once (`fold_…`) with heads that learned from other actors of RAVDESS.
     """
-    each, pairs, splices = (6, 16, 3) if quick else (60, 400, 80)
+    # 80 splices are ten minutes of speech: too few to tell one false change a minute from one and a half.
+    each, pairs, splices = (6, 16, 3) if quick else (60, 400, 240)
     missing: dict[str, str] = {}
     said = sentences.read()
     if said is None:
