@@ -30,6 +30,7 @@ from edge.types import (
     FaceSeen,
     Observation,
     PersonState,
+    SpeechActivity,
     VoiceAffect,
     Words,
 )
@@ -147,12 +148,17 @@ Played = list[tuple[PersonState, dict[Pair, float]]]
 
 
 def play(plan: Sequence[Observation], seconds: float, start_s: float, people: People) -> Played:
-    """Deliver the plan (times from 0) tick by tick from `start_s` on; the main person's states and oppositions."""
+    """Deliver the plan (times from 0) from `start_s` on; the main person's states and oppositions.
+
+    As the device does (`edge.loop`): what says more than that speech or silence goes on is considered when it comes,
+    and time passes in between.
+    """
     plan = sorted((_later(o, start_s) for o in plan), key=lambda o: o.t_s)
+    ticks = {start_s + tick * 0.1 for tick in range(1, int(seconds / 0.1) + 1)}
+    moments = sorted(ticks | {o.t_s for o in plan if not isinstance(o, SpeechActivity) and o.t_s <= start_s + seconds})
     states: Played = []
     at = 0
-    for tick in range(1, int(seconds / 0.1) + 1):
-        now_s = start_s + tick * 0.1
+    for now_s in moments:
         batch = []
         while at < len(plan) and plan[at].t_s <= now_s:
             batch.append(plan[at])

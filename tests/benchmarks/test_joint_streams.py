@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -25,12 +27,17 @@ def test_auroc(opposed: list[float], congruent: list[float], expected: float) ->
 
 
 def test_a_face_stream_plays_through_people() -> None:
-    """Ten states a second, one person, the label of the picture; lips move only while they should."""
+    """A state at each observation and ten a second besides, one person, the label of the picture; lips move only while
+    they should."""
     stream = face_stream(FACE, 3.0, (1.0, 2.0))
+    stream.append(replace(FACE, t_s=1.234))
     mouths = {o.mouth_open for o in stream if isinstance(o, FaceSeen) and not 1.0 <= o.t_s <= 2.0}
     assert mouths == {0.02}
     played = play(stream, 3.0, 50.0, People())
-    assert len(played) == 30
+    times = [state.t_s for state, _ in played]
+    assert 51.234 in times
+    assert len(times) >= 30
+    assert max(b - a for a, b in pairwise(times)) < 0.11
     assert {state.person for state, _ in played} == {1}
     assert played[-1][0].face is not None
     assert played[-1][0].face.label == "happy"
