@@ -21,6 +21,27 @@ def mien(*words: str, **environment: str) -> subprocess.CompletedProcess[str]:
     )
 
 
+@pytest.mark.parametrize(
+    ("word", "set_before", "threads"), [("doctor", None, "1"), ("doctor", "3", "3"), ("train", None, "None")]
+)
+def test_small_products_stay_on_one_core(word: str, set_before: str | None, threads: str) -> None:
+    """A command keeps OpenBLAS on one core before numpy is loaded, unless the user wishes or the work is large."""
+    code = (
+        "import os, sys, edge.cli\n"
+        "assert 'numpy' not in sys.modules\n"
+        f"try: edge.cli.main([{word!r}, '--help'])\n"
+        "except SystemExit: pass\n"
+        "print(os.environ.get('OPENBLAS_NUM_THREADS'), file=sys.stderr)"
+    )
+    environment = {name: value for name, value in os.environ.items() if name != "OPENBLAS_NUM_THREADS"}
+    if set_before:
+        environment["OPENBLAS_NUM_THREADS"] = set_before
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True, env=environment
+    )
+    assert done.stderr.split()[-1] == threads
+
+
 def test_help_lists_every_command_with_what_it_does() -> None:
     """A newcomer finds the way from `mien --help`."""
     done = mien("--help")
