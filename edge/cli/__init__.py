@@ -8,7 +8,7 @@ import sys
 from collections.abc import Sequence
 from importlib.metadata import EntryPoint, entry_points
 
-_LARGE = ("train", "quantize")  # matrices that several cores share gladly
+_DEVICE = ("run", "replay", "describe", "analyze", "explain", "calibrate")
 _ORDER = ("demo", "run", "replay", "describe", "analyze", "explain", "doctor", "models", "bridge", "bench", "train")
 
 
@@ -37,8 +37,9 @@ def _keep_standard_error() -> None:
 
 
 def _main(words: list[str]) -> int:
-    if not words or words[0] not in _LARGE:
+    if words and words[0] in _DEVICE:
         # Before numpy is loaded: OpenBLAS would share even small products among all cores, and keep these spinning.
+        # Not for the bridge: there a language model's first words came later.
         os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     commands = {point.name: point for point in entry_points(group="mien.commands")}
     if not words or words[0] in ("-h", "--help", "help"):

@@ -22,10 +22,10 @@ def mien(*words: str, **environment: str) -> subprocess.CompletedProcess[str]:
 
 
 @pytest.mark.parametrize(
-    ("word", "set_before", "threads"), [("doctor", None, "1"), ("doctor", "3", "3"), ("train", None, "None")]
+    ("word", "set_before", "threads"), [("describe", None, "1"), ("describe", "3", "3"), ("bridge", None, "None")]
 )
 def test_small_products_stay_on_one_core(word: str, set_before: str | None, threads: str) -> None:
-    """A command keeps OpenBLAS on one core before numpy is loaded, unless the user wishes or the work is large."""
+    """A device keeps OpenBLAS on one core before numpy is loaded, unless the user wishes otherwise; a bridge does not."""
     code = (
         "import os, sys, edge.cli\n"
         "assert 'numpy' not in sys.modules\n"
