@@ -25,7 +25,7 @@ def mien(*words: str, **environment: str) -> subprocess.CompletedProcess[str]:
     ("word", "set_before", "threads"), [("describe", None, "1"), ("describe", "3", "3"), ("bridge", None, "None")]
 )
 def test_small_products_stay_on_one_core(word: str, set_before: str | None, threads: str) -> None:
-    """A device keeps OpenBLAS on one core before numpy is loaded, unless the user wishes otherwise; a bridge does not."""
+    """A device keeps OpenBLAS on one core before numpy is loaded, unless the user wishes; a bridge does not."""
     code = (
         "import os, sys, edge.cli\n"
         "assert 'numpy' not in sys.modules\n"
