@@ -39,7 +39,6 @@ def _keep_standard_error() -> None:
 def _main(words: list[str]) -> int:
     if words and words[0] in _DEVICE:
         # Before numpy is loaded: OpenBLAS would share even small products among all cores, and keep these spinning.
-        # Not for the bridge: there a language model's first words came later.
         os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     commands = {point.name: point for point in entry_points(group="mien.commands")}
     if not words or words[0] in ("-h", "--help", "help"):
