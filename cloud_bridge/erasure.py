@@ -88,11 +88,8 @@ class Erasures:
 
     def open(self, bridge: str) -> list[Wish]:
         """The wishes that `bridge` has not fulfilled; tells, too, that it runs."""
-        now_s = time.time()
-        known = self._do("SELECT 1 FROM bridge WHERE name = ?", (bridge,))
-        if not known:  # what was wished before it began, it holds nothing of
-            self._do("INSERT INTO bridge VALUES (?, ?)", (bridge, now_s))
-            self._do("INSERT INTO erased SELECT id, ?, '{}' FROM erasure", (bridge,))
+        if not self._do("SELECT 1 FROM bridge WHERE name = ?", (bridge,)):
+            self._begin(bridge)
             return []
         self.alive(bridge)
         query = (
@@ -100,6 +97,16 @@ class Erasures:
             "WHERE id NOT IN (SELECT erasure FROM erased WHERE bridge = ?)"
         )
         return [Wish(*row) for row in self._do(query, (bridge,))]
+
+    def _begin(self, bridge: str) -> None:
+        """Of what was wished before it began, `bridge` holds nothing; it is seen to run from the same instant on.
+
+        In two steps, a wish that came in between, from one who saw it run, would count as fulfilled.
+        """
+        with self._lock, self._db:
+            self._db.execute("BEGIN IMMEDIATE")
+            self._db.execute("INSERT OR IGNORE INTO erased SELECT id, ?, '{}' FROM erasure", (bridge,))
+            self._db.execute("INSERT INTO bridge VALUES (?, ?)", (bridge, time.time()))
 
     def alive(self, bridge: str) -> None:
         """`bridge` still runs, however long a wish takes it."""

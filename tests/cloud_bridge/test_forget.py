@@ -109,6 +109,44 @@ def test_a_bridge_that_begins_later_owes_nothing(tmp_path: Path) -> None:
     erasures.close()
 
 
+def test_a_wish_in_the_instant_in_which_a_bridge_begins_is_not_lost(tmp_path: Path) -> None:
+    """Who sees a bridge run may count on it: it never confirms unasked what it did not erase."""
+    path = tmp_path / "h.sqlite"
+    bridge, asker = Erasures(path), Erasures(path)
+    for number in range(20):
+        name, wishes = f"there:{number}", list[Wish]()
+
+        def ask(name: str = name, wishes: list[Wish] = wishes) -> None:
+            while name not in asker.running():
+                pass
+            wishes.append(asker.wish("default", "kitchen", None))
+
+        asking = threading.Thread(target=ask)
+        asking.start()
+        bridge.open(name)
+        asking.join()
+        assert asker.answers(wishes[0]) == {}
+        assert wishes[0] in bridge.open(name)
+    bridge.close()
+    asker.close()
+
+
+def test_a_bridge_that_begins_again_under_its_old_name_owes_nothing_twice(tmp_path: Path) -> None:
+    """A container's bridge is the first process each time: what it confirmed before is no obstacle."""
+    path = tmp_path / "h.sqlite"
+    erasures = Erasures(path)
+    erasures.open("here:1")
+    first = erasures.wish("default", "kitchen", None)
+    erasures.fulfilled(first, "here:1", {"exchanges": 3})
+    erasures.ended("here:1")
+    second = erasures.wish("default", "kitchen", None)
+    assert erasures.open("here:1") == []
+    assert erasures.running() == {"here:1"}
+    assert erasures.answers(first) == {"here:1": {"exchanges": 3}}
+    assert erasures.answers(second) == {"here:1": {}}
+    erasures.close()
+
+
 def test_no_history_is_said(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """A wrong path is not answered by an empty history and a false proof."""
     assert cli.main(["forget", "kitchen", "--history", str(tmp_path / "none.sqlite")]) == 2
