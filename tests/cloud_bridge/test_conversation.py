@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from benchmarks.simulated_cloud import SimulatedModel, SimulatedVoice
+from cloud_bridge.answer import Answer
 from cloud_bridge.conversation import Conversation
 from cloud_bridge.ingest.base import Device
 from cloud_bridge.plan import Report, Tools
@@ -68,6 +69,12 @@ class Stage:
                 await asyncio.sleep(0.001)  # the report follows once everything is let go
         return self.link.replies
 
+    def held(self) -> Answer:
+        """The answer that is being made."""
+        answer = self.talk._sessions[DEVICE].answer
+        assert answer is not None
+        return answer
+
 
 @pytest.fixture
 async def stage() -> AsyncIterator[Stage]:
@@ -119,7 +126,8 @@ async def test_sound_and_mouth_shapes_are_on_one_time_line(stage: Stage) -> None
 async def test_a_guess_is_sent_only_after_the_turn(stage: Stage) -> None:
     """TURN_MAYBE makes an answer, silently; TURN_END with the same words sends that one."""
     await stage.say(pb.TURN_MAYBE, words="Are you there?")
-    await asyncio.sleep(0.3)
+    held = stage.held()
+    await soon(lambda: held._ready)
     assert stage.link.replies == []
     assert len(stage.model.asked) == 1
     await stage.say(pb.TURN_END, words="are you there")
@@ -147,7 +155,7 @@ async def test_speech_after_a_guess_drops_it(stage: Stage) -> None:
     """The person goes on: nothing is sent, the model is stopped, and the loss is counted."""
     stage.model.first_s = 5.0
     await stage.say(pb.TURN_MAYBE, words="So")
-    await asyncio.sleep(0.02)
+    await soon(lambda: stage.model.asked)
     await stage.say(pb.SPEECH_START)
     assert stage.model.stopped == 1
     assert stage.link.replies == []
@@ -173,8 +181,7 @@ async def test_an_end_that_meets_a_guess_giving_up_is_answered(stage: Stage, mon
     """No turn is lost between the moment in which a held answer gives up and the one in which it is gone."""
     monkeypatch.setattr("cloud_bridge.answer.HELD_S", 0.05)
     await stage.say(pb.TURN_MAYBE, words="So")
-    answer = stage.talk._sessions[DEVICE].answer
-    assert answer is not None
+    answer = stage.held()
     await soon(lambda: not answer.held)
     await stage.say(pb.TURN_END, words="So")
     await stage.finished()
@@ -185,8 +192,7 @@ async def test_a_guess_that_failed_is_asked_anew(stage: Stage) -> None:
     """What went wrong while the person still spoke costs the answer nothing but its lead."""
     answer, stage.model.answer = stage.model.answer, None
     await stage.say(pb.TURN_MAYBE, words="Are you there?")
-    held = stage.talk._sessions[DEVICE].answer
-    assert held is not None
+    held = stage.held()
     await soon(lambda: not held.held)
     stage.model.answer = answer
     await stage.say(pb.TURN_END, words="Are you there?")
@@ -254,7 +260,7 @@ async def test_every_turn_is_reported_even_when_the_next_comes_at_once(stage: St
         await stage.say(pb.TURN_END, turn=turn, words="Go.")
         await asyncio.wait_for(stage.link.final.wait(), 10)
         stage.link.final.clear()
-    await asyncio.sleep(0.05)
+    await soon(lambda: len(stage.told) == 5)
     assert [report.outcome for report in stage.told] == ["answered"] * 5
 
 
@@ -387,8 +393,7 @@ async def test_one_person_is_not_told_what_another_said(stage: Stage) -> None:
 async def test_the_reply_begins_before_the_words_are_read(stage: Stage) -> None:
     """An end with `words_pending` is answered by its opening at once; the model is asked when the words have come."""
     await stage.say(pb.TURN_END, words_pending=True, state=SAD)
-    await asyncio.sleep(0.1)
-    assert stage.link.texts() != []
+    await soon(stage.link.texts)
     assert stage.model.asked == []
     await stage.say(pb.TURN_END, words="My dog died.", state=SAD)
     replies = await stage.finished()
@@ -419,7 +424,7 @@ async def test_who_was_cut_short_is_answered_as_a_whole(stage: Stage) -> None:
     """A turn that was taken for ended in a mere pause is joined to what follows; an answered one is not."""
     stage.model.first_s = 5.0
     await stage.say(pb.TURN_END, turn=1, words="I wanted to ask")
-    await asyncio.sleep(0.05)  # the opening is being said
+    await soon(lambda: stage.model.asked and stage.link.replies)  # the opening is being said
     await stage.talk.cancelled(DEVICE, 1)
     stage.model.first_s = 0.01
     await stage.say(pb.TURN_END, turn=2, words="how you are.")
@@ -539,7 +544,8 @@ async def test_a_small_model_is_not_let_near_distress(stage: Stage) -> None:
 async def test_an_answer_that_is_there_needs_no_opening(stage: Stage) -> None:
     """When the guess was right and quick, the answer itself is the first sound."""
     await stage.say(pb.TURN_MAYBE, words="Are you there?")
-    await asyncio.sleep(0.5)
+    held = stage.held()
+    await soon(lambda: held._ready)
     await stage.say(pb.TURN_END, words="Are you there?")
     await stage.finished()
     assert stage.link.texts() == ["This is a simulated first sentence.", "And here is the second one."]
@@ -549,7 +555,8 @@ async def test_an_answer_that_is_nearly_there_is_not_held_up(stage: Stage) -> No
     """Once a quick model has begun to write, an opening would only delay what it says."""
     stage.model.each_s = 0.05
     await stage.say(pb.TURN_MAYBE, words="Are you there?")
-    await asyncio.sleep(0.1)
+    held = stage.held()
+    await soon(lambda: held.pieces)
     await stage.say(pb.TURN_END, words="Are you there?")
     await stage.finished()
     assert stage.link.texts()[0] == "This is a simulated first sentence."
