@@ -20,7 +20,8 @@ import numpy as np
 import numpy.typing as npt
 
 from benchmarks.report import Result
-from benchmarks.voice_shipped import by_speaker, cost, zero_shot
+from benchmarks.voice_cost import cost
+from benchmarks.voice_shipped import by_speaker, zero_shot
 from models import store
 from models.errors import ModelError
 from models.train.voice import SHRINK, VIEWS, VOICES, scaler_of

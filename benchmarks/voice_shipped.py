@@ -1,26 +1,20 @@
-"""The shipped voice head on recordings it never trained on, and what hearing costs."""
+"""The shipped voice head on recordings it never trained on."""
 
 from __future__ import annotations
 
-import time
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from edge.perceive.speech import SpeechGate
-from edge.perceive.voice import RecordingReader, VoiceReader
-from edge.types import AudioFrame
-from models.speech_activity import SpeechActivityNet
-from models.train.voice_data import Sound, read_sound, sample
+from edge.perceive.voice import RecordingReader
+from models.train.voice_data import read_sound, sample
 from models.train.voice_fit import recall
 from models.voice_head import CORE
 
 _FOUR = {"neutral": "neutral", "calm": "neutral", "happy": "happy", "sad": "sad", "angry": "angry"}
 _AROUSED = np.array([name in ("happy", "angry") for name in CORE])
 _BINS = 15
-_BLOCK = 512  # samples, 32 ms: how a microphone hands them over
-_COST_CLIPS = 40
 
 
 def zero_shot(limit: int | None) -> tuple[dict[str, float], dict[str, Any]]:
@@ -80,40 +74,3 @@ def ece(confidence: npt.NDArray[np.float64], right: npt.NDArray[np.bool_]) -> fl
         for one in np.unique(bins)
     ]
     return float(sum(gaps))
-
-
-def cost(limit: int | None) -> dict[str, float]:
-    """CPU per second of speech with speech activity, and the time from a block's last sample to its observation.
-
-    Blocks come one after another without a pause, so a block's compute time is its observation's age.
-    """
-    clips = sample("ravdess", limit)
-    sounds = [read_sound(clip.file) for clip in clips[:: max(1, len(clips) // _COST_CLIPS)]]
-    gate, reader = SpeechGate(SpeechActivityNet()), VoiceReader()
-    _listen(sounds[0], gate, reader)  # the first pass warms
-    times_s: list[float] = []
-    speech_s, start = 0.0, time.process_time()
-    for sound in sounds:
-        heard_s, spent_s = _listen(sound, gate, reader)
-        speech_s += heard_s
-        times_s += spent_s
-    cpu_s = time.process_time() - start
-    return {
-        "cpu_ms_per_speech_s": 1000.0 * cpu_s / speech_s,
-        "observation_p99_ms": 1000.0 * float(np.quantile(times_s, 0.99)),
-    }
-
-
-def _listen(sound: Sound, gate: SpeechGate, reader: VoiceReader) -> tuple[float, list[float]]:
-    """(seconds of speech, seconds that each block took which gave an estimate)."""
-    gate.reset()
-    reader.reset()
-    heard_s, took_s = 0.0, []
-    for at in range(0, len(sound) - _BLOCK + 1, _BLOCK):
-        start = time.perf_counter()
-        for chunk in gate.feed(AudioFrame("bench", at, at / 16_000, sound[at : at + _BLOCK])):
-            activity = chunk.activity
-            heard_s += 0.032 * activity.speaking
-            if reader.feed(chunk.samples, chunk.t_s, activity.probability, activity.speaking) is not None:
-                took_s.append(time.perf_counter() - start)
-    return heard_s, took_s

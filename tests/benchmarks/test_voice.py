@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import subprocess
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
 from benchmarks.voice import _Babble, _Pink, _setting
+from benchmarks.voice_cost import cost
 from benchmarks.voice_shipped import by_speaker, ece, judge
 from models.train.voice_data import Clip, Rows
 
@@ -61,3 +64,19 @@ def test_a_heads_setting_is_chosen_without_the_test_speakers() -> None:
     used = np.arange(120) < 90
     other = np.where(used, y, 1 - y)
     assert _setting([rows], y, used, speakers) == _setting([rows], other, used, speakers)
+
+
+def test_hearing_is_charged_as_a_device_hears(data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The cost is taken in a process that has OpenBLAS on one core from its start, whatever this one was given."""
+    threads, run = [], subprocess.run
+
+    def spy(command: list[str], *, env: dict[str, str], **rest: Any) -> subprocess.CompletedProcess[bytes]:
+        threads.append(env["OPENBLAS_NUM_THREADS"])
+        return run(command, env=env, **rest)
+
+    monkeypatch.setenv("OPENBLAS_NUM_THREADS", "2")
+    monkeypatch.setattr(subprocess, "run", spy)
+    found = cost(6)
+    assert threads == ["1"]
+    assert found["cpu_ms_per_speech_s"] > 0
+    assert found["observation_p99_ms"] > 0
