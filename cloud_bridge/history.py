@@ -121,14 +121,19 @@ class History:
             self._rows.append(row)
 
     def flush(self) -> None:
-        """Write what is waiting, now."""
+        """Write what is waiting, now; what another thread is just writing is written, too, when this returns."""
+        with self._lock:
+            self._write_rows()
+
+    def _write_rows(self) -> bool:
+        """As `flush`, for who has the lock: rows are never out of both list and file. False: they wait still."""
         with self._wake:
             rows, self._rows = self._rows, []
         if not rows:
-            return
+            return True
         query = "INSERT INTO item (tenant, device, person, at_s, kind, turn, body) VALUES (?, ?, ?, ?, ?, ?, ?)"
         try:
-            with self._lock, transaction(self._db):
+            with transaction(self._db):
                 self._db.executemany(query, rows)
         except Exception as error:  # of any kind: the thread that writes must not end
             busy = isinstance(error, sqlite3.Error) and error.sqlite_errorcode & 0xFF == sqlite3.SQLITE_BUSY
@@ -139,6 +144,8 @@ class History:
             self.dropped += lost
             if lost:
                 log.error("%d rows of the history were not written: %s", lost, error)
+            return not kept
+        return True
 
     def _write(self) -> None:
         while True:
@@ -221,10 +228,12 @@ class History:
     ) -> int:
         """Erase all of `device` before `before_s`, or of one person in front of it, from the file too. How many went.
 
-        Raises BridgeError where a reader keeps the log from being emptied: the rows went, their bytes did not yet."""
-        self.flush()
+        Raises BridgeError where another process keeps the newest rows from the file, so that they could come after it;
+        or keeps the log from being emptied: the rows went, their bytes did not yet."""
         query, values = _about("DELETE FROM item", tenant, device, person)
         with self._lock:
+            if not self._write_rows():
+                raise BridgeError("another process is at the history, whose newest rows wait for it: try again")
             gone = self._db.execute(f"{query} AND at_s < ?", (*values, before_s)).rowcount
             self._empty_log()
         return gone

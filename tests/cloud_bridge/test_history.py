@@ -5,7 +5,10 @@ from __future__ import annotations
 import asyncio
 import os
 import sqlite3
+import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -14,8 +17,10 @@ from cloud_bridge import housekeeping
 from cloud_bridge.errors import BridgeError, SettingError
 from cloud_bridge.history import History
 from cloud_bridge.ingest.base import Device
+from cloud_bridge.ingest.dedupe import transaction
 from cloud_bridge.record import Record, when_s
 from edge.wire import mien_pb2 as pb
+from tests.sim.wait import soon
 
 KITCHEN = Device("kitchen", 1)
 SECRET = "the dog died on Sunday"
@@ -91,6 +96,68 @@ def test_what_happened_before_an_erasure_is_not_kept_after_it(tmp_path: Path) ->
     history.flush()
     assert history.count("kitchen") == 1
     history.close()
+
+
+class Slow:
+    """The lock of a connection, before which the thread that writes stands until `go`."""
+
+    def __init__(self) -> None:
+        self.lock, self.stands, self.go = threading.Lock(), threading.Event(), threading.Event()
+
+    def __enter__(self) -> None:
+        if threading.current_thread().name == "history":
+            self.stands.set()
+            self.go.wait(20)
+        self.lock.acquire()
+
+    def __exit__(self, *_: object) -> None:
+        self.lock.release()
+
+
+def test_what_is_just_being_written_is_erased_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The thread that writes may stand at any step: what was told before an erasure never comes into the file after."""
+    slow = Slow()
+    history = History(tmp_path / "h.sqlite")
+    monkeypatch.setattr(history, "_lock", slow)
+    history.add_turn("kitchen", 1, 10.0, 1, {}, words=SECRET)
+    assert slow.stands.wait(20)
+    history.flush()
+    assert history.count("kitchen") == 1, "what was flushed is there, whoever was at it"
+    history.add_turn("kitchen", 1, 10.0, 2, {}, words=SECRET)
+    assert history.forget("kitchen") == 2
+    slow.go.set()
+    history.close()
+    with sqlite3.connect(tmp_path / "h.sqlite") as db:
+        assert db.execute("SELECT COUNT(*) FROM item").fetchone() == (0,)
+    db.close()
+
+
+def test_rows_that_wait_for_another_process_do_not_outlive_an_erasure(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """While they cannot be written nothing is called erased: they would come into the file after it."""
+    history = History(tmp_path / "h.sqlite")
+    history._db.execute("PRAGMA busy_timeout = 0")
+    history.add_turn("kitchen", 1, 10.0, 1, {}, words=SECRET)
+    other = sqlite3.connect(tmp_path / "h.sqlite", isolation_level=None)
+
+    @contextmanager
+    def busy(_: sqlite3.Connection) -> Iterator[None]:
+        other.execute("BEGIN IMMEDIATE")  # and it lets go at once: the erasure itself would not be kept from the file
+        try:
+            with transaction(history._db):
+                yield
+        finally:
+            other.execute("ROLLBACK")
+
+    with monkeypatch.context() as patched:
+        patched.setattr("cloud_bridge.history.transaction", busy)
+        with pytest.raises(BridgeError, match="try again"):
+            history.forget("kitchen")
+    assert history.forget("kitchen") == 1
+    assert history.count("kitchen") == 0
+    history.close()
+    other.close()
 
 
 def test_old_rows_are_swept(tmp_path: Path) -> None:
@@ -172,8 +239,7 @@ async def test_a_sweep_that_fails_is_tried_again(monkeypatch: pytest.MonkeyPatch
 
     monkeypatch.setattr(history, "sweep", sweep)
     sweeping = asyncio.create_task(housekeeping.sweep(history, 30.0))
-    await asyncio.sleep(0.3)
-    assert swept > 1
+    await soon(lambda: swept > 1)
     assert not sweeping.done()
     sweeping.cancel()
     await asyncio.gather(sweeping, return_exceptions=True)
