@@ -113,18 +113,23 @@ class Erasures:
         self._do("UPDATE bridge SET at_s = ? WHERE name = ?", (time.time(), bridge))
 
     def fulfilled(self, wish: Wish, bridge: str, found: Mapping[str, int]) -> None:
-        """`bridge` erased what it held."""
-        self._do("INSERT OR REPLACE INTO erased VALUES (?, ?, ?)", (wish.id, bridge, json.dumps(found)))
+        """`bridge` erased what it held. Of a wish that was swept meanwhile nothing is noted: its number comes again."""
+        self._do(
+            "INSERT OR REPLACE INTO erased SELECT id, ?, ? FROM erasure WHERE id = ? AND at_s = ?",
+            (bridge, json.dumps(found), wish.id, wish.at_s),
+        )
 
     def ended(self, bridge: str) -> None:
         """`bridge` ends; it holds nothing any more."""
         self._do("DELETE FROM bridge WHERE name = ?", (bridge,))
 
     def sweep(self, before_s: float) -> None:
-        """Drop wishes from before `before_s`."""
-        self._do("DELETE FROM erased WHERE erasure IN (SELECT id FROM erasure WHERE at_s < ?)", (before_s,))
-        self._do("DELETE FROM erasure WHERE at_s < ?", (before_s,))
-        self._do("DELETE FROM bridge WHERE at_s < ?", (before_s,))
+        """Drop wishes from before `before_s`, each with who fulfilled it: the next wish may get its number."""
+        with self._lock, self._db:
+            self._db.execute("BEGIN IMMEDIATE")
+            self._db.execute("DELETE FROM erased WHERE erasure IN (SELECT id FROM erasure WHERE at_s < ?)", (before_s,))
+            self._db.execute("DELETE FROM erasure WHERE at_s < ?", (before_s,))
+            self._db.execute("DELETE FROM bridge WHERE at_s < ?", (before_s,))
 
 
 def _lives(bridge: str) -> bool:

@@ -46,8 +46,9 @@ class SharedErasures:
         """Fulfil what other bridges were asked since the last look; the first time, all that is still kept."""
         before_s = time.time() - self._keep_s
         await self._store.soon.zremrangebyscore(WISHES, 0, before_s)
+        known = set(self._done)  # what is wished here meanwhile, by `elsewhere`, may not be among what is read
         kept: list[bytes] = await self._store.soon.zrange(WISHES, 0, -1)  # type: ignore[assignment]  # no scores
-        self._done &= set(kept)
+        self._done -= known.difference(kept)
         for packet in kept:
             if packet in self._done:
                 continue

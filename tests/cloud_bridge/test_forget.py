@@ -147,6 +147,23 @@ def test_a_bridge_that_begins_again_under_its_old_name_owes_nothing_twice(tmp_pa
     erasures.close()
 
 
+def test_a_wish_that_is_swept_while_it_is_fulfilled_lends_its_proof_to_no_other(tmp_path: Path) -> None:
+    """The next wish may get its number: it is open to every bridge."""
+    erasures = Erasures(tmp_path / "h.sqlite")
+    erasures.open("here:1")
+    old = erasures.wish("default", "kitchen", None)
+    assert erasures.open("here:1") == [old]
+    erasures.sweep(old.at_s + 1e-3)
+    erasures.fulfilled(old, "here:1", {"exchanges": 3})
+    erasures.open("here:1")
+    new = erasures.wish("default", "hall", None)
+    assert new.id == old.id
+    erasures.fulfilled(old, "here:1", {"exchanges": 3})
+    assert erasures.answers(new) == {}
+    assert erasures.open("here:1") == [new]
+    erasures.close()
+
+
 def test_no_history_is_said(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """A wrong path is not answered by an empty history and a false proof."""
     assert cli.main(["forget", "kitchen", "--history", str(tmp_path / "none.sqlite")]) == 2

@@ -6,6 +6,7 @@ import asyncio
 import time
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -71,6 +72,27 @@ async def test_a_wish_at_one_bridge_is_fulfilled_by_all(store: Store, tmp_path: 
     for history in histories:
         history.close()
     assert not any(b"secret" in file.read_bytes() for file in tmp_path.glob("*.sqlite*"))  # noqa: ASYNC240
+
+
+async def test_a_bridge_that_looks_while_it_is_asked_does_not_fulfil_its_own_wish(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It would count itself among the others that did, and erase what came since."""
+    member, read = SharedErasures(store, "a", 30.0), store.soon.zrange
+    wish = Wish(1, "default", "kitchen", None, time.time())
+
+    async def late(*words: Any) -> list[bytes]:
+        kept = await read(*words)
+        assert await member.elsewhere(wish) == 0
+        return kept  # type: ignore[return-value]
+
+    async def take(_: Wish) -> dict[str, int]:
+        raise AssertionError("it is being fulfilled already")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(store.soon, "zrange", late)
+        await member.look(take)
+    await member.look(take)
 
 
 async def test_a_bridge_that_is_silent_is_named_until_its_lease_is_over(
