@@ -20,12 +20,14 @@ class Ears:
     """Makes hearing as `perceive` asks for it. `submit` runs what must not hold up the sound.
 
     `live`: a microphone hears, no recording is played. `hears_itself`: the microphone hears the device's own replies,
-    and is cleaned of them by `canceller`. What cannot be had is in `left_out`, with the reason.
+    and is cleaned of them by `canceller`. What cannot be had is in `left_out`, with the reason; `gaps` counts the holes
+    in what was heard, whatever made them.
     """
 
     def __init__(self, perceive: Perceive, *, live: bool, hears_itself: bool, submit: Callable[..., Any]) -> None:
         self._perceive, self._live, self._submit = perceive, live, submit
         self.left_out: dict[str, str] = {}
+        self.gaps = 0
         self.canceller = self._echo() if hears_itself else None
 
     def make(self, *, affect: bool, words: bool) -> Hearing | Cleaned:
@@ -43,6 +45,7 @@ class Ears:
                     language=self._perceive.language,
                     slow=self._submit,
                     own=self.own_voice() if wants_affect else None,
+                    on_gap=self._gap,
                 )
             except ModelError as error:
                 reason = error
@@ -66,6 +69,9 @@ class Ears:
             self.left_out["own voice"] = str(error)
             return None
         return own
+
+    def _gap(self) -> None:
+        self.gaps += 1
 
     def _echo(self) -> EchoCanceller | None:
         """None: it is not installed, and there is no barge-in."""

@@ -71,7 +71,7 @@ class Forwarder:
             level=health.level,
             rss_mb=health.rss_mb or 0.0,
             temperature_c=health.temperature_c,
-            dropped=health.dropped,
+            dropped={**health.dropped, **health.holes},
             failing=health.failing,
             outbox_items=health.outbox_items,
         )

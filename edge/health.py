@@ -23,9 +23,9 @@ class Health:
     temperature_c: float | None
     failing: Mapping[str, str]  # part → reason
     dropped: Mapping[str, int]  # queue → items since the start
+    holes: Mapping[str, int] = field(default_factory=dict)  # in what came: `sound_gaps`, `damaged`; since the start
     outbox_items: int = 0
     link: str = "none"  # none, connecting, up
-    counts: Mapping[str, int] = field(default_factory=dict)
 
 
 def memory_mb() -> tuple[float | None, float | None]:

@@ -207,6 +207,7 @@ class Loop:
             temperature_c=temperature_c,
             failing=self.senses.failing() | self._answer.failing(),
             dropped=self._dropped(),
+            holes=self.senses.holes(),
             outbox_items=self._answer.outbox_items,
             link=self._answer.link,
         )

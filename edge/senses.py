@@ -21,7 +21,7 @@ from edge.types import AudioFrame, Observation, VideoFrame
 from edge.worker import Worker
 from models.session import give_back_pages
 
-_AUDIO_BLOCKS = 64  # two seconds: sound that waits longer is no use to a conversation
+_AUDIO_BLOCKS = 64  # two seconds: sound that waits longer is no use to a conversation; then half of it goes at once
 _FOUND = 512
 _LOAD_S = 30.0
 _JOIN_S = 5.0
@@ -44,7 +44,7 @@ class Senses:
         on_state: Callable[[], None],
     ) -> None:
         self._config, self._policy, self._speaking, self._on_state = config, policy, speaking, on_state
-        self.audio: Slot[AudioFrame] = Slot(_AUDIO_BLOCKS)
+        self.audio: Slot[AudioFrame] = Slot(_AUDIO_BLOCKS, together=_AUDIO_BLOCKS // 2)
         self.video: Slot[VideoFrame] = Slot(1)
         self.found: Slot[Sequence[Observation]] = Slot(_FOUND)
         self.sensors = [self._supervised(uri) for uri in config.sensors]
@@ -131,8 +131,16 @@ class Senses:
         return failing | self.ears.left_out
 
     def dropped(self) -> dict[str, int]:
-        """What came faster than it could be perceived or considered."""
-        return {"audio": self.audio.dropped, "video": self.video.dropped, "observations": self.found.dropped}
+        """What came faster than it could be perceived or considered, or while nothing could perceive it."""
+        return {
+            "audio": self.audio.dropped + self.hearing.dropped,
+            "video": self.video.dropped + self.sight.dropped,
+            "observations": self.found.dropped,
+        }
+
+    def holes(self) -> dict[str, int]:
+        """What did not come as it should: holes in the sound, of whatever cause, and what sensors gave broken."""
+        return {"sound_gaps": self.ears.gaps, "damaged": sum(sensor.damaged for sensor in self.sensors)}
 
     def _supervised(self, text: str) -> Supervised:
         uri = plugin.Uri.parse(text)

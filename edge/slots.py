@@ -36,14 +36,15 @@ class _Bell:
 class Slot(Generic[T]):
     """Bounded hand-over between threads.
 
-    `put` never waits: when `capacity` items lie unread, the oldest is dropped and counted in `dropped`. `take` waits
-    for an item. With capacity 1 it is the latest-wins slot of a camera. Who takes may `rest`: until then what is put is
-    not wanted, wakes nobody and is counted in `skipped`.
+    `put` never waits: when `capacity` items lie unread, the oldest is dropped and counted in `dropped`, or the oldest
+    `together`: of sound, one hole is better than many. `take` waits for an item. With capacity 1 it is the latest-wins
+    slot of a camera. Who takes may `rest`: until then what is put is not wanted, wakes nobody and is counted in
+    `skipped`.
     """
 
-    def __init__(self, capacity: int = 1) -> None:
+    def __init__(self, capacity: int = 1, *, together: int = 1) -> None:
         self._items: deque[T] = deque()
-        self._capacity = capacity
+        self._capacity, self._together = capacity, together
         self._lock = threading.Lock()
         self._ready, self._room = _Bell(), _Bell()
         self._closed = False
@@ -59,8 +60,9 @@ class Slot(Generic[T]):
                 self.skipped += 1
                 return
             if len(self._items) >= self._capacity:
-                self._items.popleft()
-                self.dropped += 1
+                for _ in range(self._together):
+                    self._items.popleft()
+                self.dropped += self._together
             self._items.append(item)
             self._ready.ring()
 

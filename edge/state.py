@@ -25,6 +25,7 @@ FACE_S, SOUND_S, WORDS_S = 1.0, 1.0, 30.0  # older than this is stale
 _LAST = ("face_lost", "turn_end")  # events that may come of somebody who is gone
 _FUTURE_S = 1.0  # clocks of one machine do not differ by more
 _SILENT_TURN_S = 3.0  # a turn whose end no detector told ends after this much silence …
+_GAP_S = 0.5  # between two observations of sound; what was between them was lost, and not silence
 _DEAF_S = 10.0  # … or after so long without any sound, be it silence; a busy device hears late, by some seconds
 
 
@@ -49,6 +50,7 @@ class People:
         self._joints: dict[int, Joint] = {}
         self._sound: SpeechActivity | None = None
         self._spoke_s = -math.inf
+        self._quiet_from_s = -math.inf  # since when there was nothing but silence, as far as sound tells
         self._ended_s = -math.inf
         self._events: dict[int, list[Event]] = {}
         self._here: list[int] = []  # who was present at the last update
@@ -111,11 +113,14 @@ class People:
             return
         before, self._sound = self._sound, sound
         self.binder.heard(sound.t_s, sound.speaking)
+        gap_s = 0.0 if before is None else sound.t_s - before.t_s
+        if gap_s > _GAP_S:
+            self._quiet_from_s = sound.t_s
         if not sound.speaking:
             return
-        if self.turns.running and sound.t_s - self._spoke_s > _SILENT_TURN_S:
+        if self.turns.running and (sound.t_s - self._quiet_from_s > _SILENT_TURN_S or gap_s > _DEAF_S):
             self._close(self._spoke_s, sound.t_s)
-        self._spoke_s = sound.t_s
+        self._spoke_s = self._quiet_from_s = sound.t_s
         if self.turns.begin(sound.t_s - sound.speech_s) or before is None or not before.speaking:
             self._bind(sound.t_s)
             self._voices.setdefault(self.binder.bound, Voice())
@@ -225,7 +230,7 @@ class People:
             self._ended_s = end.t_s
             self._close(end.speech_end_s, end.t_s)
         heard_s = self._spoke_s if self._sound is None else self._sound.t_s
-        if self.turns.running and (heard_s - self._spoke_s > _SILENT_TURN_S or now_s - heard_s > _DEAF_S):
+        if self.turns.running and (heard_s - self._quiet_from_s > _SILENT_TURN_S or now_s - heard_s > _DEAF_S):
             self._close(self._spoke_s, now_s)
 
     def _close(self, speech_end_s: float, t_s: float) -> None:

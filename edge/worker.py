@@ -36,8 +36,9 @@ class Worker(Generic[F]):
     """Feeds `make()`'s detector from `frames`; each frame's observations go to `found` as one batch.
 
     The detector is made on the worker's thread (loading takes time) and made anew after a fault. `failing` is the
-    reason why nothing comes now, or None. `latency` runs from the capture of a frame's last sample to its batch.
-    `rest` tells for how many seconds after the frame just fed no other is wanted.
+    reason why nothing comes now, or None; what comes meanwhile is counted in `dropped`. `latency` runs from the capture
+    of a frame's last sample to its batch. `rest` tells for how many seconds after the frame just fed no other is
+    wanted.
     """
 
     def __init__(
@@ -54,7 +55,7 @@ class Worker(Generic[F]):
         self.latency = Latency()
         self.frames = 0
         self.faces = 0  # frames that show one
-        self.faults = 0
+        self.faults = self.dropped = 0
         self.failing: str | None = None
         self.ready = threading.Event()
         self._make = make
@@ -117,4 +118,4 @@ class Worker(Generic[F]):
     def _drain(self, seconds: float) -> None:
         end_s = clock.now_s() + seconds
         while clock.now_s() < end_s and not self._slot.closed:
-            self._slot.take(max(0.01, end_s - clock.now_s()))
+            self.dropped += self._slot.take(max(0.01, end_s - clock.now_s())) is not None

@@ -15,6 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from edge.errors import PluginError
+from edge.perceive.speech import GAP_S
 from edge.types import SAMPLE_RATE, AudioFrame
 
 Sound = npt.NDArray[np.float32]
@@ -42,6 +43,7 @@ class EchoCanceller:
         self._lock = threading.Lock()
         self._played: deque[tuple[float, Sound]] = deque()
         self._carry = np.zeros(0, dtype=np.float32)
+        self._next_s = 0.0
 
     def playing(self, samples: Sound, t_s: float) -> None:
         """Tell what the speaker plays: float32, shape (n,), mono, 16 kHz, its first sample heard at `t_s` (monotonic).
@@ -66,6 +68,9 @@ class EchoCanceller:
         The result may be some milliseconds shorter or longer, for the canceller works on 10 ms at a time; its time
         tells when its sound was captured.
         """
+        if abs(frame.t_s - self._next_s) > GAP_S:
+            self._carry = self._carry[:0]
+        self._next_s = frame.end_s
         with self._lock:
             while self._played and _end_s(self._played[0]) < frame.t_s - _TAIL_S:
                 self._played.popleft()

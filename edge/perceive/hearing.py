@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from edge.perceive.prosody import ProsodyReader
@@ -24,19 +24,27 @@ class Hearing:
     `affect`: read the voice's affect; False loads and computes nothing of it. `words`: read what was said, in
     `language`; a language that the recognizer does not know gives no words. `slow`: where the 50–300 ms of judging a
     pause run: here and now (`at_once`), or an executor's `submit`; the answer then comes out of a later `feed`. `own`:
-    what `mien calibrate` learned of the voice that will mostly be heard.
+    what `mien calibrate` learned of the voice that will mostly be heard. `on_gap` is called where sound was lost.
 
     Raises ModelError where a model is missing.
     """
 
     def __init__(
-        self, *, affect: bool, words: bool, language: str = "en", slow: Submit = at_once, own: OwnVoice | None = None
+        self,
+        *,
+        affect: bool,
+        words: bool,
+        language: str = "en",
+        slow: Submit = at_once,
+        own: OwnVoice | None = None,
+        on_gap: Callable[[], None] = lambda: None,
     ) -> None:
         self._gate = SpeechGate(SpeechActivityNet())
         self._prosody = ProsodyReader()
         self._voice = _voice(own) if affect else None
         self._turns = TurnTaking(EndOfTurnNet().probability, language=language, submit=slow)
         self._may_have_words = words and language in LANGUAGES
+        self._on_gap = on_gap
         self._device_speaks = False
         self._left: Sequence[Observation] = []  # to be told by the next feed
         self.words_wanted(words)
@@ -63,9 +71,7 @@ class Hearing:
         self._device_speaks = active
         if active:
             self._left = self._turns.give_way()
-            self._prosody.reset()
-            if self._voice is not None:
-                self._voice.reset()
+            self._forget_voice()
 
     def words_wanted(self, wanted: bool) -> None:
         """Stop reading words and give their memory back, or begin again. Without `words` at birth nothing happens.
@@ -82,12 +88,18 @@ class Hearing:
         self._left = []
         self._gate.reset()
         self._turns.reset()
+        self._forget_voice()
+
+    def _forget_voice(self) -> None:
         self._prosody.reset()
         if self._voice is not None:
             self._voice.reset()
 
     def _hear(self, chunk: Chunk) -> list[Observation]:
         out: list[Observation] = [chunk.activity]
+        if not chunk.follows:
+            self._on_gap()
+            self._forget_voice()  # two ends of a hole are no one sound
         if self._device_speaks:
             out.extend(self._turns.overhear(chunk))
             return out

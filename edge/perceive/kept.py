@@ -24,13 +24,17 @@ class KeptSound:
 
     def add(self, chunk: Chunk) -> bool:
         """Keep `chunk`. False where sound was lost before it: then what was kept is forgotten, not joined to it."""
-        follows = abs(chunk.t_s - self.end_s) <= GAP_S
+        follows = self.precedes(chunk)
         if not follows:
             self._sound, self._samples = [], 0
         self._sound.append(chunk.samples)
         self._samples += chunk.samples.size
         self.end_s = chunk.end_s
         return follows
+
+    def precedes(self, chunk: Chunk) -> bool:
+        """Whether no sound was lost between what is kept and `chunk`."""
+        return abs(chunk.t_s - self.end_s) <= GAP_S
 
     @property
     def start_s(self) -> float:

@@ -25,6 +25,8 @@ _SILENCE_S = 1.6  # silence that ends any turn
 
 Heard = list[Future[Transcript | None]]
 
+_LOST = Transcript("…", (), closed=True)  # stands in a turn's words where sound was lost
+
 
 @dataclass(frozen=True, slots=True)
 class Judged:
@@ -41,7 +43,7 @@ class Pause:
     speech_end_s: float
     heard: Heard
     heard_s: float  # how far the recognizer read
-    ended: Future[Judged]
+    ended: Future[Judged] | None  # None: there is nothing to judge, for since sound was lost nothing was said
     judged_s: float  # how far the newest judgement heard
     judged: int = 1
     words_told: bool = False
@@ -53,6 +55,8 @@ class Pause:
 
     def judge(self) -> bool:
         """Take in what is known by now; whether anything of the end is."""
+        if self.ended is None:
+            return True
         if not self.ended.done():
             return False
         verdict, stands = self.ended.result(), self.stands
@@ -100,4 +104,12 @@ def done(heard: Heard) -> bool:
 
 def joined(heard: Heard) -> str:
     """The words that the recognizer believes in; waits for them."""
-    return " ".join(one.text for future in heard if (one := future.result()) is not None)
+    text = " ".join(one.text for future in heard if (one := future.result()) is not None)
+    return text if text.strip("… ") else ""
+
+
+def hole() -> Future[Transcript | None]:
+    """What is heard of lost sound."""
+    heard: Future[Transcript | None] = Future()
+    heard.set_result(_LOST)
+    return heard

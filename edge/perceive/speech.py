@@ -44,6 +44,7 @@ class Chunk:
     activity: SpeechActivity
     utterance_start_s: float | None  # None when not speaking
     last_speech_s: float | None  # end of the last chunk that held speech; None before the first
+    follows: bool = True  # False: sound was lost just before it, and with it whatever was said there
 
     @property
     def end_s(self) -> float:
@@ -72,6 +73,7 @@ class SpeechGate:
         self._start_s: float | None = None  # begin of the running utterance
         self._last_speech_s: float | None = None
         self._speech_s = 0.0
+        self._follows = True
         self._room = Room()
         self._calm = 0  # chunks since the last that may have been speech
         self._held: list[tuple[npt.NDArray[np.float32], float]] = []  # with their times; not judged yet
@@ -104,6 +106,7 @@ class SpeechGate:
         """Sound was lost: nothing of before may be joined to what comes."""
         last = self._last_speech_s
         self.reset()
+        self._follows = False
         if last is not None and last <= t_s:  # a clock that jumped back makes the old time meaningless
             self._last_speech_s = last
 
@@ -124,7 +127,8 @@ class SpeechGate:
             speaking=self._start_s is not None,
             speech_s=self._speech_s,
         )
-        return Chunk(t_s, samples, activity, self._start_s, self._last_speech_s)
+        follows, self._follows = self._follows, True
+        return Chunk(t_s, samples, activity, self._start_s, self._last_speech_s, follows)
 
     def _maybe_begin(self, probability: float, t_s: float, end_s: float) -> None:
         if probability < BEGINS:

@@ -5,10 +5,14 @@ where it does not sound finished, again as the silence grows, for silence tells,
 likely end, are told at once as speculative, so that a reply can be begun; the end becomes final after 0.2 s where it is
 sure, else when the silence lasts a little longer; an unlikely one by long silence only. Words that are still being read
 follow the end that they belong to. Speech that resumes goes on with the turn.
+
+Where sound was lost nobody knows what was said: the turn goes on, "…" stands in its words, and silence counts from the
+hole's end; after a long one what came before belongs to nobody any more, and no end of it is told.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from concurrent.futures import Future
 from dataclasses import replace
@@ -19,7 +23,7 @@ import numpy as np
 from edge.perceive.fall import fall_st
 from edge.perceive.hush import Hush
 from edge.perceive.kept import KeptSound, Sound
-from edge.perceive.pause import Heard, Judged, Late, Pause, done, joined
+from edge.perceive.pause import Heard, Judged, Late, Pause, done, hole, joined
 from edge.perceive.speech import BEGINS, CHUNK, Chunk
 from edge.types import SAMPLE_RATE, TurnEnd, Words
 from models.asr import Transcript
@@ -34,6 +38,7 @@ _JUDGES_S = 0.2  # silence that the network was made to judge; a shorter one is 
 _LINGERS_S = 0.2  # for which the detector may call speech what has died away …
 _LETS_GO_S = 0.08  # … and usually does: the silences that end a turn are counted from there
 _CUT_S = 0.2  # shorter gaps may lie within a word: no stretch is cut there
+_DEAF_S = 10.0  # of lost sound, after which nobody waits for an answer to what was said before (as in edge.state)
 _OVERDUE_S = 2.0  # how much longer a turn waits for an answer that is still being computed
 _BEFORE_S = 0.5  # sound heard from before the first speech: onsets come before the detector's
 _STRETCH_S = 8.0  # the recognizer reads longer turns in stretches, for time and memory, cut at a pause …
@@ -85,9 +90,11 @@ class TurnTaking:
         self._stretch_s = 0.0  # begin of what no settled stretch covers
         self._settled: Heard = []
         self._pause: Pause | None = None
+        self._whole_from_s = -math.inf  # since when no sound was lost
 
     def feed(self, chunk: Chunk) -> list[Words | TurnEnd]:
         """Hear the next chunk. Words come before the end of their turn; where they were late, it is told again."""
+        self._after_gap(chunk)
         self._keep(chunk)
         self._hush.feed(chunk.samples, chunk.activity.probability)
         out = self._late_words(chunk.end_s) if chunk.utterance_start_s is None else []
@@ -106,12 +113,15 @@ class TurnTaking:
         return out
 
     def _silent(self, now_s: float, speech_end_s: float, *, resumes: bool) -> list[Words | TurnEnd]:
-        silence_s = now_s - speech_end_s
+        silence_s = now_s - max(speech_end_s, self._whole_from_s)
+        if speech_end_s <= self._whole_from_s and silence_s < _JUDGES_S:
+            return []  # just after a hole: the person may be speaking
         late_s = min(self._hush.lasts_s - _LETS_GO_S - silence_s, _LINGERS_S)  # by which the detector lingered longer
         silence_s += max(0.0, late_s)
         pause = self._pause = self._pause or self._ask(now_s, speech_end_s, silence_s)
         judged = pause.judge()
-        if judged and pause.likely is None and pause.judged < _JUDGED and now_s - pause.judged_s >= _AGAIN_S:
+        again = judged and pause.ended is not None and pause.likely is None and pause.judged < _JUDGED
+        if again and now_s - pause.judged_s >= _AGAIN_S:
             pause.judged, pause.judged_s = pause.judged + 1, now_s
             pause.ended = self._judged(now_s, silence_s, anew=True)
             pause.judge()
@@ -146,6 +156,19 @@ class TurnTaking:
 
     # ------------------------------------------------------------ the turn
 
+    def _after_gap(self, chunk: Chunk) -> None:
+        """Sound was lost before `chunk`: a turn that runs is read up to there, and goes on."""
+        if self._start_s is None or self._sound.precedes(chunk):
+            return
+        if chunk.t_s - self._sound.end_s > _DEAF_S:
+            self._end_turn()
+            return
+        before = self._hear(self._sound.end_s) if self._pause is None else self._pause.heard
+        if self.listen is not None or before:
+            self._settled = [*before, hole()]
+        self._pause, self._hush = None, Hush()
+        self._whole_from_s = chunk.t_s
+
     def _keep(self, chunk: Chunk) -> None:
         if not self._sound.add(chunk):
             self._stretch_s = max(self._stretch_s, chunk.t_s)
@@ -175,6 +198,8 @@ class TurnTaking:
         return self._tell(pause) if pause.stands else []
 
     def _ask(self, now_s: float, speech_end_s: float, silence_s: float) -> Pause:
+        if speech_end_s <= self._whole_from_s:
+            return Pause(speech_end_s, list(self._settled), now_s, None, now_s)
         heard = self._reading = self._hear(now_s)
         return Pause(speech_end_s, heard, now_s, self._judged(now_s, silence_s), now_s)
 
@@ -213,12 +238,13 @@ class TurnTaking:
         return out
 
     def _end(self, pause: Pause, by: By, t_s: float, *, known: bool, final: bool) -> TurnEnd:
-        probability = pause.likely or (pause.ended.result().probability if pause.ended.done() else None)
+        ended = pause.ended
+        judged = ended.result().probability if ended is not None and ended.done() else None
         words = joined(pause.heard) if known else None
         end_s = pause.speech_end_s
         return TurnEnd(
             t_s=t_s,
-            probability=probability,
+            probability=pause.likely or judged,
             by=by,
             final=final,
             speech_end_s=end_s,
@@ -228,7 +254,7 @@ class TurnTaking:
 
     def _finals(self, pause: Pause, by: By, now_s: float, *, wait: bool = False) -> list[Words | TurnEnd]:
         """The turn's last words, where they are known, and its end."""
-        if wait:
+        if wait and pause.ended is not None:
             pause.ended.result()
         known = wait or done(pause.heard)
         end = self._end(pause, by, now_s, known=known, final=True)
@@ -251,12 +277,12 @@ class TurnTaking:
     def _words(self, heard: Heard, start_s: float | None, end: TurnEnd) -> list[Words]:
         assert start_s is not None
         believed = [one for future in heard if (one := future.result()) is not None]
-        if not believed:
-            return []
         logprobs = [value for one in believed for value in one.logprobs]
+        if not logprobs:
+            return []
         words = Words(
             t_s=end.t_s,
-            text=" ".join(one.text for one in believed),
+            text=joined(heard),
             final=end.final,
             language=self._language,
             start_s=start_s,

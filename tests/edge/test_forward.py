@@ -6,6 +6,7 @@ from dataclasses import replace
 
 from edge.errors import OutboxFull
 from edge.forward import Forwarder
+from edge.health import Health
 from edge.moment import Moment
 from edge.types import Affect, Event, Observation, PersonState, TurnEnd
 from edge.wire import mien_pb2
@@ -78,6 +79,23 @@ def test_a_refusal_of_the_outbox_is_counted_and_perception_goes_on() -> None:
     forwarder.moment(moment(0.0, state(0.0)))
     assert forwarder.refused == 1
     assert forwarder.envelopes == 0
+
+
+def test_the_bridge_is_told_what_was_dropped_and_where_holes_are() -> None:
+    """Silence and lost sound look alike from there, unless it is told."""
+    forwarder, sent = make()
+    health = Health(
+        t_s=60.0,
+        level="",
+        rss_mb=None,
+        peak_mb=None,
+        temperature_c=None,
+        failing={},
+        dropped={"audio": 32},
+        holes={"sound_gaps": 1, "damaged": 0},
+    )
+    forwarder.health(health)
+    assert dict(sent[0].health.dropped) == {"audio": 32, "sound_gaps": 1}
 
 
 def test_an_alert_is_an_envelope_of_its_own() -> None:

@@ -138,7 +138,7 @@ def test_a_report_each_second_tells_what_fails_and_what_was_lost(scripted: Scrip
     loop = scripted.loop
     loop.senses.ears.left_out["words"] = "model 'asr' is not there"
     loop.senses.hearing.failing = "ValueError: broken"
-    loop.senses.found.dropped, loop._forward.refused = 3, 2
+    loop.senses.found.dropped, loop._forward.refused, loop.senses.ears.gaps = 3, 2, 4
     loop._look_after(5.0)
     (report,) = scripted.lines
     assert report["type"] == "health"
@@ -146,6 +146,7 @@ def test_a_report_each_second_tells_what_fails_and_what_was_lost(scripted: Scrip
     assert report["level"] == ""
     assert report["failing"] == {"words": "model 'asr' is not there", "hearing": "ValueError: broken"}
     assert report["dropped"] == {"audio": 0, "video": 0, "observations": 3, "envelopes": 2, "replies": 0}
+    assert report["holes"] == {"sound_gaps": 4, "damaged": 0}
     assert 0 < report["rss_mb"] <= report["peak_mb"]
 
 

@@ -62,14 +62,16 @@ def test_nothing_is_opened_before_hearing_and_sight_are_made(quiet: Path) -> Non
     assert found.sight.join(0.0)
 
 
-def test_two_seconds_of_sound_wait_and_one_picture() -> None:
-    """What is older is of no use to a conversation; of pictures only the newest is."""
+def test_one_to_two_seconds_of_sound_wait_and_one_picture() -> None:
+    """What is older is of no use to a conversation, and goes in one piece; of pictures only the newest is."""
     found = senses("synthetic://")
     for seq in range(200):
         found.audio.put(AudioFrame("test", seq, 0.0, np.zeros(BLOCK, np.float32)))
         found.video.put(VideoFrame("test", seq, 0.0, np.zeros((4, 4, 3), np.uint8)))
-    assert 1.9 < len(found.audio) * BLOCK / SAMPLE_RATE < 2.1
     assert found.dropped()["audio"] == 200 - len(found.audio)
+    waits = [found.audio.take(0.0).seq for _ in range(len(found.audio))]  # type: ignore[union-attr]
+    assert 1.0 < len(waits) * BLOCK / SAMPLE_RATE < 2.1
+    assert waits == list(range(200 - len(waits), 200))
     assert found.video.take(0.0).seq == 199  # type: ignore[union-attr]
     assert found.dropped()["video"] == 199
 
@@ -172,6 +174,17 @@ class Sensor(SimpleNamespace):
 
     def unmute(self) -> None:
         self.told.append("unmute")
+
+
+def test_holes_in_what_came_are_told() -> None:
+    """Sound that is missing was not silence: it is counted over every hearing that was made, as what came broken is."""
+    found = senses("synthetic://")
+    found.sensors = [SimpleNamespace(damaged=2), SimpleNamespace(damaged=1)]  # type: ignore[list-item]
+    for start_s in (0.0, 50.0):
+        hearing = found.ears.make(affect=False, words=False)
+        for t_s in (start_s, start_s + 0.032, start_s + 3.0, start_s + 3.032):
+            hearing.feed(AudioFrame("test", 0, t_s, np.zeros(BLOCK, np.float32)))
+    assert found.holes() == {"sound_gaps": 2, "damaged": 3}
 
 
 def test_only_what_is_live_is_muted() -> None:

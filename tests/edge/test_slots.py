@@ -26,6 +26,15 @@ def test_what_is_not_taken_was_dropped_and_counted(items: list[int], capacity: i
     assert slot.dropped == len(items) - len(taken)
 
 
+def test_what_goes_together_leaves_one_hole() -> None:
+    """Of a full slot the oldest go at once, all counted; what is left has no hole in it."""
+    slot: Slot[int] = Slot(4, together=3)
+    for item in range(9):
+        slot.put(item)
+    assert [slot.take(0) for _ in range(len(slot))] == [6, 7, 8]
+    assert slot.dropped == 6
+
+
 def test_a_closed_slot_wakes_the_waiter_and_can_be_emptied() -> None:
     """Nothing waits for ever on a slot that ended."""
     slot: Slot[int] = Slot(2)

@@ -374,7 +374,8 @@ def test_the_end_of_a_turn_that_silence_has_ended_ends_no_other() -> None:
     people = People()
     for t_s in (1.0, 2.0):
         people.update([sound(t_s, True)], t_s)
-    people.update([], 6.0)
+    for t_s in span(2.1, 6, 0.1):
+        people.update([sound(t_s, False)], t_s)
     people.update([sound(6.5, True)], 6.5)
     people.update([end(2.5)], 6.6)
     assert (people.turns.count, people.turns.running) == (2, True)
@@ -392,6 +393,30 @@ def test_a_device_that_hears_late_takes_no_delay_for_silence() -> None:
         people.update([sound(t_s, False)], t_s + 4.0)
     assert not people.turns.running
     assert [turn.turn for turn in people.turns.history] == [1]
+
+
+def test_lost_sound_is_no_silence() -> None:
+    """A turn goes on over a hole in the sound, whatever follows; three seconds of silence that was heard end it."""
+    for first in (True, False):
+        people = People()
+        people.update([sound(1.0, True)], 1.0)
+        (state,) = people.update([sound(1.1, False), seen(5.9)], 5.9)
+        assert state.speaking is None
+        people.update([sound(6.0, first)], 6.0)
+        assert (people.turns.count, people.turns.running) == (1, True)
+        for t_s in span(6.1, 9.0, 0.1):
+            people.update([sound(t_s, False)], t_s)
+        assert people.turns.running
+        people.update([sound(9.2, False)], 9.2)
+        assert not people.turns.running
+
+
+def test_a_turn_does_not_go_on_over_a_long_hole() -> None:
+    """Even where nobody looked meanwhile: who speaks after ten seconds without sound begins another."""
+    people = People()
+    people.update([sound(1.0, True)], 1.0)
+    people.update([sound(11.5, True)], 11.5)
+    assert (people.turns.count, people.turns.running) == (2, True)
 
 
 def test_a_turn_does_not_outlive_the_microphone() -> None:

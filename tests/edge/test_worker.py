@@ -51,6 +51,7 @@ def test_a_broken_frame_is_seen_counted_and_got_over() -> None:
     until(lambda: bool(frames.put(frame(2)) or len(found)))
     until(lambda: worker.failing is None)
     assert worker.faults == 1
+    assert worker.dropped > 0, "what came meanwhile was not perceived, and is no silence"
     frames.close()
     assert worker.join(5.0)
 

@@ -3,6 +3,7 @@
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -58,6 +59,20 @@ def test_a_real_sentence_is_heard_whole(clips):
             spelt = plain(texts[0]).replace("seven", "7").replace("k7", "k 7")
             assert plain(SENTENCES[clip.stem]) in spelt
         assert len({one.person for one in found}) == 1
+
+
+def test_two_ends_of_a_hole_are_no_one_sound(clips):
+    """Where sound was lost, what is kept of a voice is forgotten, and the hole is told once."""
+    gaps = []
+    ear, sound = hearing(), read(clips[0])
+    ear._on_gap = lambda: gaps.append(len(ear._prosody._frames))
+    blocks = frames(sound)
+    for block in blocks[: len(blocks) // 2]:
+        ear.feed(block)
+    assert ear._prosody._frames
+    ear.feed(replace(blocks[-2], t_s=blocks[-2].t_s + 0.2))
+    assert len(gaps) == 1
+    assert not ear._prosody._frames
 
 
 def test_blocks_of_any_size_hear_the_same(clips):

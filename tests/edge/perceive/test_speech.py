@@ -90,6 +90,8 @@ def test_lost_sound_ends_the_utterance():
     assert after[0].t_s == 3.0  # the 100 samples that waited are not prefixed
     assert after[0].last_speech_s == before[-1].last_speech_s
     assert net.resets == 2
+    again = gate.feed(AudioFrame("test", 2, 3.0 + CHUNK_S, loud[:CHUNK]))
+    assert [one.follows for one in (*before, *after, *again)] == [True] * 3 + [False, True]
 
 
 def _room(seconds: float, level: float, seed: int) -> np.ndarray:

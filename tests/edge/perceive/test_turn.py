@@ -377,6 +377,56 @@ def test_overheard_speech_begins_the_turn():
     assert len(ear.heard[0]) / 16_000 == pytest.approx(2.56, abs=0.1)
 
 
+def over_a_hole(taking: TurnTaking, before: list[float], hole_s: float, after: list[float]) -> list[Words | TurnEnd]:
+    """What is told of two stretches of sound with a hole between them."""
+    sound, gate = np.repeat(np.array([*before, *after], dtype=np.float32), CHUNK), SpeechGate(LoudIsSpeech())
+    cut = len(before)
+    stamped = [one if one.seq < cut else replace(one, t_s=one.t_s + hole_s) for one in frames(sound)]
+    return heard(taking, [chunk for frame in stamped for chunk in gate.feed(frame)])
+
+
+@pytest.mark.parametrize("pause_s", [0.0, 0.3])
+def test_a_turn_goes_on_over_lost_sound(pause_s):
+    """A hole is no silence: who speaks on after it is in the same turn, whose words tell where something is missing,
+    and nothing of before the hole is judged or read together with what follows."""
+    ear = Ear(0.1, texts=("one", "two"))
+    before = [*seconds(SPEECH, 1), *seconds(SILENCE, pause_s)]
+    found = over_a_hole(turns(ear), before, 5.0, [*seconds(SILENCE, 1), *seconds(SPEECH, 1), *seconds(SILENCE, 3)])
+    (end,) = (one for one in found if isinstance(one, TurnEnd) and one.final)
+    hole_end_s = len(before) * 0.032 + 5.0
+    assert end.words == "one … two"
+    assert end.speech_end_s == pytest.approx(hole_end_s + 2.0, abs=0.07)
+    assert end.t_s - end.speech_end_s == pytest.approx(1.6, abs=0.04)
+    assert max(map(len, ear.heard)) < 2.2 * 16_000
+    (words,) = (one for one in found if isinstance(one, Words) and one.final)
+    assert words.text == "one … two"
+    assert words.start_s == 0.0
+
+
+def test_silence_counts_from_the_end_of_a_hole():
+    """What nobody heard ends no turn, nor is it judged: the silence that follows does, and the words say that more may
+    have been said."""
+    ear = Ear(0.9, texts=("one",))
+    found = over_a_hole(turns(ear), seconds(SPEECH, 1), 5.0, seconds(SILENCE, 3))
+    (end,) = (one for one in found if isinstance(one, TurnEnd) and one.final)
+    assert (end.by, end.probability, end.words) == ("silence", None, "one …")
+    assert end.t_s == pytest.approx(1.0 + 5.0 + 1.6, abs=0.04)
+    assert end.speech_end_s == pytest.approx(1.0, abs=0.04)
+    assert ear.judged == []
+    assert over_a_hole(turns(Ear(0.9, texts=(None,))), seconds(SPEECH, 1), 5.0, seconds(SILENCE, 3))[-1].words is None
+    assert over_a_hole(turns(Ear(0.9), words=False), seconds(SPEECH, 1), 5.0, seconds(SILENCE, 3))[-1].words is None
+
+
+def test_after_a_long_hole_nothing_is_told_of_what_came_before():
+    """Nobody waits any more for an answer to what was said before the microphone was gone for longer than ten
+    seconds; what is said then is another turn."""
+    ear = Ear(0.9, texts=("one",))
+    assert over_a_hole(turns(ear), seconds(SPEECH, 1), 12.0, seconds(SILENCE, 3)) == []
+    found = over_a_hole(turns(ear), seconds(SPEECH, 1), 12.0, [*seconds(SPEECH, 1), *seconds(SILENCE, 1)])
+    assert found[-1].words == "one"
+    assert found[0].start_s > 12.0
+
+
 def test_a_trembling_clock_loses_no_sound():
     """A microphone stamps its blocks some milliseconds early or late; the turn's sound is heard whole all the same."""
     ear, rng = Ear(0.9), np.random.default_rng(0)
