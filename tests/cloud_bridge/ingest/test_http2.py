@@ -97,7 +97,7 @@ class Client:
         self.h2.send_data(1, body, **more)
         self.flush()
 
-    async def until(self, seconds: float = 5.0, size: int = 0) -> None:
+    async def until(self, seconds: float = 20.0, size: int = 0) -> None:
         """Read until `size` bytes, trailers, or the end have come."""
         async with asyncio.timeout(seconds):
             while not self.gone and not self.trailers and not (size and len(self.got) >= size):
