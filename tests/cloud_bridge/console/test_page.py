@@ -80,7 +80,8 @@ def script(browser: webdriver.Chrome, code: str) -> Any:
 def test_the_console_from_sign_in_to_mute(shown: Shown, browser: webdriver.Chrome) -> None:
     """One visit: a wrong token, the right one, the fleet, a device, its replay, and the mute button."""
     browser.get(shown.listening.address)
-    field = until(browser, lambda b: b.find_element(By.ID, "token"))
+    field = browser.find_element(By.ID, "token")
+    until(browser, lambda _: field.is_displayed())
     field.send_keys("wrong-token-of-someone")
     browser.find_element(By.CSS_SELECTOR, "#login-form button").click()
     until(browser, lambda b: "token" in text(b, "login-error"))
@@ -93,7 +94,7 @@ def test_the_console_from_sign_in_to_mute(shown: Shown, browser: webdriver.Chrom
     assert "Drowsiness alert" in first, "alerts come first"
     browser.find_element(By.ID, "search").send_keys("car-7")
     until(browser, lambda b: len(b.find_elements(By.CSS_SELECTOR, "#devices li")) == 1)
-    browser.find_element(By.CSS_SELECTOR, "#devices button").click()
+    script(browser, "document.querySelector('#devices button').click()")  # in one step, as `text`
 
     until(browser, lambda b: "Nobody listened in the meeting." in text(b, "talk"))
     assert text(browser, "name") == "car-7"
