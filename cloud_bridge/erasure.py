@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from cloud_bridge.errors import SettingError
+from edge.wire import layout
 
 LOOK_S = 0.5  # between two looks of a running bridge
 _ALIVE_S = 3.0  # a bridge that was not heard of for so long does not run
@@ -48,6 +49,7 @@ class Erasures:
         self._lock = threading.Lock()
         try:
             self._db = sqlite3.connect(path, check_same_thread=False, isolation_level=None, timeout=5.0)
+            layout.check_database(self._db)
             self._db.execute("PRAGMA journal_mode=WAL")
             self._db.executescript(_SCHEMA)
         except sqlite3.Error as error:

@@ -20,7 +20,7 @@ from google.protobuf.json_format import MessageToDict
 
 from cloud_bridge.errors import BridgeError, SettingError
 from cloud_bridge.ingest.dedupe import transaction
-from edge.wire import mien_pb2
+from edge.wire import layout, mien_pb2
 
 log = logging.getLogger(__name__)
 
@@ -57,6 +57,7 @@ class History:
                 path.touch(0o600)
                 path.chmod(0o600)
             self._db = sqlite3.connect(path or ":memory:", check_same_thread=False, isolation_level=None, timeout=5.0)
+            layout.check_database(self._db)
             self._db.execute("PRAGMA journal_mode=WAL")
             self._db.execute("PRAGMA synchronous=NORMAL")
             self._db.execute("PRAGMA secure_delete=ON")

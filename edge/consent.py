@@ -17,6 +17,7 @@ from edge import clock
 from edge.errors import PolicyError
 from edge.files import stamp
 from edge.policy import Policy
+from edge.wire import layout
 
 log = logging.getLogger(__name__)
 
@@ -58,8 +59,11 @@ class Consent:
         for number, text in enumerate(lines, 1):
             try:
                 line = json.loads(text)
+                layout.check_json(line)
                 person, purpose, given = line["person"], line["purpose"], line["given"]
-            except (ValueError, KeyError, TypeError) as error:
+            except layout.NewerLayout as error:
+                raise PolicyError(f"the consent record {self.path}, line {number} cannot be read: {error}") from error
+            except (ValueError, KeyError, TypeError, AttributeError) as error:
                 raise PolicyError(f"{self.path}, line {number} is broken: remove it or start a new record") from error
             if purpose not in PURPOSES or not isinstance(given, bool) or not isinstance(person, int | None):
                 raise PolicyError(f"{self.path}, line {number} is no decision: remove it or start a new record")

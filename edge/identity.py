@@ -19,6 +19,7 @@ from edge.config import Config, state_folder
 from edge.errors import ConfigError, TransportError
 from edge.files import write_private
 from edge.transports.base import TlsFiles
+from edge.wire import layout
 
 DEFAULT_PORT = 50_052
 _WAIT_S = 15.0
@@ -53,8 +54,11 @@ class Identity:
         """`device`, `tenant` and `address` of the enrolment. Raises ConfigError."""
         try:
             found = json.loads((self.folder / "enrolled.json").read_text())
+            layout.check_json(found)
             return {name: str(found[name]) for name in ("device", "tenant", "address")}
-        except (OSError, ValueError, KeyError, TypeError) as error:
+        except layout.NewerLayout as error:
+            raise ConfigError(f"the identity in {self.folder} cannot be used: {error}, or enroll again") from error
+        except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
             raise ConfigError(f"the identity in {self.folder} is not whole: enroll again") from error
 
     def life_s(self) -> tuple[float, float]:

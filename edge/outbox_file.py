@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from edge.errors import OutboxError, OutboxFull
+from edge.wire import layout
 
 log = logging.getLogger(__name__)
 
@@ -173,6 +174,7 @@ class OutboxFile:
     def _connect(self, path: Path) -> sqlite3.Connection:
         os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
         db = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+        layout.check_database(db)
         for pragma in (
             f"page_size={_PAGE}",
             "journal_mode=WAL",

@@ -21,6 +21,7 @@ from edge import clock
 from edge.config import state_folder
 from edge.errors import ConfigError
 from edge.files import write_private
+from edge.wire import layout
 from models import card
 from models.voice_head import CORE, VoiceHead
 
@@ -59,12 +60,14 @@ class OwnVoice:
         path = file()
         try:
             found = json.loads(path.read_text(encoding="utf-8"))
+            layout.check_json(found)
             shift = tuple(float(one) for one in found["shift"])
             own = cls(shift, float(found["speech_s"]), str(found["head"]), int(found["utc_ms"]))
         except FileNotFoundError:
             return None
-        except (OSError, ValueError, KeyError, TypeError) as error:
-            raise ConfigError(f"{path} cannot be read: run `mien calibrate` again, or with --forget") from error
+        except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+            why = f" ({error})" if isinstance(error, layout.NewerLayout) else ""
+            raise ConfigError(f"{path} cannot be read{why}: run `mien calibrate` again, or with --forget") from error
         if len(shift) != len(CORE) or not all(abs(one) <= _LIMIT + 1e-3 for one in shift):
             raise ConfigError(f"{path} holds no calibration: run `mien calibrate` again, or with --forget")
         return own

@@ -30,7 +30,7 @@ from cloud_bridge.authority.certificates import BadRequest
 from cloud_bridge.authority.files import alone, write
 from cloud_bridge.errors import BridgeError, SettingError
 from cloud_bridge.state import state_folder
-from edge.wire import WireError
+from edge.wire import WireError, layout
 from edge.wire.check import check_device
 
 BRIDGE = "mien-bridge"  # the common name of a bridge, here and in a broker's access list
@@ -89,6 +89,7 @@ class Authority:
             key = serialization.load_pem_private_key((folder / "ca.key").read_bytes(), None)
             self._certificate = x509.load_pem_x509_certificate((folder / "ca.pem").read_bytes())
             self._db = sqlite3.connect(folder / "granted.sqlite", isolation_level=None, check_same_thread=False)
+            layout.check_database(self._db)
             self._db.executescript(_SCHEMA)
         except FileNotFoundError as error:
             raise SettingError(f"no authority in {folder}: begin with `mien bridge claim new DEVICE`") from error

@@ -12,12 +12,14 @@ import redis.asyncio
 from cloud_bridge.errors import BridgeError, SettingError
 from cloud_bridge.ingest.base import Device
 from cloud_bridge.settings import secret
+from edge.wire import layout
 
 _TIMEOUT_S = 2.0
 MOMENTS = "mien:moments"  # channel: what happens at any bridge
 ORDERS = "mien:orders"  # channel: orders to devices, whichever bridge they are at
 WISHES = "mien:wishes"  # sorted by time: whom to erase
 ONLINE = "mien:online"  # hash: tenant/device → the bridge it is at, its boot and software
+LAYOUT = "mien:layout"  # which layout the other keys have; not there: 0
 AWAY = (
     redis.ConnectionError,
     redis.TimeoutError,
@@ -55,10 +57,13 @@ class Store:
         self.url = url
 
     async def check(self) -> None:
-        """Raises StoreError when nobody answers."""
+        """Raises StoreError when nobody answers, SettingError where a newer Mien keeps its things there."""
         try:
             async with asyncio.timeout(_TIMEOUT_S):
                 await self.soon.ping()
+                layout.check(int(raw(await self.soon.get(LAYOUT)) or 0))
+        except ValueError as error:
+            raise SettingError(f"the Redis at {self.url} cannot be used: {error}, or give another database") from error
         except (redis.RedisError, OSError, TimeoutError) as error:
             raise StoreError(
                 f"no Redis answers at {self.url} ({type(error).__name__}): start it, or mend --redis"

@@ -20,6 +20,7 @@ from pathlib import Path
 from cloud_bridge.errors import SettingError
 from cloud_bridge.ingest.base import Effect
 from cloud_bridge.ingest.writer import Writer
+from edge.wire import layout
 
 log = logging.getLogger(__name__)
 
@@ -93,6 +94,7 @@ class Dedupe:
                 path.touch(0o600)
                 path.chmod(0o600)
             self._db = sqlite3.connect(path or ":memory:", check_same_thread=False, isolation_level=None)
+            layout.check_database(self._db)
             self._db.execute("PRAGMA journal_mode=WAL")
             self._db.execute("PRAGMA synchronous=FULL")
             self._db.executescript(_SCHEMA)

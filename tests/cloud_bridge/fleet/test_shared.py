@@ -14,9 +14,10 @@ import redis
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from cloud_bridge.errors import SettingError
 from cloud_bridge.fleet.record import SharedRecord
 from cloud_bridge.fleet.relay import Relay
-from cloud_bridge.fleet.store import MOMENTS, ONLINE, ORDERS, Store, StoreError
+from cloud_bridge.fleet.store import LAYOUT, MOMENTS, ONLINE, ORDERS, Store, StoreError
 from cloud_bridge.fleet.worker import Worker
 from cloud_bridge.ingest.base import Device, Link, NotNow
 from cloud_bridge.ingest.dedupe import Intervals
@@ -254,6 +255,16 @@ async def test_a_store_that_nobody_answers_for_is_told_at_the_start() -> None:
     with pytest.raises(StoreError, match="start it"):
         await store.check()
     await store.close()
+
+
+async def test_a_store_that_a_newer_bridge_uses_is_refused(store: Store) -> None:
+    """Before anything of it is read or written."""
+    await store.check()
+    for layout, why in (("1", "newer Mien wrote it"), ("?", "cannot be used")):
+        await store.soon.set(LAYOUT, layout)
+        with pytest.raises(SettingError, match=why):
+            await store.check()
+    await store.soon.aclose()
 
 
 def test_links_and_workers_fit_their_protocols() -> None:
