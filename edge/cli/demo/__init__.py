@@ -59,9 +59,16 @@ def _run(clip: Path | None, llm: str, out: Path, started_s: float) -> int:
     screen = Screen(clip, out)
     bridge = Child("bridge", ["bridge", "--listen", f"127.0.0.1:{port}", "--llm", llm, "--json"], out, screen.bridge)
     device: Child | None = None
+    ending = False
+
+    def end(*_: object) -> None:
+        nonlocal ending
+        if not ending:  # pressed again, wherever we are in ending both, it must leave neither of them behind
+            ending = True
+            raise KeyboardInterrupt
+
     # A closed terminal or a service manager ends us like Ctrl-C does.
-    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    before = {number: signal.signal(number, end) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
         with screen:
             screen.note("starting the bridge: loading language model and voice …")
@@ -81,8 +88,7 @@ def _run(clip: Path | None, llm: str, out: Path, started_s: float) -> int:
     except KeyboardInterrupt:
         screen.note("stopping both processes …")
     finally:
-        for number in before:  # a second Ctrl-C must leave neither of them behind
-            signal.signal(number, signal.SIG_IGN)
+        ending = True
         children = [child for child in (device, bridge) if child is not None]
         status = [child.stop() for child in children]
         for number, handler in before.items():

@@ -77,29 +77,31 @@ def test_a_process_that_is_slow_is_not_called_ended(spoken: Any, tmp_path: Path)
 
 
 def test_a_second_ctrl_c_leaves_no_process_behind(tmp_path: Path) -> None:
-    """Whoever presses twice, while both are being ended, must not keep a language model in memory."""
+    """Whoever presses again and again, while both are being ended, must not keep a language model in memory."""
     demo = """
 import os, signal, sys, threading, time
 from pathlib import Path
 from edge.cli import demo
 from edge.cli.demo import processes
 stubborn = (
-    "import json, signal, time; signal.signal(signal.SIGINT, lambda *_: None);"
+    "import json, os, pathlib, signal, sys, time; signal.signal(signal.SIGINT, lambda *_: None);"
+    "pathlib.Path(sys.argv[1], f'begun-{os.getpid()}').touch();"
     "print(json.dumps(dict(event='ready')), flush=True); time.sleep(60)"
 )
 begin = processes.subprocess.Popen
 def popen(_, **options):
-    child = begin([sys.executable, "-c", stubborn], **options)
+    child = begin([sys.executable, "-c", stubborn, sys.argv[1]], **options)
     print(child.pid, file=sys.stderr, flush=True)
     return child
 processes.subprocess.Popen = popen
 processes._GRACE_S = 0.5
 def press():
-    time.sleep(1.5)
-    for _ in range(4):
+    while len(list(Path(sys.argv[1]).glob("begun-*"))) < 2:
+        time.sleep(0.01)
+    while True:
         os.kill(os.getpid(), signal.SIGINT)
-        time.sleep(0.15)
 threading.Thread(target=press, daemon=True).start()
+signal.signal(signal.SIGINT, signal.SIG_IGN)  # what is pressed once the demo is over
 demo._run(Path("x"), "tiny", Path(sys.argv[1]), time.monotonic())
 """
     done = subprocess.run(
@@ -107,6 +109,7 @@ demo._run(Path("x"), "tiny", Path(sys.argv[1]), time.monotonic())
     )
     started = [int(line) for line in done.stderr.splitlines() if line.isdigit()]
     assert len(started) == 2, done.stderr
+    assert "Traceback" not in done.stderr
     for pid in started:
         with pytest.raises(ProcessLookupError):
             os.kill(pid, 0)
