@@ -112,9 +112,9 @@ class Linked:
     def send(self) -> None:
         self.box.put(self.sealer.turn("turn_end", 1, words="hello", ttl_s=0))
 
-    def until(self, wanted: str, seconds: float = 20.0) -> bool:
+    def until(self, wanted: str) -> bool:
         """Whether the reason of the link, or its state, comes to hold `wanted`."""
-        end = time.monotonic() + seconds
+        end = time.monotonic() + 20.0
         while time.monotonic() < end:
             state = self.uplink.state
             if wanted == state.name or wanted in state.reason:
@@ -247,10 +247,15 @@ def test_a_device_cannot_play_the_bridge(site: Site, tmp_path: Path) -> None:
     rogue.close()
 
 
+_READ_AGAIN = "Reloading config"
+
+
 def turned_away(broker: Mosquitto, identity: Identity, uri: str, folder: Path, name: str) -> None:
     """The broker, once it has read its list again, ends the handshake of the device `name`."""
+    log = broker._folder / "log"
+    read = log.read_text().count(_READ_AGAIN)
     broker._process.send_signal(signal.SIGHUP)
-    time.sleep(0.5)
+    until(lambda: log.read_text().count(_READ_AGAIN) > read)
     device = Linked(identity, uri, folder, name)
     assert device.until("waiting")
     device.close()
@@ -276,7 +281,7 @@ def test_the_shipped_broker_and_the_bridge_refuse_who_was_revoked(site: Site, tm
     }.items():
         assert shipped in config
         config = config.replace(shipped, here)
-    broker = Mosquitto(tmp_path / "broker", f"user {getpass.getuser()}\n{config}", port=port)
+    broker = Mosquitto(tmp_path / "broker", f"user {getpass.getuser()}\nlog_type information\n{config}", port=port)
     joined = site.join(port)
     try:
         uri = f"mqtts://localhost:{port}"
@@ -285,7 +290,7 @@ def test_the_shipped_broker_and_the_bridge_refuse_who_was_revoked(site: Site, tm
             each.send()
             assert each.delivered()
         site.authority.revoke("car-7")
-        time.sleep(1.1)  # the running bridge looks once a second
+        until(lambda: site.authority.refuses_device("default", "car-7"))  # the running bridge looks once a second
         device.send()
         assert not device.delivered(1.0)
         assert device.until("revoked")

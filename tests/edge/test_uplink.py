@@ -107,7 +107,7 @@ def test_cuts_lose_nothing_double_nothing_and_keep_the_order(bridge: Bridge, cha
     stop = threading.Event()
 
     def cutter() -> None:
-        while not stop.wait(rng.uniform(0.0, 0.08)):
+        while not stop.wait(rng.uniform(0.0, 0.08)) or chaos.cuts < 20:
             chaos.cut()
 
     thread = threading.Thread(target=cutter)
@@ -282,12 +282,16 @@ def test_an_application_that_fails_gets_the_envelope_again_and_poison_ends(bridg
     assert device.outbox.counts["refused_by_bridge"] == 1
 
 
-def test_goodbye_ends_the_session_at_once(bridge: Bridge, device: Device) -> None:
+def test_goodbye_ends_the_session_at_once(tmp_path: Path) -> None:
     """No grace for a device that said it goes."""
+    bridge = Bridge(grace_s=600.0)
+    device = Device(tmp_path, f"grpc://127.0.0.1:{bridge.port}")
     until(device.online)
     device.outbox.offer(device.sealer.goodbye())
-    device.uplink.stop(5.0)
-    until(lambda: "disconnected dev-1" in bridge.app.told, 3.0)
+    device.uplink.stop(20.0)
+    until(lambda: "disconnected dev-1" in bridge.app.told)
+    device.close()
+    bridge.close()
 
 
 def test_a_silent_device_is_forgotten_after_the_grace(tmp_path: Path) -> None:
