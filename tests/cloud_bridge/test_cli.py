@@ -9,7 +9,7 @@ import os
 import signal
 import subprocess
 import sys
-import time
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -22,6 +22,7 @@ from cloud_bridge.cli import main
 from cloud_bridge.settings import Settings, without_tls
 from edge.wire import mien_pb2 as pb
 from models import card, store
+from tests.sim.wait import until
 
 BOOT = 4711
 ENGINES = all(importlib.util.find_spec(name) for name in ("xllamacpp", "piper"))
@@ -57,21 +58,21 @@ def running() -> Iterator[tuple[subprocess.Popen[str], dict[str, Any]]]:
         process.communicate()
 
 
-def talk(address: str, turns: list[tuple[int, str]], boot: int = BOOT) -> list[list[pb.Reply]]:
+def talk(address: str, turns: list[tuple[int, str]], device: str = "test", boot: int = BOOT) -> list[list[pb.Reply]]:
     """Say each (kind, words) and collect the reply to each TURN_END."""
     answers: list[list[pb.Reply]] = []
+    heard = threading.Event()
     state = pb.State(person=1, fused=pb.Affect(probs_pct=[5, 5, 80, 10], valence=-50, confidence_pct=80))
 
     def uplinks() -> Iterator[pb.Uplink]:
-        yield pb.Uplink(hello=pb.Hello(v=1, device="test", boot=boot))
+        yield pb.Uplink(hello=pb.Hello(v=1, device=device, boot=boot))
         for seq, (kind, words) in enumerate(turns, 1):
             yield pb.Uplink(
                 envelope=pb.Envelope(
-                    v=1, device="test", boot=boot, seq=seq, turn=1, kind=kind, words=words, state=state
+                    v=1, device=device, boot=boot, seq=seq, turn=1, kind=kind, words=words, state=state
                 )
             )
-        while not answers or not answers[-1][-1].final:
-            time.sleep(0.02)
+        heard.wait(120)
 
     with grpc.insecure_channel(address) as channel:
         converse = channel.stream_stream(
@@ -79,13 +80,16 @@ def talk(address: str, turns: list[tuple[int, str]], boot: int = BOOT) -> list[l
             request_serializer=pb.Uplink.SerializeToString,
             response_deserializer=pb.Downlink.FromString,
         )
-        for downlink in converse(uplinks(), timeout=120):
-            if downlink.WhichOneof("body") == "reply":
-                if downlink.reply.chunk == 0:
-                    answers.append([])
-                answers[-1].append(downlink.reply)
-                if downlink.reply.final:
-                    break
+        try:
+            for downlink in converse(uplinks(), timeout=120):
+                if downlink.WhichOneof("body") == "reply":
+                    if downlink.reply.chunk == 0:
+                        answers.append([])
+                    answers[-1].append(downlink.reply)
+                    if downlink.reply.final:
+                        break
+        finally:
+            heard.set()
     return answers
 
 
@@ -125,24 +129,23 @@ def test_it_answers_a_device_with_a_real_model_and_voice(
 def test_a_turn_can_be_drawn_and_a_device_forgotten(
     running: tuple[subprocess.Popen[str], dict[str, Any]], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """The turn before this test is in the history; `forget` erases it there and in the running bridge, whose model
-    starts anew and goes on answering."""
+    """A turn is in the history; `forget` erases it there and in the running bridge, whose model starts anew and goes on
+    answering."""
     process, ready = running
-    until_s = time.monotonic() + 10
-    while main(["trace", "--device", "test", "--json"]) != 0:  # it is written behind
-        assert time.monotonic() < until_s
-        time.sleep(0.1)
+    talk(ready["listen"], [(pb.TURN_END, "I miss my sister.")], "hall")
+    assert line(process)["outcome"] == "answered"
+    until(lambda: main(["trace", "--device", "hall", "--json"]) == 0)  # it is written behind
     traced = json.loads(capsys.readouterr().out)
     assert (traced["turn"], traced["tone"], traced["outcome"]) == (1, "sad", "answered")
     assert {"model", "voice", "bridge"} <= {one["lane"] for one in traced["stages"]}
-    assert main(["forget", "test", "--json"]) == 0
+    assert main(["forget", "hall", "--json"]) == 0
     told = json.loads(capsys.readouterr().out)
     assert told["proved"]
     assert told["history"]["removed"] > 0
     (held,) = (found for bridge, found in told["bridges"].items() if bridge.endswith(f":{ready['pid']}"))
     assert held["exchanges"] == 1
-    assert main(["trace", "--device", "test"]) == 2
-    (replies,) = talk(ready["listen"], [(pb.TURN_END, "Hello again.")], boot=BOOT + 1)
+    assert main(["trace", "--device", "hall"]) == 2
+    (replies,) = talk(ready["listen"], [(pb.TURN_END, "Hello again.")], "hall", BOOT + 1)
     assert replies[-1].final
     assert line(process)["outcome"] == "answered"
 
@@ -186,10 +189,7 @@ def test_workers_do_not_outlive_a_bridge_that_was_killed() -> None:
     workers = children(process.pid)
     process.kill()
     process.communicate()
-    deadline = time.monotonic() + 15
-    while any(alive(pid) for pid in workers) and time.monotonic() < deadline:
-        time.sleep(0.1)
-    assert not any(alive(pid) for pid in workers)
+    until(lambda: not any(alive(pid) for pid in workers))
 
 
 def children(pid: int) -> list[int]:

@@ -205,7 +205,7 @@ def test_both_themes_keep_contrast_and_everything_has_a_name(shown: Shown, brows
         assert script(browser, CONTRAST) == []
         assert script(browser, DRAWN) == []
         browser.find_element(By.ID, "theme").click()
-    assert script(browser, NAMELESS) == []
+    until(browser, lambda b: script(b, NAMELESS) == [])  # once all that is shown has come
     assert script(browser, "return ['header', 'nav', 'main'].filter((one) => !document.querySelector(one))") == []
     severe = [one for one in browser.get_log("browser") if one["level"] == "SEVERE" and "401" not in one["message"]]  # type: ignore[no-untyped-call]
     assert severe == []
