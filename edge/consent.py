@@ -1,7 +1,7 @@
 """The record of consent: who agreed to what, and who took it back. A running device heeds a change at once.
 
 JSON lines, only ever appended to; of each person and purpose the last line counts. It outlives the process: what was
-taken back stays so until it is given again.
+taken back stays so until it is given again, by that person or by everybody.
 """
 
 from __future__ import annotations
@@ -67,6 +67,8 @@ class Consent:
                 raise PolicyError(f"{self.path}, line {number} is broken: remove it or start a new record") from error
             if purpose not in PURPOSES or not isinstance(given, bool) or not isinstance(person, int | None):
                 raise PolicyError(f"{self.path}, line {number} is no decision: remove it or start a new record")
+            if person is None and purpose == "capture" and given:  # everybody agrees, and so do they
+                found = {key: one for key, one in found.items() if key[0] is None}
             found[(person, purpose)] = given
         return found
 

@@ -71,6 +71,7 @@ class Loop:
             describe_every_s=describe_every_s,
         )
         self._told_s = 0.0
+        self._notice: dict[str, str | None] = {}
         self._speaks_since_s: float | None = None
         self._speech_goes_on = False
         self._slow = ThreadPoolExecutor(1, "words")  # judging a pause must not hold up the sound that follows it
@@ -95,6 +96,7 @@ class Loop:
         self._policy.on_stop += [lambda: self.senses.mute(muted=True), self._answer.forget]
         self._consent = Consent(config.consent_record())
         self._consent.heed(self._policy)
+        self._policy.on_withdraw.append(self._answer.forget)  # from now on: of old decisions nothing waits any more
         self._forward = Forwarder(
             self._sealer,
             self._answer.put,
@@ -111,7 +113,7 @@ class Loop:
     def run(self) -> Summary:
         """Work until `stop()` or the end of every input; then answer what is open, and close everything."""
         try:
-            self._policy.disclose(lambda notice: self._say("notice", {"text": notice, "reason": self._policy.reason}))
+            self._policy.disclose(lambda _notice: self._tell_notice())
             self._answer.start()
             self.senses.load()
             self.summary.ready()
@@ -139,6 +141,7 @@ class Loop:
         while not self._stop.is_set():
             batch = self.senses.take(_STEP_S if held else _TICK_S)
             self._consent.heed(self._policy)
+            self._tell_notice()
             now_s = clock.now_s()
             held += batch or ()
             urgent = batch is not None and not self._goes_on(batch)
@@ -243,6 +246,13 @@ class Loop:
             first_audio_ms=self._answer.first_audio_ms,
         )
         self._say("summary", self.summary.lines())
+
+    def _tell_notice(self) -> None:
+        """People are told what is perceived, at the start and whenever it becomes another."""
+        notice = {"text": self._policy.notice, "reason": self._policy.reason}
+        if notice != self._notice:
+            self._notice = notice
+            self._say("notice", notice)
 
     def _command(self, command: mien_pb2.Command) -> None:
         self._orders.take(command)  # which answers by what the answer sends, and is made after it

@@ -40,8 +40,9 @@ SAID = " What is said may be read, to answer it."
 class Policy:
     """Decides what may be perceived. `mode` is what is in force, `asked` what was wished, `reason` why they differ.
 
-    Call `disclose` before perception: until then nothing is allowed. `withdraw` stops at once, and calls every
-    function in `on_stop` (close the camera and the microphone there).
+    Call `disclose` before perception: until then nothing is allowed, and afterwards no more than people were told.
+    `withdraw` stops at once, and calls every function in `on_stop` (close the camera and the microphone there); any
+    withdrawal, be it of one person or of feelings alone, those in `on_withdraw` (erase there what was kept).
     """
 
     def __init__(
@@ -62,10 +63,12 @@ class Policy:
         self.asked = mode
         self.context = context
         self.on_stop: list[Callable[[], None]] = []
+        self.on_withdraw: list[Callable[[], None]] = []
         self._exemption, self._justification = exemption, (justification or "").strip()
         self._consented = self._listened = consent  # to the reading of feelings; of what is said
         self._withdrawn: set[int] = set()
         self._stopped = self._disclosed = False
+        self._told_feelings = self._told_words = True  # that they may be read; until people are told, nothing is
         self._audit = audit or Audit(None)
         self._audit.write(
             "start",
@@ -116,7 +119,7 @@ class Policy:
     @property
     def words(self) -> bool:
         """Whether what is said may be read. It takes consent, too, though feelings may be refused or taken back."""
-        return self._listened and not self._withdrawn and self.mode != "off"
+        return self._listened and self._told_words and not self._withdrawn and self.mode != "off"
 
     @property
     def reason(self) -> str | None:
@@ -135,6 +138,10 @@ class Policy:
                 return f"the {self._exemption} exemption needs a recorded justification"
         if not self._consented:
             return "nobody has consented to the reading of feelings"
+        if self._withdrawn:  # whoever comes back is a new face: it may be theirs
+            return "somebody here withdrew their consent: until they agree again nobody's feelings or words are read"
+        if not self._told_feelings:
+            return "people here were not told that feelings are read: start the device anew"
         return None
 
     # ------------------------------------------------------------ disclosure and consent
@@ -146,8 +153,10 @@ class Policy:
 
     def disclose(self, tell: Callable[[str], object]) -> None:
         """Tell people, by `tell` (a screen, a voice); only when it returns may perception begin."""
+        self._told_feelings = self._told_words = True
+        affect, words = self.affect, self.words
         tell(self.notice)
-        self._disclosed = True
+        self._told_feelings, self._told_words, self._disclosed = affect, words, True
         self._audit.write("disclosed", mode=self.mode)
 
     def consent(self, person: int | None = None) -> None:
@@ -155,35 +164,39 @@ class Policy:
         if person is None:
             self._consented, self._listened, self._stopped = True, True, False
             self._withdrawn.clear()
+            self._told_feelings, self._told_words, self._disclosed = True, True, False  # the notice is another now
         else:
             self._withdrawn.discard(person)
-        self._disclosed = self._disclosed and person is not None  # the notice may say something else now
         self._audit.write("consent", person=person, mode=self.mode)
 
     def withdraw(self, person: int | None = None) -> None:
         """`person` no longer agrees: nothing of theirs is kept from now on. None: stop capture altogether, at once.
 
-        A voice does not tell whose it is, so until they agree again no voice is read, nor what is said.
+        Neither a voice nor a face that comes back tells whose it is: until they agree again, or everybody does, no
+        feelings are read, whoever's, nor what is said.
         """
         if person is not None:
             self._withdrawn.add(person)
-            self._audit.write("withdrawn", person=person)
+            self._end(self.on_withdraw, person=person)
             return
         self._consented, self._listened, self._stopped = False, False, True
-        failures = []
-        for stop in self.on_stop:
-            try:
-                stop()
-            except Exception as error:  # every device must be tried, whatever the one before does
-                failures.append(type(error).__name__)
-        self._audit.write("withdrawn", person=None, failures=", ".join(failures))
-        if failures:
-            raise PolicyError(f"capture could not be stopped everywhere ({', '.join(failures)}): unplug the device")
+        self._end([*self.on_stop, *self.on_withdraw], person=None)
 
     def withdraw_affect(self) -> None:
         """Nobody agrees any more that feelings are read; attention and speech still are."""
         self._consented = False
-        self._audit.write("withdrawn", person=None, purpose="affect", mode=self.mode)
+        self._end(self.on_withdraw, person=None, purpose="affect")
+
+    def _end(self, steps: Iterable[Callable[[], None]], **facts: str | int | None) -> None:
+        failures = []
+        for step in steps:
+            try:
+                step()
+            except Exception as error:  # every device must be tried, whatever the one before does
+                failures.append(type(error).__name__)
+        self._audit.write("withdrawn", **facts, mode=self.mode, failures=", ".join(failures))
+        if failures:
+            raise PolicyError(f"not everything could be stopped and erased ({', '.join(failures)}): unplug the device")
 
     @property
     def withdrawn(self) -> frozenset[int]:

@@ -18,13 +18,14 @@ heeds it, too: what was taken back stays so until it is given again.
   mien consent withdraw                    nothing is perceived any more: camera and microphone are closed,
                                            and what waits for the bridge is erased
   mien consent withdraw --purpose affect   feelings are not read any more; attention and speech are
-  mien consent withdraw --person 2         nothing of person 2 is told or kept, and no voice or words are read
+  mien consent withdraw --person 2         nothing of person 2 is told or kept, and nobody's feelings or words are read
   mien consent give --person 2             person 2 agrees again
   mien consent give                        everybody does; the device tells people and begins when it starts next
   mien consent show
 
-A person's number holds as long as they are in view: who comes back has a new one, and is perceived until they say no
-again. Whoever wants nothing read withdraws for everybody."""
+A person's number holds as long as they are in view. The device does not know who comes back, so after one person's
+withdrawal it notices presence, attention and tiredness alone, of whoever is there, until that person agrees again or
+everybody does, also when it starts anew. Whoever wants not even that withdraws for everybody."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -62,7 +63,9 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _said(person: int | None, purpose: Purpose | None, *, given: bool) -> str:
     if person is not None:
-        return f"person {person} {'is perceived again' if given else 'is told and kept no more, nor is any voice read'}"
+        if given:
+            return f"person {person} is perceived again: in full from the next start, where people were told of less"
+        return f"person {person} is told and kept no more, nor are anybody's feelings or words read"
     if given:
         return "given: a device begins when it starts next"
     if purpose == "affect":

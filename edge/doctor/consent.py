@@ -28,6 +28,9 @@ def check(config: Config) -> list[Finding]:
     )
     if decided.get((None, "affect")) is False:
         policy.withdraw_affect()
+    for (person, _), given in decided.items():
+        if person is not None and not given:
+            policy.withdraw(person)
     read = {"off": "nothing", "attention_only": "presence, attention and tiredness", "affect": "feelings, too"}
     what = read[policy.mode] + (", and words" if policy.words else "")
     return [Finding("consent", "ok", f"perceived: {what}" + (f" ({policy.reason})" if policy.reason else ""))]

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 import threading
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from edge.cli import consent as command
 from edge.config import Config
-from edge.consent import Consent
+from edge.consent import PURPOSES, Consent
 from edge.errors import PolicyError
 from edge.loop import Loop
 from edge.outbox import Outbox
@@ -70,7 +71,7 @@ def test_affect_alone_can_be_taken_back(tmp_path: Path) -> None:
 
 
 def test_one_person_can_take_it_back_and_give_it_again(tmp_path: Path) -> None:
-    """Others are perceived as before."""
+    """A running device heeds both."""
     consent, policy = Consent(tmp_path / "c.jsonl"), told()
     consent.write("capture", given=False, person=1)
     consent.heed(policy)
@@ -78,6 +79,33 @@ def test_one_person_can_take_it_back_and_give_it_again(tmp_path: Path) -> None:
     consent.write("capture", given=True, person=1)
     consent.heed(policy)
     assert policy.filter([FACE, VOICE, SEEN, SOUND]) == [FACE, VOICE, SEEN, SOUND]
+
+
+def test_who_comes_back_is_not_read_until_consent_is_given_anew(tmp_path: Path) -> None:
+    """One person's no holds for whoever is there, over a new start, too: the device knows nobody again. It ends when
+    everybody agrees: at the next start, when people are told."""
+    consent, policy = Consent(tmp_path / "c.jsonl"), told()
+    consent.write("capture", given=False, person=1)
+    consent.heed(policy)
+    back, there = replace(FACE, person=2), replace(SEEN, person=2)
+    assert policy.filter([back, there]) == [there]
+
+    def anew() -> Policy:
+        policy = Policy("affect", context="personal", consent=True)
+        Consent(tmp_path / "c.jsonl").heed(policy)
+        policy.disclose(lambda _text: None)
+        return policy
+
+    assert anew().filter([back, there]) == [there]
+    consent.write("affect", given=True)
+    assert anew().filter([back, there]) == [there], "not all that they took back was given"
+    for purpose in PURPOSES:
+        consent.write(purpose, given=True)
+    consent.heed(policy)
+    assert policy.filter([back, there]) == [there]
+    assert anew().filter([back, there, FACE]) == [back, there, FACE]
+    consent.write("capture", given=False, person=1)
+    assert anew().filter([back]) == []
 
 
 @pytest.mark.parametrize("text", ["{", '{"person": null}', '{"person": 1, "purpose": "spy", "given": true}', "\xff"])
@@ -106,12 +134,17 @@ def test_a_device_that_starts_after_a_withdrawal_perceives_nothing(tmp_path: Pat
     assert loop.senses.sight.frames == 0
 
 
-def test_what_waits_for_the_bridge_is_erased_with_the_consent(tmp_path: Path) -> None:
-    """A withdrawal while the link is down: what was felt before is not sent when it comes back."""
-    path, record = tmp_path / "outbox.sqlite", tmp_path / "c.jsonl"
+def _keep_one(path: Path) -> None:
     outbox = Outbox(path)
     outbox.put(Sealer("test").turn("turn_end", 1, words="hello", ttl_s=0))
     outbox.close()
+
+
+@pytest.mark.parametrize("person", [None, 2])
+def test_what_waits_for_the_bridge_is_erased_with_the_consent(tmp_path: Path, person: int | None) -> None:
+    """A withdrawal while the link is down: what was felt before is not sent when it comes back."""
+    path, record = tmp_path / "outbox.sqlite", tmp_path / "c.jsonl"
+    _keep_one(path)
     config = Config().updated(
         sensors=["synthetic://"],
         outputs=[],
@@ -120,11 +153,16 @@ def test_what_waits_for_the_bridge_is_erased_with_the_consent(tmp_path: Path) ->
     )
     loop = Loop(config)
     assert loop._answer.outbox_items == 1
-    Consent(record).write("capture", given=False)
+    Consent(record).write("capture", given=False, person=person)
     loop._consent.heed(loop._policy)
     assert loop._answer.outbox_items == 0
     loop._answer.close()
     assert b"hello" not in path.read_bytes()
+    if person is not None:
+        _keep_one(path)
+        loop = Loop(config)
+        assert loop._answer.outbox_items == 1, "what came after that decision is not erased at each start"
+        loop._answer.close()
 
 
 def test_the_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

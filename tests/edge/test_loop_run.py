@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from typing import Any, Literal
 
 import pytest
@@ -11,6 +12,7 @@ from edge import clock
 from edge.answer import Answer
 from edge.config import Config
 from edge.loop import Loop
+from edge.policy import Policy
 from edge.senses import Senses
 from edge.types import FaceLost, Observation, SpeechActivity
 
@@ -18,15 +20,21 @@ from edge.types import FaceLost, Observation, SpeechActivity
 class Played:
     """A loop on a clock of its own, whose senses find what a test says, when it says; `end_s`: then they are over."""
 
-    def __init__(self, monkeypatch: pytest.MonkeyPatch, *, mode: Literal["off", "affect"] = "affect") -> None:
+    def __init__(
+        self, monkeypatch: pytest.MonkeyPatch, *, mode: Literal["off", "affect"] = "affect", consent: bool = False
+    ) -> None:
         self.now_s, self.end_s = 0.0, 1.0
         self.finds: list[tuple[float, list[Observation]]] = []
         self.rest: list[Observation] = []
         self.considered: list[tuple[float, list[Observation]]] = []
         self.done: list[str] = []
-        self.heeded = 0
+        self.heeded, self.withdrawn_s = 0, math.inf
         self.lines: list[dict[str, Any]] = []
-        settings: dict[str, Any] = {"sensors": ["synthetic://"], "outputs": [], "purpose": {"mode": mode}}
+        settings: dict[str, Any] = {
+            "sensors": ["synthetic://"],
+            "outputs": [],
+            "purpose": {"mode": mode, "consent": consent},
+        }
         self.loop = Loop(Config().updated(**settings), listen=lambda line: self.lines.append(json.loads(line)))
         loop, senses = self.loop, self.loop.senses
         monkeypatch.setattr(clock, "now_s", lambda: self.now_s)
@@ -54,8 +62,11 @@ class Played:
         self.now_s += timeout_s + 0.001  # nobody wakes just in time
         return None
 
-    def _heed(self, _policy: object) -> None:
+    def _heed(self, policy: Policy) -> None:
         self.heeded += 1
+        if self.now_s >= self.withdrawn_s:
+            self.withdrawn_s = math.inf
+            policy.withdraw(1)
 
 
 SILENCE = SpeechActivity(t_s=1.0, probability=0.5, speaking=False, speech_s=0.0)
@@ -159,3 +170,15 @@ def test_a_fault_of_the_loop_closes_everything_all_the_same(played: Played, monk
         "Forwarder.goodbye",
         "Answer.close",
     ]
+
+
+def test_people_are_told_when_less_is_read_than_they_were_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    """At the start, and when a person withdraws; not each time that the record is looked at."""
+    played = Played(monkeypatch, consent=True)
+    played.withdrawn_s = 0.5
+    played.loop.run()
+    first, second = (line for line in played.lines if line["type"] == "notice")
+    assert "estimates mood" in first["text"]
+    assert first["reason"] is None
+    assert "does not read feelings" in second["text"]
+    assert "withdrew" in second["reason"]

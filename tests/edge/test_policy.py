@@ -164,12 +164,57 @@ def test_new_consent_after_withdrawal_needs_a_new_notice() -> None:
 
 
 def test_one_person_may_withdraw() -> None:
-    """Everything of that person is dropped, nothing of the others."""
+    """Everything of that person is dropped; others are noticed as anybody is who did not consent, for they may be that
+    person, who left and came back. The reason is told, the audit log holds it."""
     policy = told("affect", context="personal", consent=True)
     policy.withdraw(1)
-    other = FaceSeen(t_s=1.0, person=2, box=(0, 0, 1, 1), presence=0.9)
-    assert policy.filter([FACE, SEEN, other]) == [other]
+    other, feels = replace(SEEN, person=2), replace(FACE, person=2)
+    assert policy.filter([FACE, SEEN, other, feels, *FEELING, SAID]) == [other]
     assert policy.redact(STATE) is None
+    state = policy.redact(replace(STATE, person=2))
+    assert state is not None
+    assert (state.face, state.fused, state.words, state.cues) == (None, None, None, {})
+    assert policy.mode == "attention_only"
+    assert "does not read feelings" in policy.notice
+    assert "somebody here withdrew" in str(policy.reason)
+    policy.withdraw(3)
+    policy.consent(1)
+    assert policy.filter([feels]) == [], "there is one more who does not agree"
+    policy.consent(3)
+    assert policy.filter([feels, SAID]) == [feels, SAID]
+
+
+def test_nobody_is_read_who_was_not_told() -> None:
+    """A device that began without feelings told people so: somebody's consent does not begin what they do not know of;
+    a new notice does."""
+    policy = Policy("affect", context="personal", consent=True)
+    policy.withdraw(1)
+    shown: list[str] = []
+    policy.disclose(shown.append)
+    assert "does not read feelings" in shown[0]
+    assert "What is said" not in shown[0]
+    policy.consent(1)
+    assert policy.filter([FACE, SAID]) == []
+    assert "were not told" in str(policy.reason)
+    assert not policy.words
+    policy.disclose(shown.append)
+    assert "estimates mood" in shown[1]
+    assert "What is said" in shown[1]
+    assert policy.filter([FACE, SAID]) == [FACE, SAID]
+
+
+def test_whatever_is_withdrawn_what_was_kept_is_erased() -> None:
+    """Of one person, of feelings, of everything; where that fails it is told, and the gate is closed all the same."""
+    for withdraw in (lambda one: one.withdraw(1), Policy.withdraw_affect, Policy.withdraw):
+        policy, erased = told("affect", context="personal", consent=True), []
+        policy.on_withdraw.append(lambda erased=erased: erased.append(1))
+        withdraw(policy)
+        assert erased == [1]
+        policy = told("affect", context="personal", consent=True)
+        policy.on_withdraw.append(lambda: {}["full"])
+        with pytest.raises(PolicyError, match="KeyError"):
+            withdraw(policy)
+        assert policy.filter([FACE, VOICE]) == []
 
 
 def heard(policy: Policy) -> list[str | None]:
