@@ -21,8 +21,8 @@ from typing import Any
 
 from benchmarks.fleet_broker import killed_at_a_broker
 from benchmarks.fleet_devices import CONNECTS_PER_S, REST_S, WINDOW_S
-from benchmarks.fleet_processes import Watch, bridge_process, load_process, redis_process, simulated_model
-from benchmarks.link_faults import ToolAbsent, free_port
+from benchmarks.fleet_processes import Watch, bridge_process, load_process, simulated_model
+from benchmarks.link_faults import Redis, ToolAbsent, free_port
 from benchmarks.report import Result
 
 _OF_ONE_PROCESS = 500  # devices: so that the one that sends is not the limit
@@ -78,10 +78,11 @@ def _scale(folder: Path, model: str, devices: int, seconds: float, detail: dict[
 
 def _kill(folder: Path, model: str, devices: int, seconds: float, detail: dict[str, Any]) -> dict[str, float]:
     with ExitStack() as stack:
-        redis = stack.enter_context(redis_process(folder / "redis"))
+        redis = Redis(folder / "redis")
+        stack.callback(redis.close)
         ports = [free_port(), free_port()]
         bridges = [
-            stack.enter_context(bridge_process(folder / f"b{port}", model, port, "--redis", redis, core=False))
+            stack.enter_context(bridge_process(folder / f"b{port}", model, port, "--redis", redis.url, core=False))
             for port in ports
         ]
         load = load_process(",".join(f"127.0.0.1:{port}" for port in ports), "k", devices, seconds, 5)

@@ -13,8 +13,8 @@ from collections.abc import Callable, Iterable
 from contextlib import ExitStack
 from pathlib import Path
 
-from benchmarks.fleet_processes import bridge_process, redis_process
-from benchmarks.link_faults import Mosquitto, free_port
+from benchmarks.fleet_processes import bridge_process
+from benchmarks.link_faults import Mosquitto, Redis, free_port
 from edge.outbox import Outbox
 from edge.uplink import Uplink
 from edge.wire import mien_pb2
@@ -93,10 +93,11 @@ class _Device:
 def killed_at_a_broker(folder: Path, model: str, devices: int, seconds: float) -> dict[str, float]:
     """Kill one of two bridges in the middle of `seconds`. Raises ToolAbsent."""
     with ExitStack() as stack:
-        redis = stack.enter_context(redis_process(folder / "broker-redis"))
+        redis = Redis(folder / "broker-redis")
+        stack.callback(redis.close)
         broker = Mosquitto(folder / "broker")
         stack.callback(broker.close)
-        flags = ("--redis", redis, "--broker", f"mqtt://127.0.0.1:{broker.port}")
+        flags = ("--redis", redis.url, "--broker", f"mqtt://127.0.0.1:{broker.port}")
         killed, _ = [
             stack.enter_context(bridge_process(folder / f"m{number}", model, free_port(), *flags, core=False))
             for number in range(2)

@@ -18,7 +18,6 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.fleet_devices import CONNECTS_PER_S
-from benchmarks.link_faults import ToolAbsent, free_port
 
 _FIRST_TOKEN_S = 0.2
 _SENTENCE = "That sounds like a lot for one day. I am here."
@@ -66,24 +65,6 @@ def load_process(
 def _may_pin() -> bool:
     """Whether this run may use all cores; where it was given one alone it keeps to it."""
     return shutil.which("taskset") is not None and len(os.sched_getaffinity(0)) > 1
-
-
-@contextmanager
-def redis_process(folder: Path) -> Iterator[str]:
-    """A Redis of its own; its URL. Raises ToolAbsent."""
-    program = shutil.which("redis-server")
-    if program is None:
-        raise ToolAbsent("install Debian's redis-server")
-    folder.mkdir()
-    port = free_port()
-    command = [program, "--port", str(port), "--bind", "127.0.0.1", "--dir", str(folder), "--appendonly", "yes"]
-    process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
-    try:
-        time.sleep(0.5)
-        yield f"redis://127.0.0.1:{port}/0"
-    finally:
-        process.terminate()
-        process.wait(10)
 
 
 @contextmanager

@@ -1,4 +1,4 @@
-"""Bad luck for links: a proxy that cuts, delays and stalls, and a real broker that can be killed."""
+"""Bad luck for links: a proxy that cuts, delays and stalls, and real brokers and stores that can be killed."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import importlib.util
 import random
+import secrets
 import shutil
 import socket
 import subprocess
@@ -147,7 +148,7 @@ class ToolAbsent(Exception):  # noqa: N818
 
 
 class BrokerProcess:
-    """A real broker that `command` runs in the foreground, listening on `port`; its output goes to `folder`/log."""
+    """A real server that `command` runs in the foreground, listening on `port`; its output goes to `folder`/log."""
 
     def __init__(self, folder: Path, command: Sequence[str | Path], port: int) -> None:
         self.port, self._folder, self._command = port, folder, command
@@ -164,7 +165,7 @@ class BrokerProcess:
                 return
             except OSError:
                 time.sleep(0.02)
-        raise RuntimeError("the broker did not start:\n" + (self._folder / "log").read_text())
+        raise RuntimeError(f"{Path(self._command[0]).name} did not start:\n" + (self._folder / "log").read_text())
 
     def kill(self) -> None:
         """As a crash: nothing is saved."""
@@ -219,6 +220,29 @@ class Nats(BrokerProcess):
         super().__init__(folder, [program, "-c", file], port)
 
 
+class Redis(BrokerProcess):
+    """Redis in `folder` on a free port, at `url`; what it was told is on disk. Raises ToolAbsent."""
+
+    def __init__(self, folder: Path) -> None:
+        program = _program("redis-server", "redis-server")
+        folder.mkdir(parents=True, exist_ok=True)
+        port = free_port()
+        self.url = f"redis://127.0.0.1:{port}/0"
+        words = ["--port", str(port), "--bind", "127.0.0.1", "--dir", str(folder), "--appendonly", "yes", "--save", ""]
+        super().__init__(folder, [program, *words], port)
+
+    def start(self) -> None:
+        """As any; it listens before it has read its file."""
+        super().start()
+        with socket.create_connection(("127.0.0.1", self.port), 20) as asking:
+            asking.sendall(b"PING\r\n")
+            while not (told := asking.recv(100)).startswith(b"+PONG"):
+                if not told:
+                    raise RuntimeError("Redis ended as it began:\n" + (self._folder / "log").read_text())
+                time.sleep(0.02)
+                asking.sendall(b"PING\r\n")
+
+
 _IOTCORE = """\
 id = 0
 [router]
@@ -248,7 +272,7 @@ mqtt {{ listen: "127.0.0.1:{port}" }}
 def _program(name: str, package: str) -> str:
     found = shutil.which(name) or shutil.which(name, path="/usr/sbin")
     if found is None:
-        raise ToolAbsent(f"needs a broker: apt-get install {package}")
+        raise ToolAbsent(f"needs {name}: apt-get install {package}")
     return found
 
 
@@ -258,7 +282,15 @@ def open_config(port: int, *more: str) -> str:
     return "\n".join(lines) + "\n"
 
 
+_given: set[int] = set()
+
+
 def free_port() -> int:
-    """A port that nobody listens on now."""
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        return int(taken.getsockname()[1])
+    """A port that nobody listens on now, and none that was given before, nor one that the system gives to a connection:
+    it is still free when it is used."""
+    while True:
+        port = 20_000 + secrets.randbelow(12_000)
+        with contextlib.suppress(OSError), socket.create_server(("127.0.0.1", port)):
+            if port not in _given:
+                _given.add(port)
+                return port
