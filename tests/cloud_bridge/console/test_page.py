@@ -79,7 +79,11 @@ def script(browser: webdriver.Chrome, code: str) -> Any:
 
 def test_the_console_from_sign_in_to_mute(shown: Shown, browser: webdriver.Chrome) -> None:
     """One visit: a wrong token, the right one, the fleet, a device, its replay, and the mute button."""
+    shown.presence.get("acme", "car-7").muted = False  # whatever was tried before
+    shown.wires["car-7"].commands.clear()
     browser.get(shown.listening.address)
+    script(browser, "sessionStorage.clear()")
+    browser.refresh()
     field = browser.find_element(By.ID, "token")
     until(browser, lambda _: field.is_displayed())
     field.send_keys("wrong-token-of-someone")

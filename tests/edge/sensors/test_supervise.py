@@ -44,8 +44,8 @@ def supervised(device: FakeDevice, slot: Slot[VideoFrame], reasons: list[str]) -
     made = Supervised(
         device.sensor,
         video=slot,
-        stall_s=0.4,
-        open_s=1.0,
+        stall_s=1.0,
+        open_s=2.0,
         pause_s=0.02,
         longest_pause_s=0.1,
         on_state=lambda one: reasons.append(one.reason or ""),
