@@ -6,6 +6,17 @@ import os
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
+
+# No limit on the time of an example: a busy machine may stop for a second anywhere. In CI the examples are the same
+# each time: a change is judged by what its author can repeat; new ones are looked for wherever else the tests run.
+settings.register_profile(
+    "mien",
+    deadline=None,
+    suppress_health_check=[HealthCheck.too_slow],
+    derandomize=bool(os.environ.get("MIEN_NO_SKIP")),
+)
+settings.load_profile("mien")
 
 
 @pytest.fixture(scope="session", autouse=True)
