@@ -9,6 +9,7 @@ import os
 import re
 import shlex
 import shutil
+import socket
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -29,8 +30,16 @@ from tests.deploy.test_fleet_files import DEPLOY, compose
 from tests.sim.certificates import Authority
 from tests.sim.links import downlinks
 from tests.sim.mosquitto import Mosquitto
+from tests.sim.wait import until
 
 TOKENS = {"car-1": "a token of sixteen or more", "car-2": "another token, as long"}
+
+
+def listens(port: int) -> bool:
+    """Whether somebody does."""
+    with suppress(OSError), socket.create_connection(("127.0.0.1", port), 1):
+        return True
+    return False
 
 
 class Composition:
@@ -66,6 +75,7 @@ class Composition:
         store = shlex.split(found["redis"]["command"].replace("valkey-server", "redis-server"))
         store += ["--port", str(redis), "--dir", str(folder), "--bind", "127.0.0.1"]
         self._start(stack, store, dict(os.environ))
+        until(lambda: listens(redis))
         config = here((DEPLOY / "compose" / "mosquitto.conf").read_text())
         config += f"user {getpass.getuser()}\n"  # else it gives up the rights to read what is ours
         stack.callback(Mosquitto(folder / "broker", config, port=self.broker).close)
