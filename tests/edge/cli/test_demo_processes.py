@@ -65,7 +65,7 @@ def test_where_nothing_can_be_kept_no_process_begins(monkeypatch: pytest.MonkeyP
 
 def test_a_process_that_is_slow_is_not_called_ended(spoken: Any, tmp_path: Path) -> None:
     """A busy machine is told from a bridge that ended."""
-    spoken("import time; print('{\"type\": \"begun\"}', flush=True); time.sleep(60)")
+    spoken('import time; print(\'{"type": "begun"}\', flush=True); time.sleep(60)')
     child = processes.Child("bridge", [], tmp_path, lambda _: None)
     try:
         assert child.wait_for("begun", 20.0)  # as Python begins, it may lose a Ctrl-C
