@@ -85,8 +85,9 @@ class Device:
         self._seq += 1
         ends = (self._seq + self._phase) % self._turn_every == 0
         envelope = pb.Envelope(
-            v=1, device=self._name, boot=self._boot, seq=self._seq, kind=pb.STATE, priority=pb.NORMAL, state=_STATE
-        )
+            v=1, device=self._name, boot=self._boot, seq=self._seq, kind=pb.STATE, priority=pb.NORMAL, state=_STATE,
+            keep_states=True,  # so that the history is written, too
+        )  # fmt: skip
         if ends:
             self._turn += 1
             self.turns[self._turn] = False

@@ -107,5 +107,6 @@ def _turn_end(turn: int) -> mien_pb2.Uplink:
     envelope = mien_pb2.Envelope(
         v=VERSION, device="bench", boot=1, seq=turn, turn=turn, kind=mien_pb2.TURN_END, state=state,
         description=described, words="We had to put our cat to sleep today.", language="en", keep_words=True,
+        keep_states=True,
     )  # fmt: skip
     return mien_pb2.Uplink(envelope=envelope)

@@ -119,7 +119,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--history",
         metavar="FILE",
-        help="what happened on each device, for console and trace; words only where the person agreed "
+        help="what happened on each device, for console and trace; words, and how people were, only where they agreed "
         "(history.sqlite in the bridge's state folder; none: nothing is kept)",
     )
     parser.add_argument("--mcp", metavar="HOST:PORT", help="offer devices to MCP clients, by streamable HTTP at /mcp")

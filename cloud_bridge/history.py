@@ -1,6 +1,7 @@
 """What happened on each device, kept for a while: states, turns, events, presence. SQLite, written behind.
 
-What a person said, and what was answered, is kept only where the person agreed (`Envelope.keep_words`). Rows are
+What a person said, and what was answered, is kept only where the person agreed (`Envelope.keep_words`), and so is how
+they were (`Envelope.keep_states`): see `cloud_bridge.record`. Rows are
 written by a thread of this object in groups; a reader in another process sees them within half a second. Deleted rows
 are overwritten on disk (`secure_delete`), and the write-ahead log is emptied after an erasure.
 """

@@ -1,4 +1,5 @@
-"""What of a conversation goes into the history: never words without consent, nothing from before an erasure."""
+"""What of a conversation goes into the history: words, and how a person was, only with their consent to each; nothing
+from before an erasure. Without consent times and figures of the link and the bridge are left, of nobody."""
 
 from __future__ import annotations
 
@@ -27,7 +28,7 @@ class Record:
         self._event(device, None, time.time(), "link", {"state": state, "software": device.software})
 
     def envelope(self, device: Device, envelope: mien_pb2.Envelope) -> None:
-        """What one envelope tells; its words are kept with their turn, if at all."""
+        """What one envelope tells, of a person only where they agreed; words are kept with their turn, if at all."""
         at_s = when_s(envelope)
         stages: dict[str, Any] = {}
         if envelope.HasField("stages"):
@@ -36,13 +37,15 @@ class Record:
             self._telemetry.heard(device, envelope.turn, stages, at_s)
         if self.history is None:
             return
-        person = envelope.state.person if envelope.HasField("state") else None
+        person = envelope.state.person if envelope.keep_states and envelope.HasField("state") else None
         if person is not None and self._may(device, at_s):
             self.history.add_state(device.id, person, at_s, envelope.state, tenant=device.tenant)
             if envelope.HasField("description"):
                 self.history.add_description(device.id, person, at_s, envelope.description, tenant=device.tenant)
         for event in envelope.events:
             who = event.person if event.HasField("person") else person
+            if who is not None and not envelope.keep_states:
+                continue
             facts = {"name": event.name, "alert": event.alert, "arguments": dict(event.arguments)}
             self._event(device, who, at_s - event.age_ms / 1_000, "event", facts, turn=envelope.turn)
         if envelope.HasField("health"):
@@ -67,8 +70,10 @@ class Record:
         if self.history is None or not self._may(device, at_s):
             return
         kept = {"words": words, "answer": answer} if envelope.keep_words else {}
-        person = envelope.state.person if envelope.HasField("state") else None
-        self.history.add_turn(device.id, person, at_s, envelope.turn, facts, **kept, tenant=device.tenant)
+        known = (envelope.keep_words or envelope.keep_states) and envelope.HasField("state")
+        person = envelope.state.person if known else None
+        told = facts if envelope.keep_states else {name: one for name, one in facts.items() if name != "tone"}
+        self.history.add_turn(device.id, person, at_s, envelope.turn, told, **kept, tenant=device.tenant)
 
     def event(self, device: Device, person: int | None, kind: str, facts: Mapping[str, Any]) -> None:
         """Something that the bridge did now."""

@@ -32,6 +32,7 @@ class Purpose(Record):
     consent: bool = False  # the person agreed that feelings and words are read; without it neither is
     forward_words: bool = True  # whether what was said may leave the device
     keep_words: bool = False  # the person agreed that the bridge keeps what was said beyond the conversation
+    keep_states: bool = False  # the person agreed that the bridge keeps how they were: states, and what rules saw
     audit_log: Path | None = None
     consent_record: Path | None = None  # what `mien consent` writes; default: in the state folder
 

@@ -75,7 +75,7 @@ class Loop:
         self._speaks_since_s: float | None = None
         self._speech_goes_on = False
         self._slow = ThreadPoolExecutor(1, "words")  # judging a pause must not hold up the sound that follows it
-        self._sealer = Sealer(config.device)
+        self._sealer = Sealer(config.device, keep_states=config.purpose.keep_states)
         self._answer: Answer
         self.senses = Senses(
             config,

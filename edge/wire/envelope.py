@@ -25,13 +25,21 @@ class Sealer:
     """Makes the envelopes of one start of one device: gives each its place (`boot`, `seq`) and makes it fit.
 
     `device` names the device: letters, digits, dot, dash, underscore, at most 64; WireError otherwise. `boot` is drawn
-    when not given. May be used from several threads.
+    when not given. `keep_states`: the person agreed that how they were is kept. May be used from several threads.
     """
 
-    def __init__(self, device: str, *, boot: int | None = None, now_s: Callable[[], float] = clock.now_s) -> None:
+    def __init__(
+        self,
+        device: str,
+        *,
+        boot: int | None = None,
+        keep_states: bool = False,
+        now_s: Callable[[], float] = clock.now_s,
+    ) -> None:
         check_device(device)
         self.device = device
         self.boot = boot or new_id()
+        self._keep_states = keep_states
         self._now_s = now_s
         self._seq = 0
         self._lock = Lock()
@@ -156,6 +164,7 @@ class Sealer:
             ttl_ms=ms(ttl_s),
             priority=priority,
             kind=kind,
+            keep_states=self._keep_states,
         )
 
     def _put_state(self, envelope: mien_pb2.Envelope, state: PersonState, description: Description | None) -> None:

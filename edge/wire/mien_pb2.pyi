@@ -190,7 +190,7 @@ class Opening(_message.Message):
     def __init__(self, turn: _Optional[int] = ..., text: _Optional[str] = ..., tone: _Optional[str] = ..., audio: _Optional[_Union[Audio, _Mapping]] = ..., visemes: _Optional[_Union[Visemes, _Mapping]] = ...) -> None: ...
 
 class Envelope(_message.Message):
-    __slots__ = ("v", "device", "boot", "seq", "turn", "mono_ms", "utc_ms", "clock_synced", "ttl_ms", "priority", "kind", "state", "description", "events", "health", "words", "language", "speech_end_age_ms", "words_pending", "keep_words", "stages")
+    __slots__ = ("v", "device", "boot", "seq", "turn", "mono_ms", "utc_ms", "clock_synced", "ttl_ms", "priority", "kind", "state", "description", "events", "health", "words", "language", "speech_end_age_ms", "words_pending", "keep_words", "stages", "keep_states")
     V_FIELD_NUMBER: _ClassVar[int]
     DEVICE_FIELD_NUMBER: _ClassVar[int]
     BOOT_FIELD_NUMBER: _ClassVar[int]
@@ -212,6 +212,7 @@ class Envelope(_message.Message):
     WORDS_PENDING_FIELD_NUMBER: _ClassVar[int]
     KEEP_WORDS_FIELD_NUMBER: _ClassVar[int]
     STAGES_FIELD_NUMBER: _ClassVar[int]
+    KEEP_STATES_FIELD_NUMBER: _ClassVar[int]
     v: int
     device: str
     boot: int
@@ -233,7 +234,8 @@ class Envelope(_message.Message):
     words_pending: bool
     keep_words: bool
     stages: Stages
-    def __init__(self, v: _Optional[int] = ..., device: _Optional[str] = ..., boot: _Optional[int] = ..., seq: _Optional[int] = ..., turn: _Optional[int] = ..., mono_ms: _Optional[int] = ..., utc_ms: _Optional[int] = ..., clock_synced: _Optional[bool] = ..., ttl_ms: _Optional[int] = ..., priority: _Optional[_Union[Priority, str]] = ..., kind: _Optional[_Union[Kind, str]] = ..., state: _Optional[_Union[State, _Mapping]] = ..., description: _Optional[_Union[Description, _Mapping]] = ..., events: _Optional[_Iterable[_Union[Event, _Mapping]]] = ..., health: _Optional[_Union[Health, _Mapping]] = ..., words: _Optional[str] = ..., language: _Optional[str] = ..., speech_end_age_ms: _Optional[int] = ..., words_pending: _Optional[bool] = ..., keep_words: _Optional[bool] = ..., stages: _Optional[_Union[Stages, _Mapping]] = ...) -> None: ...
+    keep_states: bool
+    def __init__(self, v: _Optional[int] = ..., device: _Optional[str] = ..., boot: _Optional[int] = ..., seq: _Optional[int] = ..., turn: _Optional[int] = ..., mono_ms: _Optional[int] = ..., utc_ms: _Optional[int] = ..., clock_synced: _Optional[bool] = ..., ttl_ms: _Optional[int] = ..., priority: _Optional[_Union[Priority, str]] = ..., kind: _Optional[_Union[Kind, str]] = ..., state: _Optional[_Union[State, _Mapping]] = ..., description: _Optional[_Union[Description, _Mapping]] = ..., events: _Optional[_Iterable[_Union[Event, _Mapping]]] = ..., health: _Optional[_Union[Health, _Mapping]] = ..., words: _Optional[str] = ..., language: _Optional[str] = ..., speech_end_age_ms: _Optional[int] = ..., words_pending: _Optional[bool] = ..., keep_words: _Optional[bool] = ..., stages: _Optional[_Union[Stages, _Mapping]] = ..., keep_states: _Optional[bool] = ...) -> None: ...
 
 class Stages(_message.Message):
     __slots__ = ("turn_maybe_ms", "turn_end_ms", "words_ms", "reply_ms", "first_sound_ms")

@@ -100,6 +100,7 @@ async def sense(shown: Shown, device: Device, at_s: float, seed: int, **fields: 
         description=described(state),
         utc_ms=round(at_s * 1000),
         clock_synced=True,
+        keep_states=True,
         **fields,  # type: ignore[arg-type]
     )
     Record(shown.history).envelope(device, envelope)

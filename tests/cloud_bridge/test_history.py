@@ -66,6 +66,37 @@ def test_words_are_kept_only_with_consent(tmp_path: Path, agreed: bool) -> None:
     history.close()
 
 
+@pytest.mark.parametrize("agreed", [False, True])
+def test_how_a_person_was_is_kept_only_with_consent(tmp_path: Path, agreed: bool) -> None:
+    """Without `keep_states` no state, no description, nothing that a rule saw and no tone is in the file: what is left
+    tells of the device and of times, and of no person."""
+    history = History(tmp_path / "h.sqlite")
+    record = Record(history)
+    smile = pb.Event(name="smile", person=1, arguments={"valence": "0.9"})
+    heat = pb.Event(name="too_hot")
+    seen = envelope(
+        keep_states=agreed,
+        state=pb.State(person=1, trend="mood falling"),
+        description=pb.Description(joint="Seems sad."),
+        events=[smile, heat],
+        stages=pb.Stages(turn_end_ms=350),
+        health=pb.Health(level="slower faces"),
+    )
+    record.envelope(KITCHEN, seen)
+    record.turn(KITCHEN, seen, {"tone": "comforting", "outcome": "answered"}, SECRET, "I hear you.")
+    history.flush()
+    told = history.timeline("kitchen")
+    kinds = {one["kind"] for one in told}
+    felt = [b"mood falling", b"Seems sad", b"smile", b"comforting"]
+    content = b"".join(file.read_bytes() for file in tmp_path.iterdir())
+    assert [text in content for text in felt] == [agreed] * 4
+    assert ({"state", "description"} <= kinds) is agreed
+    assert {"event", "stages", "health", "turn"} <= kinds
+    assert {one["person"] for one in told} == ({1, None} if agreed else {None})
+    assert history.count("kitchen", 1) == (6 if agreed else 1), "a turn of nobody known may be theirs"
+    history.close()
+
+
 def test_what_is_erased_is_gone_from_the_file(tmp_path: Path) -> None:
     """After `forget` not one byte of the words is left in the database or its log; others' rows stay."""
     history = History(tmp_path / "h.sqlite")

@@ -45,6 +45,7 @@ def messages() -> dict[str, Message]:
     beat = mien_pb2.Envelope(**place, seq=3, priority=mien_pb2.LOW, kind=mien_pb2.HEALTH, health=health)
     stages = mien_pb2.Stages(turn_maybe_ms=260, turn_end_ms=352, words_ms=410, reply_ms=395, first_sound_ms=401)
     early = mien_pb2.Envelope(**place, seq=4, kind=mien_pb2.STAGES, stages=stages, words_pending=True, keep_words=True)
+    kept = mien_pb2.Envelope(**place, seq=5, kind=mien_pb2.STATE, state=mien_pb2.State(person=2), keep_states=True)
     hello = mien_pb2.Hello(
         v=1, device="car-7", boot=BOOT, software="mien 0.1.0", token="sesame", resume_session=SESSION,
         resume_reply=2, resume_chunk=5, cancelled_turn=1,
@@ -70,6 +71,7 @@ def messages() -> dict[str, Message]:
         "up_alert": up(envelope=alert),
         "up_health": up(envelope=beat),
         "up_stages": up(envelope=early),
+        "up_kept": up(envelope=kept),
         "up_cancel": up(cancel=mien_pb2.Cancel(turn=3, mono_ms=123999)),
         "up_received": up(received=mien_pb2.Received(reply=2, chunk=15)),
         "up_batch": up(batch=mien_pb2.Batch(packet=[up(envelope=alert), up(envelope=turn, after_seq=7)]), link=SESSION),

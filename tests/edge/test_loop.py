@@ -159,3 +159,11 @@ def test_each_moment_goes_to_the_bridge(scripted: Scripted, monkeypatch: pytest.
     scripted.moment(1.0, states=(PersonState(t_s=1.0, person=1, turn=0, speaking=None),))
     assert len(told) == 2
     assert told[1] == "sent"
+
+
+@pytest.mark.parametrize("agreed", [True, False])
+def test_states_are_kept_by_the_bridge_only_where_the_person_agreed(agreed: bool) -> None:
+    """The device says so with each envelope; nothing is kept by default."""
+    settings: dict[str, Any] = {"purpose": {"keep_states": True}} if agreed else {}
+    loop = Loop(Config().updated(sensors=["synthetic://"], outputs=[], **settings))
+    assert loop._sealer.goodbye().keep_states is agreed

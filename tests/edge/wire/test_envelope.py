@@ -237,3 +237,12 @@ def test_a_number_that_not_all_count_in_is_refused() -> None:
     ):
         envelope.seq = seq
         assert check(envelope, "d") == reason
+
+
+def test_each_envelope_of_who_agreed_says_so() -> None:
+    """That how they were may be kept: states, turns and events alike; otherwise none does."""
+    for agreed in (True, False):
+        sealer = Sealer("car-7", keep_states=agreed)
+        state = PersonState(person=1, t_s=0.0, turn=1, speaking=None)
+        envelopes = [sealer.state(state), sealer.turn("turn_end", 1, state=state), sealer.events([], state=state)]
+        assert [one.keep_states for one in envelopes] == [agreed] * 3
