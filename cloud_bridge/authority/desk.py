@@ -22,6 +22,7 @@ from cloud_bridge.authority.authority import Authority, folder
 from cloud_bridge.authority.certificates import BadRequest
 from cloud_bridge.ending import end
 from cloud_bridge.errors import BridgeError, ListenError
+from edge.wire.check import nests
 
 log = logging.getLogger(__name__)
 
@@ -134,10 +135,10 @@ class Desk:
     def answer(self, line: bytes, shown: bytes | None) -> dict[str, Any]:
         """The answer to one line; `shown`: the checked certificate of who asks, as DER."""
         try:
-            asked = json.loads(line)
+            asked = None if nests(line) else json.loads(line)
             ask, csr = asked["ask"], str(asked.get("csr", "")).encode()
             secret = str(asked.get("claim", "")).encode().decode()  # half a character is no text
-        except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
+        except (ValueError, KeyError, TypeError, AttributeError):
             self.counts["malformed"] += 1
             return {"error": "say one line of JSON: ask is ca, enroll or renew"}
         try:

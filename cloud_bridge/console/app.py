@@ -26,6 +26,7 @@ from cloud_bridge.history import History
 from cloud_bridge.presence import NotThere, Presence
 from cloud_bridge.web.clients import Client, Clients, Right
 from edge.wire import mien_pb2
+from edge.wire.check import nests
 
 PAGE = Path(__file__).parent / "page"
 AUDIT = ("link", "ordered", "event", "handover", "erased")
@@ -173,8 +174,8 @@ async def _body(request: Request) -> dict[str, Any]:
         if len(read) > _MOST_BODY:
             return {}
     try:
-        found = json.loads(read)
-    except (ValueError, RecursionError):
+        found = None if nests(read) else json.loads(read)
+    except ValueError:
         return {}
     return found if isinstance(found, dict) else {}
 

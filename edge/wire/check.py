@@ -16,12 +16,20 @@ VERSION = 1
 CONVERSE = "/mien.v1.Mien/Converse"  # the one method of the gRPC service
 
 _SEQS = 1 << 53  # numbers that SQLite, Lua and JSON readers all count in exactly; 285 years at a million a second
+_LEVELS = 100
 _DEVICE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}", re.ASCII)
 
 
 def new_id() -> int:
     """A random boot or session number: 64 bits, never 0."""
     return secrets.randbits(64) or 1
+
+
+def nests(text: bytes) -> bool:
+    """Whether `text` in JSON may nest deeper than what is asked for by it, which has a level or two.
+
+    Asked before it is parsed: at the recursion limit Python's collector may come by, and finalizers of others fail."""
+    return text.count(b"[") + text.count(b"{") > _LEVELS
 
 
 def check_device(device: str) -> None:
