@@ -135,7 +135,7 @@ class Desk:
     def answer(self, line: bytes, shown: bytes | None) -> dict[str, Any]:
         """The answer to one line; `shown`: the checked certificate of who asks, as DER."""
         try:
-            asked = None if nests(line) else json.loads(line)
+            asked = json.loads(b"" if nests(line) else line)
             ask, csr = asked["ask"], str(asked.get("csr", "")).encode()
             secret = str(asked.get("claim", "")).encode().decode()  # half a character is no text
         except (ValueError, KeyError, TypeError, AttributeError):

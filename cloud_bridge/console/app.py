@@ -174,7 +174,7 @@ async def _body(request: Request) -> dict[str, Any]:
         if len(read) > _MOST_BODY:
             return {}
     try:
-        found = None if nests(read) else json.loads(read)
+        found = json.loads(b"" if nests(read) else read)
     except ValueError:
         return {}
     return found if isinstance(found, dict) else {}
