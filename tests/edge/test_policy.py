@@ -261,15 +261,21 @@ def test_of_one_who_withdrew_no_word_leaves_by_the_end_of_a_turn() -> None:
     assert heard(policy) == [None]
 
 
+def lived(policy: Policy) -> Path_:
+    """Three seconds in which person 1 is seen and heard."""
+    path = Path_(policy=policy, rules=Rules.load(None))
+    for step in range(30):
+        t_s = step / 10
+        batch: list[Observation] = [replace(one, t_s=t_s) for one in (SEEN, FACE, SOUND, VOICE)]
+        path.step(batch, t_s)
+    return path
+
+
 def test_a_turn_that_ends_after_feelings_were_refused_tells_none(tmp_path: Path) -> None:
     """What was felt before is in the turn's means; neither a state nor what is told of who left passes it on."""
     for here in (True, False):
         policy = told("affect", context="personal", consent=True)
-        path = Path_(policy=policy, rules=Rules.load(None))
-        for i in range(30):
-            t_s = i / 10
-            batch: list[Observation] = [replace(SEEN, t_s=t_s), replace(FACE, t_s=t_s), replace(SOUND, t_s=t_s)]
-            path.step([*batch, replace(VOICE, t_s=t_s)], t_s)
+        path = lived(policy)
         policy.withdraw_affect()
         last: list[Observation] = [replace(SEEN, t_s=3.0)] if here else [FaceLost(t_s=3.0, person=1)]
         over = TurnEnd(t_s=3.1, probability=1, by="model", final=True, speech_end_s=2.9)
@@ -354,11 +360,7 @@ def test_a_log_that_cannot_be_written_closes_the_gate(tmp_path: Path) -> None:
 def test_a_withdrawn_person_is_forgotten_and_no_voice_is_read() -> None:
     """Nothing of theirs is told or kept, whatever track they come back as; a voice could be theirs."""
     policy = told("affect", context="personal", consent=True)
-    path = Path_(policy=policy, rules=Rules.load(None))
-    for i in range(30):
-        t_s = i / 10
-        batch: list[Observation] = [replace(SEEN, t_s=t_s), replace(FACE, t_s=t_s), replace(SOUND, t_s=t_s)]
-        path.step([*batch, replace(VOICE, t_s=t_s)], t_s)
+    path = lived(policy)
     path.step([TurnEnd(t_s=3.0, probability=1, by="model", final=True, speech_end_s=2.9)], 3.0)
     people = path._people
     assert [turn.person for turn in people.turns.history] == [1]
