@@ -21,6 +21,7 @@ from cloud_bridge.ingest.base import Device
 from cloud_bridge.plan import Tools
 from edge.wire import mien_pb2 as pb
 from tests.cloud_bridge.test_conversation import RecordingLink
+from tests.sim.wait import soon
 
 DEVICE = Device("kitchen", 1)
 
@@ -126,10 +127,11 @@ async def test_a_program_that_takes_too_long_is_ended_with_what_it_began(
     monkeypatch.setattr(handover, "_TRIES_S", (0.0,))
     monkeypatch.setattr(handover, "_EACH_S", 0.3)
     ear = Ear()
-    to_people = Handover(program(tmp_path, f"sh -c 'sleep 1; touch {tmp_path}/late'; true"), 1, told=ear)
+    begun = tmp_path / "begun"
+    to_people = Handover(program(tmp_path, f"sh -c 'echo $$ > {begun}; sleep 60'; true"), 1, told=ear)
     assert to_people.turn(DEVICE, 1, 1, "distress")
     await asyncio.wait_for(ear.came.wait(), 10)
     assert [one["delivered"] for one in ear.told] == [False]
-    await asyncio.sleep(1.2)
-    assert not (tmp_path / "late").exists()
+    if begun.exists() and (pid := begun.read_text().strip()):  # else it was ended before it began anything
+        await soon(lambda: not Path(f"/proc/{pid}/cwd").exists())  # nor has one that nobody took leave of yet
     await to_people.close()

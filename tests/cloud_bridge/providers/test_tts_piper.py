@@ -93,8 +93,10 @@ async def test_two_speak_in_turn(piper: Piper) -> None:
 
 async def test_leaving_while_it_loads(piper: Piper) -> None:
     """Barge-in while the worker starts leaves nothing half begun."""
-    with pytest.raises(TimeoutError):
-        await asyncio.wait_for(piper.start(), 0.05)
+    loading = asyncio.create_task(piper.start())
+    await asyncio.sleep(0.05)
+    loading.cancel()
+    await asyncio.gather(loading, return_exceptions=True)
     assert await spoken(piper, "Yes.")
 
 
@@ -106,7 +108,7 @@ async def test_a_dead_worker_is_an_error_and_then_comes_back(piper: Piper) -> No
     await asyncio.sleep(0.5)
     piper._worker.kill()
     with pytest.raises(ProviderError):
-        await asyncio.wait_for(task, 10)
+        await asyncio.wait_for(task, 30)
     assert await spoken(piper, "Back again.")
 
 
@@ -129,6 +131,6 @@ async def test_a_worker_that_cannot_be_followed_is_left(tmp_path: Path, nonsense
     try:
         for _ in range(2):
             with pytest.raises(ProviderError, match="its process ended"):
-                await asyncio.wait_for(spoken(voice, "Hello."), 10)
+                await asyncio.wait_for(spoken(voice, "Hello."), 30)
     finally:
         await voice.close()
