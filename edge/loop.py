@@ -270,3 +270,5 @@ def check(config: Config) -> None:
         raise ConfigError("no sensors: name at least one, e.g. sensors = ['camera://0', 'mic://default']")
     for text in config.sensors:
         plugin.load("edge.sensors", plugin.Uri.parse(text).scheme)
+    for text in config.outputs:
+        plugin.check("edge.outputs", text.partition(":")[0])

@@ -55,10 +55,15 @@ def names(package: str) -> list[str]:
     return sorted(name for name in found if name not in _TOOLS and not name.startswith("_"))
 
 
-def load(package: str, name: str) -> ModuleType:
-    """The module of extension `name` in `package`. Raises PluginError, naming what there is."""
+def check(package: str, name: str) -> None:
+    """Raises PluginError, naming what there is, where `package` has no extension `name`; loads nothing."""
     known = names(package)
     if name not in known:
         kind = package.rsplit(".", 1)[-1]
         raise PluginError(f"no '{name}' among the {kind}: there is {', '.join(known)}")
+
+
+def load(package: str, name: str) -> ModuleType:
+    """The module of extension `name` in `package`. Raises PluginError as `check` does."""
+    check(package, name)
     return importlib.import_module(f"{package}.{name}")

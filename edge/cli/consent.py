@@ -39,6 +39,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--config", type=Path, help="settings file of the device (TOML)")
     parser.add_argument("--json", action="store_true", help="what is so now, as JSON")
     args = parser.parse_args(argv)
+    if args.person is not None and args.person < 0:
+        parser.error(f"--person {args.person}: persons are counted from 1; 0 is a voice without a face")
     if args.person is not None and args.purpose == "affect":
         parser.error("--purpose is for everybody; of one person everything is given or taken back")
     consent = Consent(Config.load(args.config).consent_record())

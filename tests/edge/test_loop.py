@@ -9,7 +9,8 @@ import pytest
 
 from edge.answer import Answer
 from edge.config import Config
-from edge.loop import Loop
+from edge.errors import PluginError
+from edge.loop import Loop, check
 from edge.moment import Moment
 from edge.senses import Senses
 from edge.types import Event, FaceLost, Observation, PersonState, SpeechActivity
@@ -167,3 +168,10 @@ def test_states_are_kept_by_the_bridge_only_where_the_person_agreed(agreed: bool
     settings: dict[str, Any] = {"purpose": {"keep_states": True}} if agreed else {}
     loop = Loop(Config().updated(sensors=["synthetic://"], outputs=[], **settings))
     assert loop._sealer.goodbye().keep_states is agreed
+
+
+def test_a_misspelt_output_is_told_before_anything_begins() -> None:
+    """Though it would be opened only with a bridge: the first reply is no time to learn of it."""
+    with pytest.raises(PluginError, match="no 'speeker' among the outputs: there is led, none, speaker"):
+        check(Config().updated(outputs=["wav:reply.wav", "speeker:2"]))
+    check(Config().updated(outputs=["wav:reply.wav", "speaker:2"]))

@@ -41,6 +41,14 @@ def test_nothing_else_touches_it(words: list[str]) -> None:
     assert own_voice.file().exists()
 
 
+def test_a_person_who_cannot_be_is_refused(capsys: pytest.CaptureFixture[str], state: Path) -> None:
+    """A withdrawal of nobody would keep everybody from being read, and nobody could give it back."""
+    with pytest.raises(SystemExit):
+        main(["withdraw", "--person", "-1"])
+    assert "counted from 1" in capsys.readouterr().err
+    assert not (state / "consent-mien.jsonl").exists()
+
+
 def test_it_says_what_holds_now(capsys: pytest.CaptureFixture[str], state: Path) -> None:
     """In words for people, as one object for machines; the record is named."""
     record = str(state / "consent-mien.jsonl")
