@@ -25,5 +25,7 @@ def _follow() -> None:
 
 
 if __name__ == "__main__":
+    # Where the demo was begun in the background, a shell has Ctrl-C ignored, by which its children are ended.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     threading.Thread(target=_follow, name="follow", daemon=True).start()
     sys.exit(main())

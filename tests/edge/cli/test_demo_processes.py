@@ -65,10 +65,13 @@ def test_where_nothing_can_be_kept_no_process_begins(monkeypatch: pytest.MonkeyP
 
 def test_a_process_that_is_slow_is_not_called_ended(spoken: Any, tmp_path: Path) -> None:
     """A busy machine is told from a bridge that ended."""
-    spoken('import time; print(\'{"type": "begun"}\', flush=True); time.sleep(60)')
+    spoken(
+        "import signal, time; signal.signal(signal.SIGINT, signal.default_int_handler);"
+        'print(\'{"type": "begun"}\', flush=True); time.sleep(60)'
+    )
     child = processes.Child("bridge", [], tmp_path, lambda _: None)
     try:
-        assert child.wait_for("begun", 20.0)  # as Python begins, it may lose a Ctrl-C
+        assert child.wait_for("begun", 20.0)
         assert not child.wait_for("ready", 0.1)
         assert "not ready yet" in child.last_words()
     finally:
@@ -114,6 +117,19 @@ demo._run(Path("x"), "tiny", Path(sys.argv[1]), time.monotonic())
     for pid in started:
         with pytest.raises(ProcessLookupError):
             os.kill(pid, 0)
+
+
+def test_a_demo_in_the_background_ends_its_processes_as_any() -> None:
+    """A shell has Ctrl-C ignored there, which children inherit: theirs must end them all the same, not the limit."""
+    code = """
+import runpy, signal, time
+import edge.cli
+signal.signal(signal.SIGINT, signal.SIG_IGN)
+edge.cli.main = lambda: time.sleep(60)
+runpy.run_module("edge.cli._child", run_name="__main__")
+"""
+    done = subprocess.run([sys.executable, "-c", code], input="", capture_output=True, text=True, check=False)
+    assert "KeyboardInterrupt" in done.stderr
 
 
 def test_a_demo_that_is_killed_leaves_no_process_behind(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
