@@ -8,6 +8,7 @@ import { affectOf, ago, attention, capital, clash, clock, day, event, lines, moo
 
 const LIVE_S = 120, BEFORE_S = 900, KEPT = 3000, TRAIL = 24;
 let name = null, rights = { control: false, history: false }, known = {}, live = [], kept = [], stop = null;
+let remembers = false; // whether states are among what the bridge's history told last
 let span = "live", cursorS = null, playing = null, due = false;
 
 const spans = () => [...document.querySelectorAll("[data-span]")];
@@ -47,9 +48,11 @@ export async function open(device, on) {
     known = full;
     const before = rights.history ? await api.past(device, Date.now() / 1000 - BEFORE_S) : [];
     if (name !== device) return;
-    const since = before.at(-1)?.at_s ?? 0;
+    const since = before.at(-1)?.at_s ?? 0, felt = before.findLast((one) => one.state)?.at_s ?? 0; // states may not be kept
+    remembers = felt > 0;
     const until = live[0]?.at_s ?? Infinity; // what came by the stream meanwhile stands in `recent`, too
-    live = [...before, ...full.recent.filter((one) => one.at_s > since && one.at_s < until), ...live];
+    const recent = full.recent.filter((one) => one.at_s > (one.state ? felt : since) && one.at_s < until);
+    live = [...[...before, ...recent].sort((one, other) => one.at_s - other.at_s), ...live];
     await audit();
   } catch (error) { if (name === device) complain(error); }
   later();
@@ -87,7 +90,8 @@ function show() {
   const seen = cursorS === null ? moments() : moments().filter((one) => one.at_s <= atS);
   const last = (key) => seen.findLast((one) => one[key])?.[key] ?? (span === "live" ? known[key] : null);
   const state = last("state"), affect = affectOf(state);
-  find("mood").textContent = capital(mood(affect)) ?? (known.online === false && span === "live" ? "Offline" : "Not read");
+  const unread = span !== "live" ? (remembers ? "Not read" : "Not kept") : known.online === false ? "Offline" : "Not read";
+  find("mood").textContent = capital(mood(affect)) ?? unread;
   find("sure").textContent = affect?.confidence_pct !== undefined ? `${affect.confidence_pct} % sure` : "";
   find("described").textContent = lines(span === "live" ? last("description") : last("lines")) || "No description yet.";
   const differ = clash(state);
@@ -127,7 +131,8 @@ function consent(state) {
   const all = [...live, ...kept];
   const words = Boolean(known.words) || all.some((one) => one.words), keeps = all.some((one) => one.kind === "turn" && one.words);
   const rows = [["Camera and microphone", known.muted === true ? "muted" : known.online ? "as the device is set" : "offline"],
-    ["Feelings", affectOf(state) ? "agreed: they are read" : "not read"],
+    ["Feelings", affectOf(state ?? known.state) ? "agreed: they are read" : "not read"],
+    ["Keeping of feelings", remembers ? "agreed: kept with every state" : "not kept"],
     ["Words", words ? "agreed: they leave the device" : "none left the device"],
     ["Keeping of words", keeps ? "agreed: kept with their turn" : "not kept"],
     ["Pictures and sound", "never leave the device"]];
@@ -184,6 +189,7 @@ async function choose(button) {
       const found = await api.past(name, Date.now() / 1000 - Number(span));
       if (stale()) return;
       kept = found;
+      remembers = found.some((one) => one.state);
       find("scrub").value = 1000;
     } catch (error) { if (!stale()) complain(error); }
   }

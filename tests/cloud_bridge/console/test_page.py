@@ -172,6 +172,18 @@ def test_what_comes_late_is_not_shown_of_another_device(shown: Shown, browser: w
     assert text(browser, "mute") == "Mute device"
 
 
+def test_what_was_not_kept_is_not_called_unread(shown: Shown, browser: webdriver.Chrome) -> None:
+    """Where a person did not agree that states are kept, what came lately is shown live, and a replay says so."""
+    browser.get("about:blank")
+    browser.get(f"{shown.listening.address}/?device=lobby-screen#token={TOKEN}")
+    until(browser, lambda b: text(b, "mood") in {"Neutral", "Happy", "Sad", "Angry"})
+    until(browser, lambda b: "mean valence" in script(b, "return document.querySelector('#plot svg').ariaLabel ?? ''"))
+    script(browser, "document.querySelector(\"[data-span='3600']\").click()")
+    until(browser, lambda b: text(b, "mood") == "Not kept")
+    assert "Keeping of feelingsnot kept" in text(browser, "consent")
+    assert "agreed: they are read" in text(browser, "consent")
+
+
 def test_who_may_only_read_has_no_mute(shown: Shown, browser: webdriver.Chrome) -> None:
     """The token comes behind `#`, and leaves the address at once."""
     script(browser, "sessionStorage.clear()")
