@@ -106,17 +106,19 @@ class Outbox(Writer):
         """
         with self._changed:
             self._expire()
-            taken = self._shelf.take(count, lowest)
+            # With their bodies: what the writer puts on disk meanwhile it may let go of in memory.
+            taken = [(item, item.body, after) for item, after in self._shelf.take(count, lowest)]
         outgoing = []
-        bodies = self._bodies([item.id for item, _ in taken if item.body is None])
-        for item, after in taken:
-            body = item.body if item.body is not None else bodies.get(item.id)
+        bodies = self._bodies([item.id for item, held, _ in taken if held is None])
+        for item, held, after in taken:
+            body = held if held is not None else bodies.get(item.id)
             if body is not None:
                 outgoing.append(Outgoing(mien_pb2.Envelope.FromString(body), after))
             elif not self._damaged:
                 with self._changed:
-                    self._remove(item)
-                    self.counts["damaged"] += 1
+                    if self._shelf.items.get(item.key) is item:  # else it was forgotten meanwhile
+                        self._remove(item)
+                        self.counts["damaged"] += 1
         if self._damaged:
             self.rewind()
             return []

@@ -15,6 +15,7 @@ from pathlib import Path
 
 import pytest
 
+from edge import outbox_shelf
 from edge.errors import OutboxError, OutboxFull, WireError
 from edge.outbox import Outbox
 from edge.outbox_file import OutboxFile
@@ -258,6 +259,38 @@ def test_a_backlog_is_read_from_disk_not_held_in_memory(path: Path, sealer: Seal
         future.result(20)
     assert sum(item.body is not None for item in box._shelf.items.values()) < 500
     assert taken(box) == list(range(1, 1_001))
+    box.close()
+
+
+@pytest.mark.parametrize("forgotten", [False, True])
+def test_what_goes_to_disk_or_is_forgotten_while_it_is_taken_is_not_called_damaged(
+    path: Path, sealer: Sealer, forgotten: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The writer lets go of a body that it wrote between the two steps in which the uplink takes it: it is sent all the
+    same. One that the person takes back in that instant is no damage."""
+    monkeypatch.setattr(outbox_shelf, "_HOT_BYTES", -1)
+    box = Outbox(path)
+    if forgotten:
+        box.put(turn(sealer))
+    else:
+        kept = box.offer(turn(sealer), linger_s=60.0)
+    read = box._bodies
+
+    def meanwhile(ids: list[int]) -> dict[int, bytes]:
+        if forgotten:
+            box.forget()
+            until(lambda: not box._file.read(ids))
+        else:
+            with box._changed:
+                (item,) = box._unwritten.values()
+                item.due_s = box._due_s = 0.0
+                box._changed.notify()
+            kept.result(20)
+        return read(ids)
+
+    monkeypatch.setattr(box, "_bodies", meanwhile)
+    assert taken(box) == ([] if forgotten else [1])
+    assert box.counts["damaged"] == 0
     box.close()
 
 
