@@ -88,6 +88,8 @@ class EventSocket:
         slot: Slot[str] = Slot(_BACKLOG)
         with self._lock:
             self._readers[id(slot)] = slot
+            if self._server is None:  # closed since it was let in, with all readers that were known then
+                slot.close()
         try:
             with connection:
                 while (line := slot.take()) is not None:

@@ -6,6 +6,7 @@ import os
 import resource
 import socket
 import stat
+import threading
 from pathlib import Path
 
 import pytest
@@ -35,6 +36,21 @@ def test_every_reader_gets_every_line(tmp_path: Path) -> None:
             assert lines == '{"type":"event","name":"a"}\n{"type":"event","name":"b"}\n'
     server.close()
     assert not server.path.exists()
+
+
+def test_who_is_let_in_as_it_closes_is_let_go(tmp_path: Path) -> None:
+    """Else that reader waits for ever on a stream that nobody writes any more."""
+    server = EventSocket(tmp_path / "events.sock")
+    server.open()
+    server.close()
+    reader, theirs = socket.socketpair()
+    with reader:
+        reader.settimeout(20)
+        serving = threading.Thread(target=server._serve, args=(theirs,), daemon=True)
+        serving.start()
+        assert reader.recv(10) == b""
+        serving.join(20)
+    assert not server._readers
 
 
 def test_where_no_descriptor_is_left_readers_come_later(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
