@@ -16,7 +16,7 @@ from edge.wire.clear import in_clear
 
 def add_options(parser: argparse.ArgumentParser) -> None:
     """Options of every command that runs the device loop."""
-    parser.add_argument("--config", type=Path, help="settings file (TOML)")
+    parser.add_argument("--config", type=Path, help="settings file (TOML): docs/settings.md has each one")
     parser.add_argument("--bridge", action="append", metavar="URI", help="grpc://HOST:PORT, mqtt://…; may be repeated")
     parser.add_argument("--words", action=argparse.BooleanOptionalAction, help="recognise what is said (default: auto)")
     parser.add_argument("--language", help="language of speech and descriptions (default: en)")

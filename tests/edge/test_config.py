@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import re
+from dataclasses import fields
 from pathlib import Path
 
 import pytest
 
 from edge.config import Config
 from edge.errors import ConfigError
+from edge.sensors.base import from_text
 
 
 def write(tmp_path: Path, text: str) -> Path:
@@ -54,3 +57,28 @@ def test_a_file_that_cannot_be_read_says_why_in_words(tmp_path: Path) -> None:
     (tmp_path / "latin.toml").write_bytes(b'device = "\xe9"')
     with pytest.raises(ConfigError, match="no text in UTF-8"):
         Config.load(tmp_path / "latin.toml")
+
+
+def test_the_page_of_settings_tells_each_one_with_its_default(tmp_path: Path) -> None:
+    """Whoever copies it changes nothing; what has no default is written as it is read; none is left out."""
+    page = (Path(__file__).parents[2] / "docs" / "settings.md").read_text(encoding="utf-8")
+    found = re.search(r"```toml\n(.*?)```", page, re.DOTALL)
+    assert found is not None
+    assert Config.load(write(tmp_path, found[1])) == Config()
+    told = Config.load(write(tmp_path, re.sub(r"(?m)^# (?=\w+ = )", "", found[1])))
+    for part in (told, told.perceive, told.purpose, told.link):
+        for one in fields(part):
+            assert re.search(rf"(?m)^(# )?{one.name} = |^\[{one.name}\]$", found[1]), one.name
+            assert getattr(part, one.name) is not None
+
+
+@pytest.mark.parametrize("scheme", ["camera", "libcamera", "argus", "mic", "synthetic"])
+def test_the_page_of_settings_tells_options_that_a_sensor_takes(scheme: str) -> None:
+    """Each one: what a sensor does not know it refuses, with a list of what it does."""
+    page = (Path(__file__).parents[2] / "docs" / "settings.md").read_text(encoding="utf-8")
+    (row,) = (line for line in page.splitlines() if line.startswith(f"| `{scheme}://"))
+    told = re.findall(r"`(\w+)", row.split("|")[3])
+    with pytest.raises(ConfigError) as caught:
+        from_text(f"{scheme}://0?nonesuch=1")
+    assert told
+    assert set(told) <= set(re.findall(r"\w+", str(caught.value).partition("there is ")[2]))
