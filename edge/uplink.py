@@ -27,6 +27,7 @@ from edge.transports.base import TlsFiles, Transport
 from edge.wire import mien_pb2
 from edge.wire.backoff import Backoff
 from edge.wire.batch import batched, packet
+from edge.wire.loop import event_loop
 
 log = logging.getLogger(__name__)
 
@@ -124,7 +125,8 @@ class Uplink:
     # ------------------------------------------------------------ the thread
 
     def _run(self) -> None:
-        asyncio.run(self._main())
+        with asyncio.Runner(loop_factory=event_loop) as runner:
+            runner.run(self._main())
         self._outbox.on_item(lambda: None)
         self.state = LinkState("stopped")
 

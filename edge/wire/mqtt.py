@@ -69,6 +69,7 @@ class Mqtt(Flow):
             self._out.clear()
             self._client = self._engine()
             self._connected, self._ended = self._loop.create_future(), self._loop.create_future()
+            self._over = False
             had_session = await self._connect()
         return bool(had_session)
 
@@ -127,7 +128,7 @@ class Mqtt(Flow):
 
     def unsubscribe(self, *topics: str) -> None:
         """Ask for no more of these; does not wait for the broker."""
-        if not self._ended.done():
+        if not self._over:
             self._client.unsubscribe(list(topics))
             self._flush()
 
@@ -137,7 +138,7 @@ class Mqtt(Flow):
 
     async def close(self) -> None:
         """Say goodbye and hang up. Idempotent; raises nothing."""
-        if not self._ended.done():
+        if not self._over:
             with contextlib.suppress(Exception):
                 self._client.disconnect()
                 self._flush()
@@ -173,7 +174,7 @@ class Mqtt(Flow):
         return self._client.number()
 
     async def _tick(self) -> None:
-        while not self._ended.done():
+        while not self._over:
             await asyncio.sleep(1.0)
             alive = self._client.look(heard=self._heard, spoke=self._spoke)
             self._heard = self._spoke = False
@@ -182,12 +183,11 @@ class Mqtt(Flow):
             self._flush()
 
     def _end(self, reason: str) -> None:
-        if self._ended.done():
+        if self._over:
             return
-        self._ended.set_result(reason)
+        self._end_flow(reason)
         if self._misc is not None:
             self._misc.cancel()
-        self._end_flow()
         self._connected.cancel()
         for granted in self._subscribing.values():
             granted.cancel()

@@ -17,7 +17,7 @@ from typing import Any, NoReturn
 
 from edge.wire import publications
 from edge.wire.deliveries import HANDLED, Deliveries
-from edge.wire.publications import Message
+from edge.wire.publications import Lone, Message, front, properties
 
 _READ = 65_536  # bytes asked of the socket at once
 _QUEUED = 4_096  # received messages not yet taken
@@ -38,8 +38,10 @@ class Flow:
         self._five = True  # MQTT 5 is spoken, else 3.1.1
         self._out: list[bytes] = []  # to be written
         self._rest = b""  # the beginning of a packet
+        self._lone = Lone(five=True)
         self._deliveries = Deliveries(self._out)
         self._ended: asyncio.Future[str] = self._loop.create_future()
+        self._over = False  # whether that is done
         self._writing = False  # the socket takes no more for now
         self._reading = self._said = False  # packets are being taken; something was published meanwhile
         self._flushing = False  # answers leave at the end of this step of the loop
@@ -65,12 +67,14 @@ class Flow:
         raise NotImplementedError
 
     def _begin_flow(self, sock: socket.socket) -> None:
-        self._rest, self._writing = b"", False
+        self._rest, self._writing, self._lone = b"", False, Lone(self._five)
         self._sock, self._tls = sock, sock if isinstance(sock, ssl.SSLSocket) else None
         self._loop.add_reader(sock, self._readable)
 
-    def _end_flow(self) -> None:
-        """Idempotent."""
+    def _end_flow(self, reason: str) -> None:
+        """Once."""
+        self._over = True
+        self._ended.set_result(reason)
         if (sock := self._sock) is not None:
             with contextlib.suppress(OSError, ValueError):
                 self._loop.remove_reader(sock)
@@ -96,28 +100,32 @@ class Flow:
     ) -> asyncio.Future[int] | None:
         """Publish; waits only while too many are on their way. For QoS 1 and 2 the future gives the broker's reason
         code. `alias`: the topic's number for this connection; once told, `topic` may be empty."""
-        while not self._deliveries.room.is_set() and not self._ended.done():
+        while not self._deliveries.room.is_set() and not self._over:
             await self._or_ended(asyncio.ensure_future(self._deliveries.room.wait()))
         return self.send(topic, payload, qos=qos, retain=retain, told=self.told(response, correlation, expiry_s, alias))
 
     @property
     def takes_more(self) -> bool:
         """Whether the broker takes one more publication of QoS 1 or 2 now."""
-        return self._deliveries.room.is_set() and not self._ended.done()
+        return self._deliveries.room.is_set() and not self._over
 
     def told(self, response: str = "", correlation: bytes = b"", expiry_s: int | None = None, alias: int = 0) -> bytes:
         """What is said beside a publication, as `send` takes it; nothing by MQTT 3.1.1."""
-        return publications.properties(response, correlation, expiry_s, alias) if self._five else b""
+        return properties(response, correlation, expiry_s, alias) if self._five else b""
 
     def send(
         self, topic: str, payload: bytes, *, qos: int, told: bytes, retain: bool = False
     ) -> asyncio.Future[int] | None:
         """As `publish`, at once, be it one more than the broker takes: with QoS 1 and 2 look at `takes_more` before."""
-        if self._ended.done():
+        if self._over:
             raise MqttError(self._reason())
-        mid = self._number() if qos else 0
-        self._out.append(publications.pack(topic, payload, told, qos=qos, retain=retain, mid=mid))
-        acked = self._deliveries.expect(mid) if qos else None
+        acked = None
+        if qos:
+            mid = self._number()
+            self._out.append(publications.pack(topic, payload, told, qos=qos, retain=retain, mid=mid))
+            acked = self._deliveries.expect(mid)
+        else:
+            self._out.append(front(topic, told, len(payload), retain) + payload)
         if self._reading:
             self._said = True
         else:
@@ -128,7 +136,7 @@ class Flow:
         """Write what the socket takes now; the rest when it takes more."""
         self._flushing = False
         out, sock = self._out, self._sock
-        if sock is None or self._ended.done():
+        if sock is None or self._over:
             return
         if out:
             data = out[0] if len(out) == 1 else b"".join(out)
@@ -155,7 +163,7 @@ class Flow:
     async def receive(self) -> Message:
         """The next publication; for one task at a time, and before `listen`."""
         while not self._messages:
-            if self._ended.done():
+            if self._over:
                 raise MqttError(self._reason())
             self._reader = self._loop.create_future()
             await self._reader
@@ -182,7 +190,7 @@ class Flow:
                 if not data:
                     raise ConnectionResetError("hung up")
                 self._heard = True
-                if not self._rest and (message := publications.lone(data, five=self._five)) is not None:
+                if not self._rest and (message := self._lone.read(data)) is not None:
                     self._hand(message)
                 else:
                     packets, self._rest = publications.split(self._rest + data)
@@ -238,4 +246,4 @@ class Flow:
         raise MqttError(self._reason())
 
     def _reason(self) -> str:
-        return self._ended.result() if self._ended.done() else "the connection was lost"
+        return self._ended.result() if self._over else "the connection was lost"

@@ -19,6 +19,7 @@ MOST = MAX_DOWNLINK + (1 << 14)  # bytes of a packet: topic and properties besid
 _EXPIRY, _RESPONSE, _CORRELATION, _ALIAS = 0x02, 0x08, 0x09, 0x23
 _FIXED = {0x01: 1, _EXPIRY: 4, _ALIAS: 2}  # property of a PUBLISH → its length; the others carry theirs
 _PAIR, _SUBSCRIPTION = 0x26, 0x0B  # two strings; a number of variable length
+_KEPT = 1_024  # bytes before a payload that are kept in mind, at most
 
 
 class Message(NamedTuple):
@@ -34,6 +35,7 @@ class Message(NamedTuple):
 _message = tuple.__new__  # `Message(…)` itself takes thrice as long
 
 
+@lru_cache(256)
 def properties(response: str = "", correlation: bytes = b"", expiry_s: int | None = None, alias: int = 0) -> bytes:
     """What MQTT 5 tells beside a publication, its length in front; absent ones are left out."""
     found = b""
@@ -51,12 +53,19 @@ def properties(response: str = "", correlation: bytes = b"", expiry_s: int | Non
 
 def pack(topic: str, payload: bytes, told: bytes, *, qos: int, retain: bool, mid: int) -> bytes:
     """A PUBLISH. `told`: its `properties`, nothing at all for 3.1.1. `mid` is for QoS 1 and 2. Raises ValueError."""
-    name = _named(topic)
-    head = PUBLISH | qos << 1 | retain
     if not qos:
-        return b"%c%b%b%b%b" % (head, _length(len(name) + len(told) + len(payload)), name, told, payload)
+        return front(topic, told, len(payload), retain) + payload
+    name = _named(topic)
     size = len(name) + 2 + len(told) + len(payload)
+    head = PUBLISH | qos << 1 | retain
     return b"%c%b%b%c%c%b%b" % (head, _length(size), name, mid >> 8, mid & 0xFF, told, payload)
+
+
+@lru_cache(256)
+def front(topic: str, told: bytes, size: int, retain: bool) -> bytes:
+    """What stands before `size` bytes of payload in a PUBLISH of QoS 0: who talks says the same again and again."""
+    name = _named(topic)
+    return b"%c%b%b%b" % (PUBLISH | retain, _length(len(name) + len(told) + size), name, told)
 
 
 def answer(kind: int, mid: int) -> bytes:
@@ -64,17 +73,41 @@ def answer(kind: int, mid: int) -> bytes:
     return struct.pack(">BBH", kind | 2 if kind == PUBREL else kind, 2, mid)
 
 
-def lone(data: bytes, *, five: bool) -> Message | None:
-    """What `data` says where it is one publication of QoS 0 and nothing else, as on a link that is not busy; else None,
-    and `split` tells. Raises ValueError as `unpack` does."""
-    if len(data) < 4 or data[0] & 0xFE != PUBLISH:
-        return None
-    size, at = data[1], 2
-    if size > 0x7F:
-        if data[2] > 0x7F:
+class Lone:
+    """Reads what is one publication of QoS 0 and nothing else, as on a link that is not busy. Topic and properties are
+    mostly those of the publication before, and are not read again then."""
+
+    def __init__(self, five: bool) -> None:
+        self._five = five
+        self._before = b"\0\1a\0" if five else b"\0\1a"  # topic and properties as bytes, which say:
+        self._topic, self._response, self._correlation = "a", "", b""
+
+    def read(self, data: bytes) -> Message | None:
+        """What `data` says; None where it is something else, and `split` tells. Raises ValueError as `unpack` does."""
+        start, _, payload = data.partition(self._before)
+        if start == _begun(len(data) - len(start)):
+            return _message(Message, (self._topic, payload, self._response, self._correlation, False))
+        if len(data) < 4 or data[0] & 0xFE != PUBLISH:
             return None
-        size, at = size & 0x7F | data[2] << 7, 3
-    return unpack(data[0], data[at:], five=five)[0] if at + size == len(data) else None
+        size, at = data[1], 2
+        if size > 0x7F:
+            if data[2] > 0x7F:
+                return None
+            size, at = size & 0x7F | data[2] << 7, 3
+        if at + size != len(data):
+            return None
+        message = unpack(data[0], data[at:], five=self._five)[0]
+        before = data[at : len(data) - len(message.payload)]
+        if len(before) <= _KEPT:
+            self._before = before
+            self._topic, _, self._response, self._correlation, _ = message
+        return message
+
+
+@lru_cache(256)
+def _begun(size: int) -> bytes:
+    """How a publication of QoS 0 begins after whose length `size` bytes come."""
+    return b"%c%b" % (PUBLISH, _length(size))
 
 
 def unpack(first: int, body: bytes, *, five: bool) -> tuple[Message, int, int]:

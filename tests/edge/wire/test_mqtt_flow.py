@@ -30,9 +30,8 @@ class Joined(Flow):
         return self._mid
 
     def _end(self, reason: str) -> None:
-        if not self._ended.done():
-            self._ended.set_result(reason)
-            self._end_flow()
+        if not self._over:
+            self._end_flow(reason)
 
 
 @pytest.fixture

@@ -53,9 +53,9 @@ def test_paho_reads_what_is_packed(
     assert (found.topic, found.payload, found.retained, found_qos) == (topic, payload, retain, qos)
     assert found_mid == (mid if qos else 0)
     assert (found.response, found.correlation) == ((response, correlation) if five else ("", b""))
-    assert publications.lone(packet, five=five) == (None if qos else found)
+    assert publications.Lone(five).read(packet) == (None if qos else found)
     for cut in (packet[:-1], packet + b"\0", packet + packet):
-        assert publications.lone(cut, five=five) is None
+        assert publications.Lone(five).read(cut) is None
 
 
 def test_properties_that_are_not_asked_for_are_passed_over() -> None:
@@ -106,7 +106,36 @@ def test_what_is_not_whole_is_not_taken_for_one() -> None:
     assert packet[1] >= 0x80
     assert packet[2] >= 0x80
     for end in range(1, len(packet)):
-        assert publications.lone(packet[:end], five=True) is None
+        assert publications.Lone(five=True).read(packet[:end]) is None
+
+
+@given(five=st.booleans(), data=st.data())
+def test_what_was_read_before_is_not_taken_for_what_is_read_now(five: bool, data: st.DataObject) -> None:
+    """A reader that has read others says of each piece what a fresh one says: of the same topic and properties, of
+    nearly the same, of one that holds another's beginning in its payload, of what was cut or spoilt."""
+    reader = publications.Lone(five)
+    topics, payloads = st.sampled_from(("a", "b", "mien/v1/t/d/down")), st.binary(max_size=300)
+    said: list[bytes] = [b""]
+    for _ in range(8):
+        told = publications.properties("", data.draw(st.sampled_from((b"", b"1", b"2", bytes(120))))) if five else b""
+        payload = data.draw(payloads) + data.draw(st.sampled_from(said))
+        retain = data.draw(st.booleans())
+        qos = data.draw(st.sampled_from((0, 0, 0, 1)))
+        piece = publications.pack(data.draw(topics), payload, told, qos=qos, retain=retain, mid=7)
+        said.append(piece)
+        spoilt = bytearray(piece)
+        if data.draw(st.booleans()):
+            spoilt[data.draw(st.integers(0, min(12, len(piece) - 1)))] ^= data.draw(st.sampled_from((1, 2, 0x80)))
+        spoilt = spoilt[: data.draw(st.integers(0, len(piece)) | st.just(len(piece)))]
+        for one in (bytes(spoilt), piece):
+            assert alone(reader, one) == alone(publications.Lone(five), one)
+
+
+def alone(reader: publications.Lone, data: bytes) -> publications.Message | str | None:
+    try:
+        return reader.read(data)
+    except ValueError:
+        return "refused"
 
 
 def test_a_wildcard_is_no_topic_to_publish_on() -> None:
