@@ -12,7 +12,7 @@ import struct
 import subprocess
 import time
 from collections import defaultdict
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -24,28 +24,35 @@ from benchmarks.link_faults import Mosquitto, free_port, open_config
 from benchmarks.link_speed import peer, quantiles, ready
 from benchmarks.link_work import Work
 from edge.wire.envelope import Sealer
+from edge.wire.loop import event_loop
 from edge.wire.mqtt import Message, Mqtt
 
 _OTHERWISE = ("_awake", "_one_core")  # how the cores may be beside as they are
 _BLOCK = 100  # round trips of one way before the next one's turn
 
-Trip = Callable[[], Awaitable[tuple[float, float | None]]]
-"""One round trip: when its sender had the answer; and when the other end had the message, where it tells."""
+Trip = Callable[[], Awaitable[float]]
+"""One round trip: when its sender had the answer."""
+When = Callable[[], Awaitable[Sequence[float]]]
+"""When the other end had each message since it was asked last."""
 
 
 class Way(NamedTuple):
-    """How to make a round trip, and the process at the other end where what it works is counted."""
+    """How to make a round trip, and the process at the other end where what it works is counted, or it tells times."""
 
     trip: Trip
     other: int | None = None
+    when: When | None = None
 
 
 def latency(folder: Path, rounds: int) -> tuple[dict[str, float], dict[str, dict[str, float]]]:
     """Of `rounds` round trips each: `*_p50_ms` and `*_p95_ms` on the machine as it is, `*_awake_p50_ms` with its cores
     kept awake, `*_one_core_p50_ms` with all processes on one; `*_one_way_*`: until the other end's handler has the
     message. And what the ends of each way work for one (`Work.each`), as it is. Raises ToolAbsent."""
-    with contextlib.closing(Awake()) if POSSIBLE else contextlib.nullcontext() as awake:
-        return asyncio.run(_latency(folder, rounds, awake))
+    with (
+        contextlib.closing(Awake()) if POSSIBLE else contextlib.nullcontext() as awake,
+        asyncio.Runner(loop_factory=event_loop) as runner,  # as the uplink has it
+    ):
+        return runner.run(_latency(folder, rounds, awake))
 
 
 async def _latency(
@@ -65,7 +72,12 @@ async def _latency(
                         with contextlib.ExitStack() as counted:
                             if way.other is not None and not state:
                                 counted.enter_context(work.of(name, trips, way.other))
-                            await _block(way.trip, trips, waits, name, state)
+                            began_s = await _block(way.trip, trips, waits[f"{name}{state}"])
+                        if way.when is not None:
+                            there_s = await way.when()
+                            waits[f"{name}_one_way{state}"] += [
+                                there - began for there, began in zip(there_s, began_s, strict=True)
+                            ]
     found: dict[str, float] = {}
     for name, waits_s in waits.items():
         if name.endswith(_OTHERWISE):
@@ -75,13 +87,13 @@ async def _latency(
     return found, work.each()
 
 
-async def _block(way: Trip, rounds: int, waits: dict[str, list[float]], name: str, state: str) -> None:
+async def _block(way: Trip, rounds: int, waits_s: list[float]) -> list[float]:
+    """When each began."""
+    began_s = []
     for _ in range(rounds):
-        began_s = time.perf_counter()
-        came_s, there_s = await way()
-        waits[f"{name}{state}"].append(came_s - began_s)
-        if there_s is not None:
-            waits[f"{name}_one_way{state}"].append(there_s - began_s)
+        began_s.append(time.perf_counter())
+        waits_s.append(await way() - began_s[-1])
+    return began_s
 
 
 @contextlib.asynccontextmanager
@@ -103,7 +115,8 @@ async def _ways(folder: Path) -> AsyncIterator[dict[str, Way]]:
             await mqtt.subscribe("down/+", qos=2)
             async with _grpc(grpc_port, payload) as grpc_trip, _mqtt(mqtt, payload) as mqtt_trips:
                 ways = {name: Way(_at_once(floor)) for name, floor in floors.items()}
-                ways |= {name: Way(trip, mqtt_other) for name, trip in mqtt_trips.items()}
+                trips, when = mqtt_trips
+                ways |= {name: Way(trip, mqtt_other, when) for name, trip in trips.items()}
                 gc.collect()
                 yield ways | {"grpc": Way(grpc_trip, grpc_other)}
         finally:
@@ -111,31 +124,39 @@ async def _ways(folder: Path) -> AsyncIterator[dict[str, Way]]:
 
 
 def _at_once(floor: Callable[[], None]) -> Trip:
-    async def way() -> tuple[float, None]:
+    async def way() -> float:
         floor()
-        return time.perf_counter(), None
+        return time.perf_counter()
 
     return way
 
 
 @contextlib.asynccontextmanager
-async def _mqtt(mqtt: Mqtt, payload: bytes) -> AsyncIterator[dict[str, Trip]]:
+async def _mqtt(mqtt: Mqtt, payload: bytes) -> AsyncIterator[tuple[dict[str, Trip], When]]:
     """Device → broker → other end → broker → device, from its `publish` until its taker is called: of each QoS."""
     loop = asyncio.get_running_loop()
-    answered: asyncio.Future[tuple[float, float]] = loop.create_future()
+    answered: asyncio.Future[tuple[float, bytes]] = loop.create_future()
 
     def take(message: Message) -> None:
-        answered.set_result((time.perf_counter(), struct.unpack(">d", message.correlation)[0]))
+        answered.set_result((time.perf_counter(), message.payload))
 
-    async def way(topic: str, qos: int) -> tuple[float, float]:
+    async def way(topic: str, qos: int) -> float:
         nonlocal answered
         answered = loop.create_future()
         await mqtt.publish(topic, payload, qos=qos)
-        return await answered
+        came_s, _ = await answered
+        return came_s
+
+    async def when() -> Sequence[float]:
+        nonlocal answered
+        answered = loop.create_future()
+        await mqtt.publish("up/when", b"", qos=1)
+        _, told = await answered
+        return struct.unpack(f">{len(told) // 8}d", told)
 
     listening = asyncio.create_task(mqtt.listen(take))
     await asyncio.sleep(0)
-    yield {f"mqtt_qos{qos}": partial(way, f"up/{qos}", qos) for qos in (0, 1, 2)}
+    yield {f"mqtt_qos{qos}": partial(way, f"up/{qos}", qos) for qos in (0, 1, 2)}, when
     listening.cancel()
 
 
@@ -147,10 +168,10 @@ async def _grpc(port: str, payload: bytes) -> AsyncIterator[Trip]:
     async with grpc.aio.insecure_channel(f"127.0.0.1:{port}") as channel:
         call = channel.stream_stream("/bench/Echo")()
 
-        async def way() -> tuple[float, None]:
+        async def way() -> float:
             await call.write(payload)
             await call.read()
-            return time.perf_counter(), None
+            return time.perf_counter()
 
         yield way
         call.cancel()

@@ -121,17 +121,22 @@ LOSS_PCT, DELAY_MS = 30, 300
 
 
 async def mqtt_echo(port: str) -> None:
-    """Publishes what comes on `up/N` (N: the QoS) on `down/N`, and beside it when it came, as a correlation; from where
-    the bridge's ingest takes it, too."""
+    """Publishes what comes on `up/N` (N: the QoS) on `down/N`, from where the bridge's ingest takes it and with one
+    correlation, as the bridge answers to a device. Asked on `up/when`, tells when each one since came."""
     mqtt = Mqtt("127.0.0.1", int(port), "echo")
     await mqtt.connect()
     await mqtt.subscribe("up/+", qos=2)
     back = {f"up/{qos}": (f"down/{qos}", qos) for qos in (0, 1, 2)}
+    came_s: list[float] = []
 
     def answer(message: Message) -> None:
-        told = mqtt.told(correlation=struct.pack(">d", time.perf_counter()))
-        topic, qos = back[message.topic]
-        mqtt.send(topic, message.payload, qos=qos, told=told)
+        if (to := back.get(message.topic)) is None:
+            mqtt.send("down/when", struct.pack(f">{len(came_s)}d", *came_s), qos=1, told=mqtt.told())
+            came_s.clear()
+            return
+        came_s.append(time.perf_counter())
+        topic, qos = to
+        mqtt.send(topic, message.payload, qos=qos, told=mqtt.told(correlation=b"the link"))
 
     print("ready", flush=True)
     await mqtt.listen(answer)
