@@ -9,7 +9,11 @@ from collections.abc import Sequence
 from importlib.metadata import EntryPoint, entry_points
 
 _DEVICE = ("run", "replay", "describe", "analyze", "explain", "calibrate")
-_ORDER = ("demo", "run", "replay", "describe", "analyze", "explain", "doctor", "models", "bridge", "bench", "train")
+_ORDER = (
+    *("demo", "run", "replay", "describe", "analyze", "explain"),
+    *("calibrate", "consent", "doctor", "models", "enroll", "bridge"),
+    *("bench", "train", "quantize"),
+)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
