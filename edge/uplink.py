@@ -117,7 +117,7 @@ class Uplink:
     def cancel(self, turn: int) -> None:
         """Tell the bridge to stop the reply to `turn` and to all before; told again after a cut. From any thread."""
         self._cancelled = max(self._cancelled, turn)
-        packet = mien_pb2.Uplink(cancel=mien_pb2.Cancel(turn=turn, mono_ms=round(clock.now_s() * 1_000)))
+        packet = _cancel(turn)
         if self._loop is not None:
             with contextlib.suppress(RuntimeError):
                 self._loop.call_soon_threadsafe(self._say, packet)
@@ -198,6 +198,8 @@ class Uplink:
             self.state = LinkState("online", uri.shown)
             self._heard_s = clock.now_s()
             self._control = asyncio.Queue()
+            if self._cancelled > hello.cancelled_turn:  # since the hello was made
+                self._control.put_nowait(_cancel(self._cancelled))
             self._wake.set()
             async with asyncio.TaskGroup() as group:
                 group.create_task(self._send(transport), name="send")
@@ -299,6 +301,10 @@ class Uplink:
         assert self._loop is not None
         with contextlib.suppress(RuntimeError):  # the loop has ended
             self._loop.call_soon_threadsafe(self._wake.set)
+
+
+def _cancel(turn: int) -> mien_pb2.Uplink:
+    return mien_pb2.Uplink(cancel=mien_pb2.Cancel(turn=turn, mono_ms=round(clock.now_s() * 1_000)))
 
 
 class _TryFirst(Exception):  # noqa: N818

@@ -69,7 +69,7 @@ def test_the_c_example_reads_the_stream(tmp_path: Path) -> None:
         assert reader.stdout is not None
         assert reader.stdout.readline() == '{"type":"event","name":"face_found"}\n'
         server.close()
-        assert reader.wait(5) == 0
+        assert reader.wait(20) == 0
 
 
 def test_the_ros_example_takes_only_what_is_clear() -> None:

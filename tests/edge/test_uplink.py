@@ -9,6 +9,7 @@ import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -18,6 +19,7 @@ from edge.budget import Budget
 from edge.errors import PluginError
 from edge.outbox import Outbox
 from edge.replies import Replies
+from edge.transports import grpc
 from edge.uplink import Uplink
 from edge.wire import mien_pb2
 from edge.wire.backoff import Backoff
@@ -258,6 +260,27 @@ def test_a_cancel_reaches_the_bridge_even_over_a_cut(bridge: Bridge, chaos: Chao
     bridge.run(say("new")(bridge.app.links["dev-1"], device.turn(3)))
     until(lambda: device.shown == ["new"])
     assert bridge.app.told.count("connected dev-1") == 1
+
+
+def test_a_cancel_while_it_connects_is_told_too(
+    bridge: Bridge, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The hello that is under way does not know of it, and the link is not online yet."""
+    connect, made = grpc.connect, threading.Event()
+
+    async def slowly(*words: Any, **more: Any) -> Any:
+        await asyncio.to_thread(made.wait)
+        connected = await connect(*words, **more)
+        await asyncio.to_thread(device.uplink.cancel, 3)
+        await asyncio.sleep(0)
+        return connected
+
+    monkeypatch.setattr(grpc, "connect", slowly)
+    device = Device(tmp_path, f"grpc://127.0.0.1:{bridge.port}")
+    made.set()
+    until(lambda: "cancelled 3" in bridge.app.told)
+    assert device.uplink.counts["connects"] == 1
+    device.close()
 
 
 def test_commands_arrive(bridge: Bridge, device: Device) -> None:
