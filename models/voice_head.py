@@ -96,13 +96,21 @@ class VoiceHead:
         """Affect of one window of frames (T, 1152); None where it holds too little speech."""
         return self.judge([frames])
 
+    def probs(self, frames: Array) -> dict[str, float] | None:
+        """The core classes alone of one window of frames (T, 1152), as `estimate` has them, at half its cost."""
+        if len(frames) < MIN_FRAMES:
+            return None
+        core = slice(len(CORE))
+        logits: Array = self.pool(frames) @ self._w["fine"][:, core] + self._w["fine_bias"][core]
+        return _named(CORE, _softmax(logits / self._temperature(len(frames) * FRAME_S)))
+
     def judge(self, windows: list[Array]) -> VoiceEstimate | None:
         """One estimate of several windows of the same speech, each weighing as much as it is long."""
         heard = self._together(windows)
         if heard is None:
             return None
         fine, burst, listened_s = heard
-        fine /= np.float32(np.interp(listened_s, self._w["temperature_at_s"], self._w["temperature"]))
+        fine /= self._temperature(listened_s)
         probs = _softmax(fine[: len(CORE)])
         valence, arousal = probs @ _PLACES
         confidence = float(probs.max())
@@ -116,6 +124,9 @@ class VoiceHead:
             unclear=confidence < float(self._w["clear_from"]),
             listened_s=listened_s,
         )
+
+    def _temperature(self, listened_s: float) -> np.float32:
+        return np.float32(np.interp(listened_s, self._w["temperature_at_s"], self._w["temperature"]))
 
     def core_logits(self, windows: list[Array]) -> Array | None:
         """Logits (4,) of the core classes over several windows, before calibration; None where they are too short."""

@@ -1,4 +1,4 @@
-"""How something is said: a new estimate of the voice's affect per 250 ms of speech.
+"""How something is said: a new estimate of the voice's affect per 250 ms of speech, or 125 ms while the tone changes.
 
 Only speech reaches the encoder. Silence gives nothing; a pause of a second or more ends the passage, and the
 next one is listened to afresh: what is remembered of a mood belongs to the state, not here.
@@ -7,6 +7,7 @@ next one is listened to afresh: what is remembered of a mood belongs to the stat
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Mapping
 
 import numpy as np
 import numpy.typing as npt
@@ -20,7 +21,9 @@ from models.whisper_encoder import FRAME_S, WhisperEncoder
 
 Array = npt.NDArray[np.float32]
 
-_HOP_S = 0.25  # of speech, between two estimates
+_HOP_S = 0.25  # of speech, between two estimates …
+_HOP_STIRRED_S = 0.12  # … while the last second sounds unlike the last two: a change is named a step sooner
+_STIRS = 0.2  # total variation, 0–1, between what the two sound like, from which they are unlike
 _FIRST_S = 0.5  # of speech, before the first one
 _WINDOW_FRAMES = round(2.0 / FRAME_S)  # of the stream: with more, a change of tone is heard later, and hardly better
 _RECORDING_FRAMES = round(3.0 / FRAME_S)
@@ -52,11 +55,12 @@ class VoiceReader:
         self._done.clear()
         self._heard_s = 0.0
         self._next_s = _FIRST_S
+        self._stirred = False
 
     def feed(self, samples: Array, t_s: float, probability: float, speaking: bool) -> VoiceAffect | None:
         """Hear the next chunk of sound (mono, 16 kHz, from capture time `t_s`), judged by speech activity.
 
-        Returns an estimate when 250 ms of speech came in since the last, and at least half a second in all.
+        Returns an estimate when a step of speech came in since the last, and at least half a second in all.
         """
         end_s = t_s + len(samples) / SAMPLE_RATE
         if self._last_speech_s is not None and t_s - self._last_speech_s >= _PAUSE_S:
@@ -78,17 +82,16 @@ class VoiceReader:
         self._done.extend(self._encoder.feed(speech))
         if self._heard_s < self._next_s:
             return None
-        self._next_s = self._heard_s + _HOP_S
         window = self._window()
         estimate = self._head.estimate(window)
-        if estimate is None:
-            return None
-        newest = (self._head.estimate(window[-frames:]) for frames in (_RECENT_FRAMES, _LATEST_FRAMES))
-        return _observation(estimate, end_s, *newest)
+        recent, latest = (self._head.probs(window[-frames:]) for frames in (_RECENT_FRAMES, _LATEST_FRAMES))
+        self._stirred = estimate is not None and recent is not None and _unlike(estimate.probs, recent) >= _STIRS
+        self._next_s = self._heard_s + (_HOP_STIRRED_S if self._stirred else _HOP_S)
+        return None if estimate is None else _observation(estimate, end_s, recent, latest)
 
     def _window(self) -> Array:
-        window = np.concatenate([*self._done, self._encoder.preview()])
-        return window[-_WINDOW_FRAMES:]
+        newest = self._encoder.tail() if self._stirred else self._encoder.preview()
+        return np.concatenate([*self._done, newest])[-_WINDOW_FRAMES:]
 
 
 class RecordingReader:
@@ -143,8 +146,15 @@ def speech_of(samples: Array, net: SpeechActivityNet) -> Array:
     return np.concatenate(kept)
 
 
+def _unlike(one: Mapping[str, float], other: Mapping[str, float]) -> float:
+    return 0.5 * sum(abs(share - other[name]) for name, share in one.items())
+
+
 def _observation(
-    estimate: VoiceEstimate, t_s: float, recent: VoiceEstimate | None = None, latest: VoiceEstimate | None = None
+    estimate: VoiceEstimate,
+    t_s: float,
+    recent: Mapping[str, float] | None = None,
+    latest: Mapping[str, float] | None = None,
 ) -> VoiceAffect:
     return VoiceAffect(
         t_s=t_s,
@@ -156,6 +166,6 @@ def _observation(
         unclear=estimate.unclear,
         fine=estimate.fine,
         bursts=estimate.bursts,
-        recent={} if recent is None else recent.probs,
-        latest={} if latest is None else latest.probs,
+        recent=recent or {},
+        latest=latest or {},
     )

@@ -56,6 +56,15 @@ def test_too_little_speech_gives_no_estimate(head: VoiceHead) -> None:
     assert head.judge([]) is None
 
 
+@pytest.mark.parametrize("frames", [MIN_FRAMES, 50, 137])
+def test_the_core_alone_is_the_estimates(head: VoiceHead, frames: int) -> None:
+    """Calibrated for its length like it, and None where that is None."""
+    estimate, probs = head.estimate(_frames(frames)), head.probs(_frames(frames))
+    assert estimate is not None
+    assert probs == pytest.approx(estimate.probs, abs=1e-5)
+    assert head.probs(_frames(MIN_FRAMES - 1)) is None
+
+
 def test_windows_weigh_by_their_length(head: VoiceHead) -> None:
     """Six seconds and three: the joint log-odds are two thirds of the one and a third of the other."""
 
