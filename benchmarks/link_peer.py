@@ -127,6 +127,7 @@ async def mqtt_echo(port: str) -> None:
     await mqtt.connect()
     await mqtt.subscribe("up/+", qos=2)
     back = {f"up/{qos}": (f"down/{qos}", qos) for qos in (0, 1, 2)}
+    told = mqtt.told(correlation=b"the link")
     came_s: list[float] = []
 
     def answer(message: Message) -> None:
@@ -136,7 +137,7 @@ async def mqtt_echo(port: str) -> None:
             return
         came_s.append(time.perf_counter())
         topic, qos = to
-        mqtt.send(topic, message.payload, qos=qos, told=mqtt.told(correlation=b"the link"))
+        mqtt.send(topic, message.payload, qos=qos, told=told)
 
     print("ready", flush=True)
     await mqtt.listen(answer)

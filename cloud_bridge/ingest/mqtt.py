@@ -112,7 +112,7 @@ class Server:
                 await mqtt.connect()
                 await mqtt.subscribe(*(topics.SHARED if self._claims else topics.UPLINKS))
             for remote in list(self._devices.values()):
-                remote.mqtt = mqtt
+                remote.join(mqtt)
                 if self._claims:
                     remote.close("the broker was away")
             self.reason = None

@@ -30,14 +30,19 @@ class Remote:
     def __init__(
         self, server: Server, mqtt: Mqtt, tenant: str, device: str, correlation: bytes, *, by_link: bool
     ) -> None:
-        self.mqtt = mqtt
         self.tenant, self.device, self.correlation = tenant, device, correlation
+        self.join(mqtt)
         self._by_link = by_link  # the device speaks MQTT 3.1.1, or this bridge does
         self._server = server
         self._down = topics.down(tenant, device)
         self.alive = True
         self._queue: asyncio.Queue[mien_pb2.Uplink | None] = asyncio.Queue(_QUEUED)  # None: look whether we are alive
         self._task: asyncio.Task[None] | None = None
+
+    def join(self, mqtt: Mqtt) -> None:
+        """Speak through this connection to the broker from now on."""
+        self.mqtt = mqtt
+        self._told = mqtt.told(correlation=self.correlation)
 
     def begin(self, hello: mien_pb2.Hello) -> None:
         """Start working on what this device sends."""
@@ -71,8 +76,7 @@ class Remote:
         """Send where the broker takes more at this moment; whether it did."""
         if not self.mqtt.takes_more:
             return False
-        told = self.mqtt.told(correlation=self.correlation)
-        self.mqtt.send(self._down, self._packed(downlink), qos=1, told=told)
+        self.mqtt.send(self._down, self._packed(downlink), qos=1, told=self._told)
         return True
 
     async def say_hello_again(self) -> None:
