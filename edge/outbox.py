@@ -91,6 +91,7 @@ class Outbox(Writer):
         with self._changed:
             found = list(self._shelf.items.values())
             for item in found:
+                item.erase = True
                 self._remove(item)
             self.counts["forgotten"] += len(found)
             if self._deletes:

@@ -30,6 +30,7 @@ class Item:
     due_s: float | None  # when it must be written; None: written, or given up
     durable: bool  # must be on disk before it is sent
     stored: bool = False
+    erase: bool = False  # forgotten: from the disk at once
     kept: Future[None] = field(default_factory=Future)
 
 

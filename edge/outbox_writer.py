@@ -110,6 +110,7 @@ class Writer:
                 time.sleep(1.0)
         else:
             self._settle(batch)
+            return not closing or bool(self._deletes)  # what was removed while it was written is deleted yet
         return not closing
 
     def _settle(self, batch: list[Item]) -> None:
@@ -120,8 +121,10 @@ class Writer:
                 self._unwritten.pop(item.id, None)
                 if self._shelf.items.get(item.key) is item:
                     self._shelf.cool(item)
-                else:  # acknowledged while it was written
+                else:  # acknowledged while it was written, or forgotten
                     self._delete(item.id)
+                    if item.erase:
+                        self._delete_due_s = self._now_s()
                 if not item.kept.done():
                     item.kept.set_result(None)
         if any(item.durable for item in batch):

@@ -12,6 +12,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -234,6 +235,35 @@ def test_what_is_forgotten_is_neither_sent_nor_kept(path: Path, sealer: Sealer) 
     box = Outbox(path)
     assert taken(box) == [after]
     box.close()
+
+
+@pytest.mark.parametrize("closing", [False, True])
+def test_what_is_forgotten_while_it_is_written_does_not_stay(
+    path: Path, sealer: Sealer, closing: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Between its commit's beginning and end: it is erased by the next one, at once or before the outbox closes, and
+    not sent by the next process."""
+    box = Outbox(path, now_s=Clock())  # which stands: what is due later never comes
+    commit, forgotten = box._file.commit, threading.Event()
+
+    def meanwhile(puts: list[Any], deletes: list[int]) -> None:
+        commit(puts, deletes)
+        if puts:
+            box.forget()
+            forgotten.set()
+
+    monkeypatch.setattr(box._file, "commit", meanwhile)
+    kept = box.offer(turn(sealer), 60.0 if closing else 0.0)
+    if not closing:
+        assert forgotten.wait(20)
+        kept.result(20)
+        until(lambda: not box._file.read([1]))
+    box.close()
+    assert forgotten.is_set()
+    again = Outbox(path)
+    assert len(again) == 0
+    again.close()
+    assert not any(b"hello" in file.read_bytes() for file in path.parent.iterdir() if file.is_file())
 
 
 def test_acknowledged_ones_leave_the_file(path: Path, sealer: Sealer) -> None:
