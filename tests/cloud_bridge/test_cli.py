@@ -69,7 +69,15 @@ def talk(address: str, turns: list[tuple[int, str]], device: str = "test", boot:
         for seq, (kind, words) in enumerate(turns, 1):
             yield pb.Uplink(
                 envelope=pb.Envelope(
-                    v=1, device=device, boot=boot, seq=seq, turn=1, kind=kind, words=words, state=state
+                    v=1,
+                    device=device,
+                    boot=boot,
+                    seq=seq,
+                    turn=1,
+                    kind=kind,
+                    words=words,
+                    state=state,
+                    keep_states=True,
                 )
             )
         heard.wait(120)
