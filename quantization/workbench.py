@@ -6,6 +6,7 @@ import logging
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -141,6 +142,18 @@ def _reference(source: Path, scratch: Path, test: Samples, *, fixed: bool = Fals
     return folded
 
 
+@contextmanager
+def _unadvised() -> Iterator[None]:
+    """The quantizer gives advice on the root logger that was taken already."""
+    root = logging.getLogger()
+    before = root.level
+    root.setLevel(logging.ERROR)
+    try:
+        yield
+    finally:
+        root.setLevel(before)
+
+
 def _make(
     reference: Path,
     made: Path,
@@ -161,21 +174,22 @@ def _make(
         "nodes_to_exclude": list(floats),
         "nodes_to_quantize": list(only) if only else None,
     }
-    logging.getLogger().setLevel(logging.ERROR)  # the quantizer gives advice on the root logger that was taken already
     if recipe.scheme == "dynamic":
-        quantize_dynamic(str(reference), str(made), **common)
+        with _unadvised():
+            quantize_dynamic(str(reference), str(made), **common)
         return
     assert calibration is not None
     coded = made.with_suffix(".onnx")
-    quantize_static(
-        str(reference),
-        str(coded),
-        _Rows(calibration, open_session(reference).inputs),
-        quant_format=QuantFormat.QDQ,
-        activation_type=QuantType.QUInt8,
-        calibrate_method=_METHODS[recipe.ranges],
-        **common,
-    )
+    with _unadvised():
+        quantize_static(
+            str(reference),
+            str(coded),
+            _Rows(calibration, open_session(reference).inputs),
+            quant_format=QuantFormat.QDQ,
+            activation_type=QuantType.QUInt8,
+            calibrate_method=_METHODS[recipe.ranges],
+            **common,
+        )
     if made.suffix == ".tflite":
         try:
             made.write_bytes(onnx_tflite.convert(onnx.load(str(coded))))

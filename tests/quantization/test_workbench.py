@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 from pathlib import Path
 
 import numpy as np
@@ -71,7 +72,9 @@ def _litert(tmp_path: Path) -> Recipe:
 
 
 def test_a_static_file_is_smaller_agrees_and_tells_of_each_layer(net: Path, samples: Samples, tmp_path: Path) -> None:
-    """int8 convolutions: a third of the bytes, nearly the same answers, and the cost of each layer alone."""
+    """int8 convolutions: a third of the bytes, nearly the same answers, and the cost of each layer alone. Whoever logs
+    in this process is heard as before."""
+    heard = logging.getLogger().level
     recipe = load(_recipe(tmp_path, 'scheme = "static"\n[gate]\nagreement = 0.8\ntime = 100.0\nsize = 0.4\n'))
     outcome = quantize(net, tmp_path / "out.onnx", recipe, calibration=samples, test=samples)
     assert outcome.file.stat().st_size < 0.4 * net.stat().st_size
@@ -81,6 +84,7 @@ def test_a_static_file_is_smaller_agrees_and_tells_of_each_layer(net: Path, samp
     assert all(error > 0 for error in outcome.layers.values())
     kinds = {node.op_type for node in onnx.load(str(outcome.file)).graph.node}
     assert {"QuantizeLinear", "DequantizeLinear"} <= kinds
+    assert logging.getLogger().level == heard
 
 
 def test_a_file_that_loses_too_much_is_refused_and_not_written(net: Path, samples: Samples, tmp_path: Path) -> None:
