@@ -149,7 +149,7 @@ def test_a_slow_link_is_not_a_dead_one(bridge: Bridge, tmp_path: Path) -> None:
         return await received(device, envelope)
 
     bridge.app.received = slowly  # type: ignore[method-assign]
-    device = Device(tmp_path, f"grpc://127.0.0.1:{bridge.port}", ack_s=0.6)
+    device = Device(tmp_path, f"grpc://127.0.0.1:{bridge.port}", ack_s=1.5)
     kept = [device.outbox.offer(device.turn(), linger_s=60.0) for _ in range(30)]
     for one in kept:
         one.result(30)
