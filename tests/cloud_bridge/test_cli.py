@@ -77,7 +77,6 @@ def talk(address: str, turns: list[tuple[int, str]], device: str = "test", boot:
                     kind=kind,
                     words=words,
                     state=state,
-                    keep_states=True,
                 )
             )
         heard.wait(120)
