@@ -62,6 +62,8 @@ class Session:
         self._held = Held()
         self._failures: Counter[tuple[int, int]] = Counter()
         self._grace: asyncio.Task[None] | None = None
+        self._ending: asyncio.Task[None] | None = None
+        self._left = False  # the application was told that the device is gone
 
     # ------------------------------------------------------------ the application's side: Link
 
@@ -92,10 +94,9 @@ class Session:
                 await self._all.handler.connected(self.device, self)
             except Exception as error:  # the application is not ours; its message may hold words
                 self.ended = True
-                self._all.forget(self)
                 self._all.counts["handler_failed"] += 1
                 log.error("the application could not take %s: %s", self._who, type(error).__name__)
-                await self._tell(self._all.handler.disconnected(self.device))  # what it did of it is undone
+                await self._leave()  # what it did of it is undone
                 if self._connection is not None:
                     self._connection.close("the session could not begin: come again")
                 raise ApplicationFailed(f"the application failed ({type(error).__name__}): come again") from None
@@ -177,20 +178,32 @@ class Session:
             self._grace = asyncio.create_task(self._expire(), name=f"grace {self.device.id}")
 
     async def end(self) -> None:
-        """End the session and tell the application. Idempotent."""
-        if self.ended:
-            return
+        """End the session; returns when the application was told. Idempotent, from several tasks at once, too."""
         self.ended = True
         if self._grace is not None and self._grace is not asyncio.current_task():
             self._grace.cancel()
         if self._connection is not None:
             self._connection.close("the session ended")
             self._connection = None
-        self._all.forget(self)
-        async with self._taking:
-            await self._tell(self._all.handler.disconnected(self.device))
+        if self._ending is None:
+            self._ending = asyncio.create_task(self._end(), name=f"end {self.device.id}")
+        await asyncio.shield(self._ending)  # begun is done, even if who asked for it is gone
 
     # ------------------------------------------------------------ inside
+
+    async def _end(self) -> None:
+        async with self._taking:
+            await self._leave()
+
+    async def _leave(self) -> None:
+        """Tell the application that the device is gone, and only then let a new session of it begin: two at once would
+        be one to the application. `_taking` is held."""
+        if not self._left:
+            self._left = True
+            try:
+                await self._tell(self._all.handler.disconnected(self.device))
+            finally:
+                self._all.forget(self)
 
     async def _tell(self, call: Awaitable[None]) -> None:
         """The application is not ours: its failure must not end the link, and its message may hold words."""

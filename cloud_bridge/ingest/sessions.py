@@ -51,11 +51,11 @@ class Sessions:
             heard_turn=hello.heard_turn,
             keeps_opening=hello.keeps_opening,
         )
-        session = self._sessions.get((tenant, device.id))
-        if session is not None and session.device.boot != device.boot:
+        while (session := self._sessions.get((tenant, device.id))) is not None:
+            if not session.ended and session.device.boot == device.boot:
+                break
             await session.end()
-            session = None
-        if session is None or session.ended:
+        if session is None:
             self.acks.expect()
             session = self._sessions[tenant, device.id] = Session(self, device)
             beginning = asyncio.ensure_future(session.begin())
