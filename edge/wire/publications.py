@@ -84,8 +84,8 @@ class Lone:
 
     def read(self, data: bytes) -> Message | None:
         """What `data` says; None where it is something else, and `split` tells. Raises ValueError as `unpack` does."""
-        start, _, payload = data.partition(self._before)
-        if start == _begun(len(data) - len(start)):
+        start, known, payload = data.partition(self._before)
+        if known and start == _begun(len(data) - len(start)):
             return _message(Message, (self._topic, payload, self._response, self._correlation, False))
         if len(data) < 4 or data[0] & 0xFE != PUBLISH:
             return None

@@ -109,6 +109,15 @@ def test_what_is_not_whole_is_not_taken_for_one() -> None:
         assert publications.Lone(five=True).read(packet[:end]) is None
 
 
+@pytest.mark.parametrize("five", [True, False])
+def test_a_publication_without_anything_is_not_the_one_before_again(five: bool) -> None:
+    """Two bytes that say that nothing follows: no topic, so nobody's."""
+    reader = publications.Lone(five)
+    assert reader.read(b"0\0") is None
+    assert reader.read(publications.pack("t", b"x", b"\0" if five else b"", qos=0, retain=False, mid=0)) is not None
+    assert reader.read(b"0\0") is None
+
+
 @given(five=st.booleans(), data=st.data())
 def test_what_was_read_before_is_not_taken_for_what_is_read_now(five: bool, data: st.DataObject) -> None:
     """A reader that has read others says of each piece what a fresh one says: of the same topic and properties, of
