@@ -23,7 +23,7 @@ Array = npt.NDArray[np.float32]
 
 _HOP_S = 0.25  # of speech, between two estimates …
 _HOP_STIRRED_S = 0.12  # … while the last second sounds unlike the last two: a change is named a step sooner
-_STIRS = 0.2  # total variation, 0–1, between what the two sound like, from which they are unlike
+_STIRS = 0.2  # total variation, 0–1, between what the two sound like, from which it is looked at closely
 _FIRST_S = 0.5  # of speech, before the first one
 _WINDOW_FRAMES = round(2.0 / FRAME_S)  # of the stream: with more, a change of tone is heard later, and hardly better
 _RECORDING_FRAMES = round(3.0 / FRAME_S)
@@ -82,16 +82,20 @@ class VoiceReader:
         self._done.extend(self._encoder.feed(speech))
         if self._heard_s < self._next_s:
             return None
-        window = self._window()
-        estimate = self._head.estimate(window)
-        recent, latest = (self._head.probs(window[-frames:]) for frames in (_RECENT_FRAMES, _LATEST_FRAMES))
-        self._stirred = estimate is not None and recent is not None and _unlike(estimate.probs, recent) >= _STIRS
+        window, estimate, recent = self._look(closely=self._stirred)
+        if _unlike(estimate, recent) and not self._stirred:
+            window, estimate, recent = self._look(closely=True)
+        self._stirred = _unlike(estimate, recent)
         self._next_s = self._heard_s + (_HOP_STIRRED_S if self._stirred else _HOP_S)
-        return None if estimate is None else _observation(estimate, end_s, recent, latest)
+        if estimate is None:
+            return None
+        return _observation(estimate, end_s, recent, self._head.probs(window[-_LATEST_FRAMES:]))
 
-    def _window(self) -> Array:
-        newest = self._encoder.tail() if self._stirred else self._encoder.preview()
-        return np.concatenate([*self._done, newest])[-_WINDOW_FRAMES:]
+    def _look(self, *, closely: bool) -> tuple[Array, VoiceEstimate | None, Mapping[str, float] | None]:
+        """The window, and what it and its last second sound like; `closely`: the unfinished second anew, as a whole."""
+        newest = self._encoder.tail() if closely else self._encoder.preview()
+        window = np.concatenate([*self._done, newest])[-_WINDOW_FRAMES:]
+        return window, self._head.estimate(window), self._head.probs(window[-_RECENT_FRAMES:])
 
 
 class RecordingReader:
@@ -146,8 +150,10 @@ def speech_of(samples: Array, net: SpeechActivityNet) -> Array:
     return np.concatenate(kept)
 
 
-def _unlike(one: Mapping[str, float], other: Mapping[str, float]) -> float:
-    return 0.5 * sum(abs(share - other[name]) for name, share in one.items())
+def _unlike(whole: VoiceEstimate | None, recent: Mapping[str, float] | None) -> bool:
+    if whole is None or recent is None:
+        return False
+    return 0.5 * sum(abs(share - recent[name]) for name, share in whole.probs.items()) >= _STIRS
 
 
 def _observation(
