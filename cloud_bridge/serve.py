@@ -76,8 +76,11 @@ async def serve(settings: Settings, tell: Tell, stop: asyncio.Event) -> None:
             stack.push_async_callback(speech.close)
 
         def told(device: Device, report: Report) -> None:
-            tell("turn", device=device.id, **asdict(report))
-            presence.answered(device, asdict(report))
+            facts = asdict(report)
+            presence.answered(device, facts)
+            tell(
+                "turn", device=device.id, **{name: one for name, one in facts.items() if name != "tone"}
+            )  # it was felt
             telemetry.turn(device, report)
 
         telemetry = Telemetry()

@@ -85,7 +85,6 @@ class Telemetry:
 def _attributes(report: Report) -> dict[str, Any]:
     about: dict[str, Any] = {
         "mien.outcome": report.outcome,
-        "mien.tone": report.tone,
         "gen_ai.request.model": report.model,
     }
     about |= {f"gen_ai.usage.{name}": count for name, count in report.tokens.items()}

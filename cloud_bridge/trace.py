@@ -136,7 +136,8 @@ def _title(found: dict[str, Any]) -> str:
 
 
 def _facts(found: dict[str, Any]) -> str:
-    parts = [f"tone {found.get('tone')}", str(found.get("outcome")), str(found.get("model") or "no model asked")]
+    parts = [f"tone {found['tone']}"] if "tone" in found else []  # kept only where the person agreed
+    parts += [str(found.get("outcome")), str(found.get("model") or "no model asked")]
     if tokens := found.get("tokens"):
         parts.append(", ".join(f"{count} {name.removesuffix('_tokens')}" for name, count in tokens.items()) + " tokens")
     if (cost := found.get("cost")) is not None:

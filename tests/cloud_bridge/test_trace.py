@@ -65,7 +65,7 @@ def test_a_turn_is_drawn_and_told(tmp_path: Path, capsys: pytest.CaptureFixture[
     history = History(path)
     at_s = time.time() - 10
     row = {"outcome": "answered", "tone": "sad", "model": "m", "tokens": TOKENS, "cost": 0.00126, "ms": MS}
-    history.add_turn("kitchen", 1, at_s - 50, 4, {**row, "tone": "plain"})
+    history.add_turn("kitchen", None, at_s - 50, 4, {name: one for name, one in row.items() if name != "tone"})
     history.add_turn("kitchen", 1, at_s, 5, row, words="secretword", answer="secretword too")
     history.add_event("kitchen", 1, at_s + 0.1, "stages", TOLD, turn=5)
     history.close()
@@ -78,7 +78,11 @@ def test_a_turn_is_drawn_and_told(tmp_path: Path, capsys: pytest.CaptureFixture[
     assert "secretword" not in text + capsys.readouterr().out
     assert cli.main(["trace", "4", "--device", "kitchen", "--history", str(path), "--json"]) == 0
     told = json.loads(capsys.readouterr().out)
-    assert (told["turn"], told["tone"], told["link_ms"]) == (4, "plain", None)
+    assert (told["turn"], told["link_ms"]) == (4, None)
+    assert "tone" not in told, "how the person was is not kept without their consent"
+    assert cli.main(["trace", "4", "--device", "kitchen", "--history", str(path), "--out", str(out)]) == 0
+    assert "tone" in text
+    assert "tone" not in out.read_text()
     assert cli.main(["trace", "9", "--history", str(path)]) == 2
     assert "turn 9" in capsys.readouterr().err
 
@@ -111,6 +115,7 @@ def test_spans_of_one_turn_share_a_trace() -> None:
     assert {"device: is over", "model: first token", "voice: first sound", "bridge: first sound sent"} <= names
     assert len({span.context.trace_id for span in spans if span.attributes["mien.turn"] == 5}) == 1
     assert len({span.context.trace_id for span in spans}) == 2
+    assert "sad" not in str([span.attributes for span in spans]), "how a person was is not told to a collector"
     token = next(span for span in spans if span.name == "model: first token")
     assert (token.end_time - token.start_time) / 1e6 == pytest.approx(200)
     assert token.end_time / 1e9 == pytest.approx(1000.101)
