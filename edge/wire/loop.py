@@ -20,8 +20,8 @@ _Ts = TypeVarTuple("_Ts")
 
 
 def event_loop() -> asyncio.AbstractEventLoop:
-    """A fresh loop; asyncio's own where the system has no poll(2)."""
-    return _Loop() if hasattr(select, "poll") else asyncio.new_event_loop()
+    """A fresh loop."""
+    return _Loop()
 
 
 class _Selector(selectors.PollSelector):
