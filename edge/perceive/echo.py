@@ -7,7 +7,9 @@ to learn the room, and keeps what it learned from one reply to the next.
 
 from __future__ import annotations
 
+import atexit
 import threading
+import time
 from collections import deque
 from typing import Any
 
@@ -23,7 +25,12 @@ Sound = npt.NDArray[np.float32]
 _BLOCK = SAMPLE_RATE // 100  # the canceller works on 10 ms
 _AHEAD_S = 0.06  # the reference is given early: a speaker's clock is known roughly, and a late one is of no use
 _TAIL_S = 1.0  # a room's echo lasts no longer
+_LAST_CALLS_S = 0.05
 _DELAY = 126  # samples by which the canceller's filters delay what they let through (measured)
+
+# The library tells its log by calling Python from a thread of its own, even while it ends. A call that meets a Python
+# which is ending, too, aborts the process. Registered before the library's own end, this comes after it: calls return.
+atexit.register(time.sleep, _LAST_CALLS_S)
 
 
 class EchoCanceller:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import itertools
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -107,3 +109,16 @@ def test_an_interruption_is_heard_and_the_device_is_not(clips):
     assert speaking(mic, 3, 12) > 0.3
     assert speaking(clean, 3, 12) < 0.03
     assert speaking(clean, 12.5, 14.5) > 0.3
+
+
+def test_the_library_has_ended_before_python_does() -> None:
+    """What its threads still call then is waited for: such a call would abort a process that had done its work."""
+    code = (
+        "import time; time.sleep = lambda _s: print('waits')\n"
+        "from edge.perceive.echo import EchoCanceller\n"
+        "from livekit.rtc._ffi_client import FfiClient\n"
+        "end = FfiClient._dispose; FfiClient._dispose = lambda one: (end(one), print('ended'))\n"
+        "EchoCanceller()"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True)
+    assert done.stdout.split() == ["ended", "waits"]
