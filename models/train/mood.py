@@ -132,7 +132,10 @@ def _hear(file: Path, each: int) -> None:
 
 
 def _stream(encoder: WhisperEncoder, sound: Array) -> Iterable[tuple[float, Array]]:
-    """Capture time and pooled windows of every estimate that a device would make of `sound`."""
+    """Capture time and pooled windows of every estimate that a device would make of `sound`, were nothing to stir.
+
+    Its closer looks while something does (edge.perceive.voice) hang on the head that judges; this is for all heads.
+    """
     encoder.reset()
     done: list[Array] = []
     hop = round(_HOP_S * SAMPLE_RATE_HZ)
