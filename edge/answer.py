@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from edge import clock, plugin
-from edge.config import Config, state_folder
+from edge.config import Config
 from edge.errors import ConfigError, OutboxError, OutputError
 from edge.opening import KeptOpening
 from edge.outputs.base import Output, Warmed
@@ -77,8 +77,7 @@ class Answer:
 
         hello = sealer.hello(f"mien {version('mien')}", _token(link.token_file))
         hello.keeps_opening = True
-        path = link.outbox or state_folder() / f"outbox-{config.device}.sqlite"
-        self._outbox = Outbox(path, link.outbox_mb << 20)
+        self._outbox = Outbox(config.outbox(), link.outbox_mb << 20)
         self._uplink = Uplink(
             self._outbox,
             link.bridges,

@@ -79,6 +79,10 @@ class Config(Record):
         """Where the consent of this device's people is kept."""
         return self.purpose.consent_record or state_folder() / f"consent-{self.device}.jsonl"
 
+    def outbox(self) -> Path:
+        """Where what waits for the bridge is kept."""
+        return self.link.outbox or state_folder() / f"outbox-{self.device}.sqlite"
+
     def updated(self, **changes: object) -> Config:
         """A copy with `changes`, checked like a file. Raises ConfigError."""
         try:

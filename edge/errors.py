@@ -46,6 +46,10 @@ class OutboxError(MienError):
     """The outbox cannot keep an item."""
 
 
+class OutboxInUse(OutboxError):  # noqa: N818
+    """Another process works with it."""
+
+
 class OutboxFull(OutboxError):  # noqa: N818
     """The new item was refused for lack of room; everything acknowledged before is still there."""
 

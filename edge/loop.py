@@ -232,8 +232,11 @@ class Loop:
         self.senses.close()
         self._slow.shutdown(wait=False, cancel_futures=True)
         self._toolbox.close()
-        self._forward.goodbye()
-        self._answer.close()
+        try:
+            self._consent.heed(self._policy)  # a last time: what is withdrawn from now on `mien consent` itself erases
+        finally:
+            self._forward.goodbye()
+            self._answer.close()
         hearing, sight = self.senses.hearing, self.senses.sight
         self.summary.close(
             audio=hearing.latency,

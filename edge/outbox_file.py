@@ -19,7 +19,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-from edge.errors import OutboxError, OutboxFull
+from edge.errors import OutboxError, OutboxFull, OutboxInUse
 from edge.wire import layout
 
 log = logging.getLogger(__name__)
@@ -256,5 +256,5 @@ def _claim(path: Path) -> int:
         fcntl.flock(claim, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError as error:
         os.close(claim)
-        raise OutboxError(f"the outbox {path} is in use by another process: stop it, or give another path") from error
+        raise OutboxInUse(f"the outbox {path} is in use by another process: stop it, or give another path") from error
     return claim

@@ -10,18 +10,20 @@ from pathlib import Path
 
 from edge.config import Config
 from edge.consent import PURPOSES, Consent, Purpose
+from edge.errors import OutboxInUse
 
 _HELP = """\
 Keeps the record of who agreed to what. A device that runs heeds it within a tenth of a second; one that starts later
 heeds it, too: what was taken back stays so until it is given again.
 
-  mien consent withdraw                    nothing is perceived any more: camera and microphone are closed,
-                                           and what waits for the bridge is erased
+  mien consent withdraw                    nothing is perceived any more: camera and microphone are closed
   mien consent withdraw --purpose affect   feelings are not read any more; attention and speech are
   mien consent withdraw --person 2         nothing of person 2 is told or kept, and nobody's feelings or words are read
   mien consent give --person 2             person 2 agrees again
   mien consent give                        everybody does; the device tells people and begins when it starts next
   mien consent show
+
+With any withdrawal what waits for the bridge is erased, also while no device runs.
 
 A person's number holds as long as they are in view. The device does not know who comes back, so after one person's
 withdrawal it notices presence, attention and tiredness alone, of whoever is there, until that person agrees again or
@@ -43,7 +45,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         parser.error(f"--person {args.person}: persons are counted from 1; 0 is a voice without a face")
     if args.person is not None and args.purpose == "affect":
         parser.error("--purpose is for everybody; of one person everything is given or taken back")
-    consent = Consent(Config.load(args.config).consent_record())
+    config = Config.load(args.config)
+    consent = Consent(config.consent_record())
     if args.what == "show":
         _show(consent, as_json=args.json)
         return 0
@@ -53,13 +56,16 @@ def main(argv: Sequence[str] | None = None) -> int:
     for purpose in purposes:
         consent.write(purpose, given=given, person=args.person)
     forgotten = not given and args.person is None and _forget_voice()
+    erased = 0 if given else _erase_waiting(config)
     if args.json:
         line = {"person": args.person, "purposes": purposes, "given": given, "voice_forgotten": forgotten}
-        print(json.dumps({**line, "record": str(consent.path)}))
+        print(json.dumps({**line, "envelopes_erased": erased, "record": str(consent.path)}))
         return 0
     print(f"{_said(args.person, args.purpose, given=given)} ({consent.path})")
     if forgotten:
         print("what `mien calibrate` had learned is erased", file=sys.stderr)
+    if erased:
+        print(f"what waited for the bridge is erased ({erased} envelopes)", file=sys.stderr)
     return 0
 
 
@@ -79,6 +85,24 @@ def _forget_voice() -> bool:
     from edge.own_voice import forget  # what a device learned of a voice goes with the consent to it, whichever it was
 
     return forget()
+
+
+def _erase_waiting(config: Config) -> int:
+    """How many envelopes were erased that a device which does not run has left for the bridge. Raises OutboxError."""
+    path = config.outbox()
+    if not path.exists():
+        return 0
+    from edge.outbox import Outbox
+
+    try:
+        outbox = Outbox(path, config.link.outbox_mb << 20)
+    except OutboxInUse:  # by a device that runs: it erases them
+        return 0
+    try:
+        outbox.forget()
+        return outbox.counts["forgotten"]
+    finally:
+        outbox.close()
 
 
 def _show(consent: Consent, *, as_json: bool) -> None:

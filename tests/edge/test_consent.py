@@ -165,6 +165,29 @@ def test_what_waits_for_the_bridge_is_erased_with_the_consent(tmp_path: Path, pe
         loop._answer.close()
 
 
+@pytest.mark.parametrize("option", [[], ["--person", "2"], ["--purpose", "affect"]])
+def test_what_waits_is_erased_though_no_device_runs(
+    tmp_path: Path, option: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Else the next start would send what was felt before the withdrawal. A device that runs erases it itself."""
+    path, settings = tmp_path / "outbox.sqlite", tmp_path / "mien.toml"
+    settings.write_text(f'[purpose]\nconsent_record = "{tmp_path / "c.jsonl"}"\n[link]\noutbox = "{path}"\n')
+    command.main(["withdraw", *option, "--config", str(settings)])
+    assert not path.exists()
+    _keep_one(path)
+    running = Outbox(path)
+    command.main(["withdraw", *option, "--config", str(settings)])
+    assert len(running) == 1
+    running.close()
+    capsys.readouterr()
+    command.main(["withdraw", *option, "--config", str(settings), "--json"])
+    assert json.loads(capsys.readouterr().out)["envelopes_erased"] == 1
+    assert b"hello" not in path.read_bytes()
+    left = Outbox(path)
+    assert len(left) == 0
+    left.close()
+
+
 def test_the_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """`mien consent` writes and shows the record of the settings' device."""
     settings = tmp_path / "mien.toml"

@@ -63,6 +63,7 @@ def test_it_says_what_holds_now(capsys: pytest.CaptureFixture[str], state: Path)
         "purposes": ["affect"],
         "given": False,
         "voice_forgotten": True,
+        "envelopes_erased": 0,
         "record": record,
     }
     main(["give", "--json"])
