@@ -118,7 +118,9 @@ class People:
             self._quiet_from_s = sound.t_s
         if not sound.speaking:
             return
-        if self.turns.running and (sound.t_s - self._quiet_from_s > _SILENT_TURN_S or gap_s > _DEAF_S):
+        if self.turns.running and (
+            sound.t_s - self._quiet_from_s > _SILENT_TURN_S or sound.t_s - self._spoke_s > _DEAF_S
+        ):
             self._close(self._spoke_s, sound.t_s)
         self._spoke_s = self._quiet_from_s = sound.t_s
         if self.turns.begin(sound.t_s - sound.speech_s) or before is None or not before.speaking:
@@ -230,7 +232,9 @@ class People:
             self._ended_s = end.t_s
             self._close(end.speech_end_s, end.t_s)
         heard_s = self._spoke_s if self._sound is None else self._sound.t_s
-        if self.turns.running and (heard_s - self._quiet_from_s > _SILENT_TURN_S or now_s - heard_s > _DEAF_S):
+        if self.turns.running and (
+            heard_s - self._quiet_from_s > _SILENT_TURN_S or max(now_s - heard_s, heard_s - self._spoke_s) > _DEAF_S
+        ):
             self._close(self._spoke_s, now_s)
 
     def _close(self, speech_end_s: float, t_s: float) -> None:

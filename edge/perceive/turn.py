@@ -160,12 +160,14 @@ class TurnTaking:
         """Sound was lost before `chunk`: a turn that runs is read up to there, and goes on."""
         if self._start_s is None or self._sound.precedes(chunk):
             return
-        if chunk.t_s - self._sound.end_s > _DEAF_S:
+        spoke_s = self._sound.end_s if chunk.last_speech_s is None else chunk.last_speech_s
+        if chunk.t_s - spoke_s > _DEAF_S:  # in one hole, or in shreds too short to hold speech
             self._end_turn()
             return
-        before = self._hear(self._sound.end_s) if self._pause is None else self._pause.heard
-        if self.listen is not None or before:
-            self._settled = [*before, hole()]
+        if spoke_s > self._whole_from_s:  # else nothing was said since the last hole: it only grew
+            before = self._hear(self._sound.end_s) if self._pause is None else self._pause.heard
+            if self.listen is not None or before:
+                self._settled = [*before, hole()]
         self._pause, self._hush = None, Hush()
         self._whole_from_s = chunk.t_s
 

@@ -419,6 +419,17 @@ def test_a_turn_does_not_go_on_over_a_long_hole() -> None:
     assert (people.turns.count, people.turns.running) == (2, True)
 
 
+def test_a_turn_does_not_live_on_shreds_of_sound() -> None:
+    """Holes without end, between which nothing is said, end it as ten seconds without sound do."""
+    people = People()
+    people.update([sound(1.0, True)], 1.0)
+    for t_s in span(1.6, 11.0, 0.6):
+        people.update([sound(t_s, False)], t_s)
+    assert people.turns.running
+    people.update([sound(11.6, False)], 11.6)
+    assert not people.turns.running
+
+
 def test_a_turn_does_not_outlive_the_microphone() -> None:
     """Where no sound comes at all, be it silence, it ends after a while."""
     people = People()

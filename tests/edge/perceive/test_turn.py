@@ -427,6 +427,27 @@ def test_after_a_long_hole_nothing_is_told_of_what_came_before():
     assert found[0].start_s > 12.0
 
 
+def test_shreds_of_sound_are_one_hole_and_keep_no_turn():
+    """What comes in pieces too short to hold speech is read once, at most, and ten seconds after what was said the turn
+    is dropped: else it would last, and grow, until the sound is whole again."""
+    for lasts_s, words in ((8.0, "one …"), (12.0, None)):
+        ear, gate, taking = Ear(0.1, texts=("one", "two")), SpeechGate(LoudIsSpeech()), None
+        taking = turns(ear)
+        spoken = frames(np.repeat(np.array(seconds(SPEECH, 1), dtype=np.float32), CHUNK))
+        end_s = spoken[-1].end_s
+        shred = spoken[0].samples * 0
+        shreds = [replace(spoken[0], t_s=end_s + 0.2 * n, samples=shred) for n in range(1, round(lasts_s / 0.2))]
+        found = heard(taking, [chunk for frame in (*spoken, *shreds) for chunk in gate.feed(frame)])
+        assert [one for one in found if isinstance(one, TurnEnd)] == []
+        assert len(ear.heard) == 1
+        whole = frames(np.zeros(round(3.0 / 0.032) * CHUNK, dtype=np.float32))
+        late = [replace(one, t_s=one.t_s + end_s + lasts_s) for one in whole]
+        ends = [
+            one for one in heard(taking, [c for frame in late for c in gate.feed(frame)]) if isinstance(one, TurnEnd)
+        ]
+        assert [one.words for one in ends if one.final] == ([] if words is None else [words])
+
+
 def test_a_trembling_clock_loses_no_sound():
     """A microphone stamps its blocks some milliseconds early or late; the turn's sound is heard whole all the same."""
     ear, rng = Ear(0.9), np.random.default_rng(0)
