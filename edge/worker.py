@@ -81,8 +81,10 @@ class Worker(Generic[F]):
 
     def _run(self) -> None:
         while not (self._slot.closed and not len(self._slot)):
+            made = False
             try:
                 self._detector = self._make()
+                made = True
                 self.ready.set()
                 self._loop(self._detector)
                 return
@@ -93,6 +95,8 @@ class Worker(Generic[F]):
                 if self.failing != before:  # once, however often it is tried
                     told = error if isinstance(error, ModelError) else type(error).__name__  # which may quote input
                     log.warning("%s failed: %s", self.name, told)
+                if self._slot.closed and not made:  # else what still lies there would have it tried for ever
+                    self.dropped += self._slot.take(0.0) is not None
                 self._drain(_LONG_PAUSE_S if isinstance(error, ModelMissing) else _PAUSE_S)
 
     def _loop(self, detector: Detector[F]) -> None:

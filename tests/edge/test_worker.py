@@ -71,6 +71,22 @@ def test_a_detector_that_cannot_be_made_does_not_hold_up_the_start() -> None:
     assert worker.join(5.0)
 
 
+def test_what_lies_in_a_closed_slot_does_not_keep_it_trying() -> None:
+    """A recording ends while its detector cannot be made: so does the worker, and what is left was dropped."""
+
+    def make() -> Breaking:
+        frames.close()
+        raise FileNotFoundError("no model")
+
+    frames: Slot[VideoFrame] = Slot(8)
+    for seq in range(3):
+        frames.put(frame(seq))
+    worker = Worker("sight", make, frames, Slot(1))
+    worker.start()
+    assert worker.join(5.0)
+    assert (worker.faults, worker.dropped, worker.frames) == (3, 3, 0)
+
+
 def test_a_fault_that_lasts_is_logged_once(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
     """It is tried again and counted each time; the log is told when the reason changes."""
     monkeypatch.setattr("edge.worker._PAUSE_S", 0.0)
