@@ -136,16 +136,17 @@ class Relay:
     # ------------------------------------------------------------ in
 
     async def _listen(self) -> None:
-        async with self._store.soon.pubsub(ignore_subscribe_messages=True) as heard:
+        async with self._store.soon.pubsub() as heard:
             await heard.subscribe(ORDERS, *([MOMENTS] if self._shows else []))
-            if self._shows:
-                for packet in (await self._store.soon.hgetall(ONLINE)).values():
-                    self._take(raw(packet))
             while True:
                 message = await heard.get_message(timeout=1.0)
                 if message is None:
                     continue
-                if message["channel"] == ORDERS.encode():
+                if message["type"] == "subscribe":  # told at first, and after a cut: now nothing is missed
+                    if message["channel"] == MOMENTS.encode():
+                        for packet in (await self._store.soon.hgetall(ONLINE)).values():
+                            self._take(raw(packet))
+                elif message["channel"] == ORDERS.encode():
                     await self._obey(message["data"])
                 else:
                     self._take(bytes(message["data"]))

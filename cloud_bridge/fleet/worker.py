@@ -23,6 +23,9 @@ log = logging.getLogger(__name__)
 _SETTLE_S = 0.1  # the answer becomes memory just after its last chunk
 _HEARD_S = 5  # an answer that went out is kept open so long: this bridge may die before the device has it
 _TURN_S = 30  # a turn that nobody answered for so long is not answered any more
+_OVER = """
+if redis.call('GET', KEYS[1]) == ARGV[1] then redis.call('EXPIRE', KEYS[1], ARGV[2]) end
+"""  # of this turn only: the next one, noted by another connection, may be there before
 
 
 class Worker:
@@ -34,7 +37,8 @@ class Worker:
         self.counts: Counter[str] = Counter()
         self._inner, self._store, self._record, self._memory = inner, store, record, memory
         self._saving: set[asyncio.Task[None]] = set()
-        self._open: dict[Device, int] = {}  # the turn that stands in the store
+        self._open: dict[Device, tuple[int, bytes]] = {}  # the turn that stands in the store: its number, and its bytes
+        self._over = store.soon.register_script(_OVER)
 
     async def connected(self, device: Device, link: Link) -> None:
         """Take the device over: what was taken of it, and the turn that was left open."""
@@ -44,15 +48,16 @@ class Worker:
         left = await self._left(device)
         if left is not None:
             self.counts["turns_taken_over"] += 1
-            self._open[device] = left.turn
-            await self._inner.received(device, left)
+            envelope, body = left
+            self._open[device] = envelope.turn, body
+            await self._inner.received(device, envelope)
 
     async def received(self, device: Device, envelope: mien_pb2.Envelope) -> Effect | None:
         """A turn is noted before it is acknowledged: from then on it is answered, by this bridge or by another."""
         if envelope.kind == mien_pb2.TURN_END and envelope.boot == device.boot:
             self.counts["turns_noted"] += 1
-            self._open[device] = envelope.turn
             body = envelope.SerializeToString()
+            self._open[device] = envelope.turn, body
             try:
                 await self._store.soon.set(turn_key(device), body, ex=_TURN_S)
             except (redis.RedisError, OSError) as error:
@@ -62,12 +67,8 @@ class Worker:
     async def cancelled(self, device: Device, turn: int) -> None:
         """See `Handler`. What the person broke off needs no answer."""
         await self._inner.cancelled(device, turn)  # first: a store that is away must not talk over the person
-        if 0 < self._open.get(device, 0) <= turn:
-            del self._open[device]
-            try:
-                await self._store.soon.delete(turn_key(device))
-            except (redis.RedisError, OSError) as error:  # it ends by itself after `_TURN_S`
-                log.warning("a cancelled turn could not be taken off the store: %s", type(error).__name__)
+        if device in self._open and 0 < self._open[device][0] <= turn:
+            await self._end_turn(device, 0)
 
     async def disconnected(self, device: Device) -> None:
         """See `Handler`. An open turn stays in the store: the device may be at another bridge by now."""
@@ -76,14 +77,16 @@ class Worker:
 
     async def answered(self, device: Device, turn: int) -> None:
         """The last chunk of the answer to `turn` is out."""
-        if self._open.get(device) != turn:
-            return
-        del self._open[device]
-        self._save_soon(device)
+        if device in self._open and self._open[device][0] == turn:
+            self._save_soon(device)
+            await self._end_turn(device, _HEARD_S)
+
+    async def _end_turn(self, device: Device, after_s: int) -> None:
+        _, body = self._open.pop(device)
         try:
-            await self._store.soon.expire(turn_key(device), _HEARD_S)
+            await self._over(keys=[turn_key(device)], args=[body, after_s])
         except (redis.RedisError, OSError) as error:  # it ends by itself after `_TURN_S`
-            log.warning("an answered turn could not be taken off the store: %s", type(error).__name__)
+            log.warning("a turn that is over could not be taken off the store: %s", type(error).__name__)
 
     def _save_soon(self, device: Device) -> None:
         if self._memory is not None:
@@ -109,12 +112,11 @@ class Worker:
         gone = Device(device, 0, tenant=tenant)
         return int(await self._store.soon.delete(memory_key(gone), turn_key(gone)))
 
-    async def _left(self, device: Device) -> mien_pb2.Envelope | None:
-        body = await self._store.soon.get(turn_key(device))
-        if not body:
-            return None
-        envelope = mien_pb2.Envelope.FromString(raw(body))
-        return envelope if envelope.boot == device.boot and envelope.turn > device.heard_turn else None
+    async def _left(self, device: Device) -> tuple[mien_pb2.Envelope, bytes] | None:
+        """The turn that was left open, and its bytes in the store."""
+        body = raw(await self._store.soon.get(turn_key(device)))
+        envelope = mien_pb2.Envelope.FromString(body)
+        return (envelope, body) if envelope.boot == device.boot and envelope.turn > device.heard_turn else None
 
 
 class _Until:

@@ -8,11 +8,13 @@ import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import redis
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from redis.asyncio.client import PubSub
 
 from cloud_bridge.errors import SettingError
 from cloud_bridge.fleet.record import SharedRecord
@@ -191,6 +193,44 @@ async def test_what_needs_no_answer_is_not_taken_over(server: Redis, store: Stor
         await store.soon.aclose()
 
 
+@pytest.mark.parametrize("how", ["answered", "cancelled"])
+async def test_the_end_of_a_turn_does_not_end_the_next_one(
+    store: Store, monkeypatch: pytest.MonkeyPatch, how: str
+) -> None:
+    """Both are told to the store by connections of their own: the end may come there after the next turn."""
+    monkeypatch.setattr("cloud_bridge.fleet.worker._TURN_S", 3_600)
+    send, begun, go = store.soon.execute_command, asyncio.Event(), asyncio.Event()
+
+    async def slow(*args: Any, **options: Any) -> Any:
+        if args[0] != "SET":
+            begun.set()
+            await go.wait()
+        return await send(*args, **options)
+
+    async def end() -> None:
+        if how == "answered":
+            await app.links["car-7"].send(mien_pb2.Reply(turn=4, final=True))
+        else:
+            await worker.cancelled(CAR, 4)
+
+    app, record = App(), SharedRecord(store)
+    worker = Worker(app, store, record)
+    try:
+        await worker.connected(CAR, Wire())
+        await worker.received(CAR, turn(4))
+        monkeypatch.setattr(store.soon, "execute_command", slow)
+        over = asyncio.ensure_future(end())
+        await begun.wait()
+        await worker.received(CAR, turn(5))
+        go.set()
+        await over
+        assert store.now.get("mien:turn:acme/car-7") == turn(5).SerializeToString()
+        assert int(store.now.ttl("mien:turn:acme/car-7")) > 60, "nor does it end with the one before"
+    finally:
+        record.close()
+        await store.soon.aclose()
+
+
 async def test_the_conversation_goes_on_at_the_next_bridge(server: Redis, store: Store) -> None:
     """The last exchanges travel; erasure takes them from the store, too."""
     record = SharedRecord(store)
@@ -273,6 +313,67 @@ def test_links_and_workers_fit_their_protocols() -> None:
     assert link.next_reply() == 1
 
 
+class Late(PubSub):
+    """What it asks for leaves only when an answer is looked for, as over a slow way."""
+
+    asked: tuple[Any, ...] = ()
+
+    async def execute_command(self, *args: Any) -> None:
+        await self.connect()
+        self.asked = args
+
+    async def get_message(self, *args: Any, **options: Any) -> Any:
+        if asked := self.asked:
+            self.asked = ()
+            await super().execute_command(*asked)
+        return await super().get_message(*args, **options)
+
+
+async def test_what_happens_while_a_bridge_begins_to_listen_is_not_missed(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Who is online is read once the store tells that it listens: what comes after is heard."""
+    read = store.soon.hgetall
+
+    async def then_it_comes(name: str) -> Any:
+        found = await read(name)
+        store.now.hset(ONLINE, "acme/car-7", came())
+        store.now.publish(MOMENTS, came())
+        return found
+
+    monkeypatch.setattr(store.soon, "hgetall", then_it_comes)
+    monkeypatch.setattr(store.soon, "pubsub", lambda **how: Late(store.soon.connection_pool, **how))
+    presence = Presence(App())
+    relay = Relay(presence, store, "here", shows=True)
+    try:
+        relay.start()
+        await soon(lambda: presence.devices("acme"))
+    finally:
+        await relay.stop()
+        await store.soon.aclose()
+
+
+async def test_what_happens_while_a_bridge_is_cut_off_is_read_afterwards(store: Store) -> None:
+    """What was told meanwhile is told by nobody again: who is online is read anew, whoever mends the connection."""
+    presence = Presence(App())
+    relay = Relay(presence, store, "here", shows=True)
+    try:
+        store.now.hset(ONLINE, "acme/car-7", came())
+        relay.start()
+        await soon(lambda: len(presence.devices("acme")) == 1)
+        store.now.hset(ONLINE, "acme/car-8", came("car-8"))
+        store.now.client_kill_filter(_type="pubsub")
+        await soon(lambda: len(presence.devices("acme")) == 2)
+    finally:
+        await relay.stop()
+        await store.soon.aclose()
+
+
+def came(device: str = "car-7") -> bytes:
+    told = {"w": "there", "t": "acme", "d": device, "b": 5, "s": "", "k": "online", "f": {}}
+    return json.dumps(told).encode() + b"\n"
+
+
 async def test_what_another_bridge_garbles_ends_nothing(store: Store) -> None:
     """A bridge of another version may tell what this one cannot read; what comes after is heard."""
     presence = Presence(App())
@@ -284,8 +385,7 @@ async def test_what_another_bridge_garbles_ends_nothing(store: Store) -> None:
         for packet in (b"no JSON", b"[]\n", b"{}\n"):
             store.now.publish(MOMENTS, packet)
         store.now.publish(ORDERS, b"no JSON")
-        told = {"w": "there", "t": "acme", "d": "car-7", "b": 5, "s": "", "k": "online", "f": {}}
-        store.now.publish(MOMENTS, json.dumps(told).encode() + b"\n")
+        store.now.publish(MOMENTS, came())
         await soon(lambda: presence.devices("acme"))
         assert relay.counts["malformed"] == 5
     finally:
