@@ -115,6 +115,8 @@ class Session:
             await self.cancel(hello.cancelled_turn)
         resumed = hello.resume_session == self.id
         async with self._sending:
+            if self.ended:  # while it waited: on a session that takes nothing any more the device would wait for ever
+                raise ApplicationFailed("the session ended meanwhile: come again")
             if not connection.alive:  # it ended while it waited here
                 return
             self._connection = connection

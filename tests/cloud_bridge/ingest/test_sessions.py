@@ -7,7 +7,7 @@ import asyncio
 import pytest
 
 from cloud_bridge.ingest.base import Device, Link
-from cloud_bridge.ingest.session import Session
+from cloud_bridge.ingest.session import ApplicationFailed, Session
 from cloud_bridge.ingest.sessions import Sessions
 from edge.wire import mien_pb2
 from edge.wire.envelope import Sealer
@@ -100,6 +100,37 @@ async def test_a_device_that_is_back_late_waits_for_its_own_leave() -> None:
     await taking
     names = [name for name, _ in app.calls]
     assert names == ["connected", "received", "disconnected", "gone", "connected"]
+    await sessions.close()
+
+
+async def test_a_device_is_not_welcomed_to_what_ended_while_it_came_back() -> None:
+    """Nothing that it sent there would be taken or acknowledged, on a connection that nobody ends: it comes again."""
+
+    class Listening(Wire):
+        def __init__(self) -> None:
+            self.told: list[mien_pb2.Downlink] = []
+
+        async def send(self, downlink: mien_pb2.Downlink) -> None:
+            self.told.append(downlink)
+
+    class BrokenOff(App):
+        async def cancelled(self, device: Device, turn: int) -> None:
+            self.calls.append(("cancelled", device.boot))
+            await self.goes_on.wait()
+
+    app, wire = BrokenOff(), Listening()
+    sessions = Sessions(app)
+    session = await opening(sessions, 1)
+    again = mien_pb2.Hello(v=1, device="car-7", boot=1, cancelled_turn=1)
+    back = asyncio.create_task(sessions.open(again, "default", wire))
+    await soon(lambda: ("cancelled", 1) in app.calls)
+    anew = opening(sessions, 2)
+    await soon(lambda: session.ended)
+    app.goes_on.set()
+    with pytest.raises(ApplicationFailed, match="come again"):
+        await back
+    assert wire.told == []
+    assert (await anew).device.boot == 2
     await sessions.close()
 
 
