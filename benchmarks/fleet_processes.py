@@ -15,7 +15,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from benchmarks.fleet_devices import CONNECTS_PER_S
 
@@ -36,17 +36,22 @@ def bridge_process(
     with (folder / "log").open("w") as log:
         process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=log, text=True, env=environment)
         assert process.stdout is not None
-        line = process.stdout.readline()
-        if "ready" not in line:
-            raise RuntimeError(f"the bridge did not start: {(folder / 'log').read_text()[-400:]}")
-        drain = threading.Thread(target=process.stdout.read, daemon=True)
-        drain.start()
+        drain = threading.Thread(target=_drained, args=(process.stdout,), daemon=True)
         try:
+            line = process.stdout.readline()
+            drain.start()
+            if "ready" not in line:
+                raise RuntimeError(f"the bridge did not start: {(folder / 'log').read_text()[-400:]}")
             yield process
         finally:
             process.terminate()
             process.wait(30)
             drain.join(5)
+
+
+def _drained(told: IO[str]) -> None:
+    with told:
+        told.read()
 
 
 def load_process(

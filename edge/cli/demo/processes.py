@@ -105,25 +105,30 @@ class Child:
 
     def _read(self) -> None:
         assert self._process.stdout is not None
-        for text in self._process.stdout:
-            try:
-                line = json.loads(text)
-            except json.JSONDecodeError:
-                self._errors.append(text.rstrip())
-                continue
-            try:
-                with self._changed:
-                    self._seen.add(line.get("type") or line.get("event", ""))
-                    self._changed.notify_all()
-                self._log.write(text)
-                self._on_line(line)
-            except Exception as error:  # a full disk, a closed terminal: unread, the pipe would stop the process
-                self.fault = f"{type(error).__name__}: {error}"
+        with self._process.stdout as lines:
+            for text in lines:
+                self._read_line(text)
+
+    def _read_line(self, text: str) -> None:
+        try:
+            line = json.loads(text)
+        except json.JSONDecodeError:
+            self._errors.append(text.rstrip())
+            return
+        try:
+            with self._changed:
+                self._seen.add(line.get("type") or line.get("event", ""))
+                self._changed.notify_all()
+            self._log.write(text)
+            self._on_line(line)
+        except Exception as error:  # a full disk, a closed terminal: unread, the pipe would stop the process
+            self.fault = f"{type(error).__name__}: {error}"
 
     def _read_errors(self) -> None:
         assert self._process.stderr is not None
-        for text in self._process.stderr:
-            self._errors.append(text.rstrip())
+        with self._process.stderr as lines:
+            for text in lines:
+                self._errors.append(text.rstrip())
 
 
 def _private(path: Path) -> TextIO:
