@@ -87,7 +87,7 @@ class Consent:
             log.error("%s; until then nothing is perceived", error)
             now = {(None, "capture"): False}
         for (person, purpose), given in now.items():
-            if self._heeded.get((person, purpose), True) is given:
+            if self._heeded.get((person, purpose), person not in policy.withdrawn) is given:
                 continue
             if person is not None:
                 (policy.consent if given else policy.withdraw)(person)

@@ -139,7 +139,10 @@ class Policy:
         if not self._consented:
             return "nobody has consented to the reading of feelings"
         if self._withdrawn:  # whoever comes back is a new face: it may be theirs
-            return "somebody here withdrew their consent: until they agree again nobody's feelings or words are read"
+            return (
+                "somebody here withdrew their consent: nobody's feelings or words are read until they agree again, or "
+                "everybody does (`mien consent give`)"
+            )
         if not self._told_feelings:
             return "people here were not told that feelings are read: start the device anew"
         return None

@@ -80,8 +80,6 @@ def _learn(config: Config, sensor: str | None, seconds: float, *, consent: bool)
     Consent(config.consent_record()).heed(policy)
     if not policy.affect:
         mend = "" if config.purpose.consent else ": where the person who speaks agrees, say so by --consent"
-        if policy.withdrawn:
-            mend = " (`mien consent show` tells who; `mien consent give` when everybody agrees)"
         raise PolicyError(f"no voice may be learned here: {policy.reason or 'the settings read no feelings'}{mend}")
     policy.disclose(lambda notice: print(notice, file=sys.stderr))
     sound, heard_s = _listen(_microphone(config, sensor), seconds)

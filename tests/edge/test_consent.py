@@ -104,6 +104,9 @@ def test_who_comes_back_is_not_read_until_consent_is_given_anew(tmp_path: Path) 
     consent.heed(policy)
     assert policy.filter([back, there]) == [there]
     assert anew().filter([back, there, FACE]) == [back, there, FACE]
+    consent.write("capture", given=True, person=1)
+    consent.heed(policy)
+    assert policy.filter([back, there]) == [back, there], "they themselves agree: they know what they were told"
     consent.write("capture", given=False, person=1)
     assert anew().filter([back]) == []
 

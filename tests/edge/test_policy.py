@@ -177,6 +177,7 @@ def test_one_person_may_withdraw() -> None:
     assert policy.mode == "attention_only"
     assert "does not read feelings" in policy.notice
     assert "somebody here withdrew" in str(policy.reason)
+    assert "`mien consent give`" in str(policy.reason)
     policy.withdraw(3)
     policy.consent(1)
     assert policy.filter([feels]) == [], "there is one more who does not agree"
