@@ -28,6 +28,7 @@ class Ears:
         self._perceive, self._live, self._submit = perceive, live, submit
         self.left_out: dict[str, str] = {}
         self.gaps = 0
+        self._made = False
         self.canceller = self._echo() if hears_itself else None
 
     def make(self, *, affect: bool, words: bool) -> Hearing | Cleaned:
@@ -52,6 +53,8 @@ class Ears:
                 continue
             if left_out:
                 self.left_out[left_out] = str(reason)
+            self.gaps += self._made  # it is made anew after a fault: what came meanwhile nobody heard
+            self._made = True
             return hearing if self.canceller is None else Cleaned(hearing, self.canceller)
         raise reason
 
