@@ -168,6 +168,23 @@ def test_what_waits_for_the_bridge_is_erased_with_the_consent(tmp_path: Path, pe
         loop._answer.close()
 
 
+def test_a_device_that_ends_heeds_a_last_withdrawal(tmp_path: Path) -> None:
+    """While it ends nobody else can erase what waits for the bridge, and the next start would send it."""
+    path, record = tmp_path / "outbox.sqlite", tmp_path / "c.jsonl"
+    _keep_one(path)
+    config = Config().updated(
+        sensors=["synthetic://"],
+        outputs=[],
+        purpose={"mode": "off", "consent": True, "consent_record": record},
+        link={"bridges": ["grpc://127.0.0.1:1"], "outbox": path},
+    )
+    loop = Loop(config)
+    Consent(record).write("capture", given=False, person=2)
+    loop.stop()
+    loop.run()
+    assert b"hello" not in path.read_bytes()
+
+
 @pytest.mark.parametrize("option", [[], ["--person", "2"], ["--purpose", "affect"]])
 def test_what_waits_is_erased_though_no_device_runs(
     tmp_path: Path, option: list[str], capsys: pytest.CaptureFixture[str]
