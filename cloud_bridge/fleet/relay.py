@@ -144,12 +144,24 @@ class Relay:
                     continue
                 if message["type"] == "subscribe":  # told at first, and after a cut: now nothing is missed
                     if message["channel"] == MOMENTS.encode():
-                        for packet in (await self._store.soon.hgetall(ONLINE)).values():
-                            self._take(raw(packet))
+                        await self._look_round()
                 elif message["channel"] == ORDERS.encode():
                     await self._obey(message["data"])
                 else:
                     self._take(bytes(message["data"]))
+
+    async def _look_round(self) -> None:
+        """Take up who is online; who is not, but was, went while nobody listened here."""
+        online = await self._store.soon.hgetall(ONLINE)
+        for packet in online.values():
+            self._take(raw(packet))
+        for tenant, device in self._at.keys() - {_key(raw(name)) for name in online}:
+            self._lost(tenant, device)
+
+    def _lost(self, tenant: str, device: str) -> None:
+        del self._at[tenant, device]
+        with contextlib.suppress(NotThere):  # it was forgotten here meanwhile
+            self._presence.note(self._presence.get(tenant, device).device, "offline", {}, relay=False)
 
     async def _obey(self, packet: bytes) -> None:
         head, _, body = packet.partition(b"\n")
@@ -203,9 +215,12 @@ class Relay:
             if await self._store.soon.exists(worker_key(worker)):
                 continue
             self.counts["workers_lost"] += 1
-            for (tenant, name), at in list(self._at.items()):
-                if at == worker:
-                    del self._at[tenant, name]
-                    with contextlib.suppress(NotThere):  # it was forgotten here meanwhile
-                        self._presence.note(self._presence.get(tenant, name).device, "offline", {}, relay=False)
-                    await self._store.soon.hdel(ONLINE, f"{tenant}/{name}")
+            for tenant, name in [key for key, at in self._at.items() if at == worker]:
+                if self._at.get((tenant, name)) == worker:  # else it came back while the one before was buried
+                    self._lost(tenant, name)
+                await self._gone(keys=[ONLINE], args=[f"{tenant}/{name}", worker])
+
+
+def _key(name: bytes) -> tuple[str, str]:
+    tenant, _, device = name.decode(errors="replace").partition("/")
+    return tenant, device

@@ -19,7 +19,7 @@ from redis.asyncio.client import PubSub
 from cloud_bridge.errors import SettingError
 from cloud_bridge.fleet.record import SharedRecord
 from cloud_bridge.fleet.relay import Relay
-from cloud_bridge.fleet.store import LAYOUT, MOMENTS, ONLINE, ORDERS, Store, StoreError
+from cloud_bridge.fleet.store import LAYOUT, MOMENTS, ONLINE, ORDERS, Store, StoreError, worker_key
 from cloud_bridge.fleet.worker import Worker
 from cloud_bridge.ingest.base import Device, Link, NotNow
 from cloud_bridge.ingest.dedupe import Intervals
@@ -358,12 +358,16 @@ async def test_what_happens_while_a_bridge_is_cut_off_is_read_afterwards(store: 
     presence = Presence(App())
     relay = Relay(presence, store, "here", shows=True)
     try:
+        store.now.set(worker_key("there"), b"1")
         store.now.hset(ONLINE, "acme/car-7", came())
         relay.start()
         await soon(lambda: len(presence.devices("acme")) == 1)
         store.now.hset(ONLINE, "acme/car-8", came("car-8"))
+        store.now.hdel(ONLINE, "acme/car-7")
         store.now.client_kill_filter(_type="pubsub")
         await soon(lambda: len(presence.devices("acme")) == 2)
+        await soon(lambda: not presence.get("acme", "car-7").online)
+        assert presence.get("acme", "car-8").online
     finally:
         await relay.stop()
         await store.soon.aclose()
@@ -397,11 +401,14 @@ async def test_a_device_that_was_forgotten_meanwhile_is_buried_all_the_same(stor
     """Else this bridge would tell nobody any more that it lives, and all its own devices would count as gone."""
     presence = Presence(App())
     relay = Relay(presence, store, "here", shows=True)
-    relay._at["acme", "car-7"] = "dead"
-    store.now.hset(ONLINE, "acme/car-7", b"{}")
+    relay._at["acme", "car-7"] = relay._at["acme", "car-8"] = "there"
+    store.now.hset(ONLINE, "acme/car-7", came())
+    store.now.hset(ONLINE, "acme/car-8", came("car-8").replace(b"there", b"elsewhere"))
     await relay._bury()
     assert relay._at == {}
-    assert not store.now.hexists(ONLINE, "acme/car-7")
+    assert store.now.hkeys(ONLINE) == [b"acme/car-8"], (
+        "what came back elsewhere, and was not heard of here yet, is there"
+    )
     await store.soon.aclose()
 
 
