@@ -1,5 +1,6 @@
 """What of a conversation goes into the history: words, and how a person was, only with their consent to each; nothing
-from before an erasure. Without consent times and figures of the link and the bridge are left, of nobody."""
+from before an erasure. Without consent times and figures of the link and the bridge are left, of nobody; but whom a
+handover was told of is kept."""
 
 from __future__ import annotations
 
