@@ -55,13 +55,14 @@ def main(argv: Sequence[str] | None = None) -> int:
     purposes: tuple[Purpose, ...] = PURPOSES if everything else (args.purpose or "capture",)
     for purpose in purposes:
         consent.write(purpose, given=given, person=args.person)
+    if not args.json:  # before anything is erased: where that fails, this holds all the same
+        print(f"{_said(args.person, args.purpose, given=given)} ({consent.path})")
     forgotten = not given and args.person is None and _forget_voice()
     erased = 0 if given else _erase_waiting(config)
     if args.json:
         line = {"person": args.person, "purposes": purposes, "given": given, "voice_forgotten": forgotten}
         print(json.dumps({**line, "envelopes_erased": erased, "record": str(consent.path)}))
         return 0
-    print(f"{_said(args.person, args.purpose, given=given)} ({consent.path})")
     if forgotten:
         print("what `mien calibrate` had learned is erased", file=sys.stderr)
     if erased:

@@ -9,6 +9,8 @@ import pytest
 
 from edge import own_voice
 from edge.cli.consent import main
+from edge.consent import Consent
+from edge.errors import OutboxError
 from edge.own_voice import OwnVoice
 
 LEARNED = OwnVoice((0.1, -0.1, 0.0, 0.0), 12.0, "head", 0)
@@ -31,6 +33,15 @@ def test_what_was_learned_of_a_voice_goes_with_any_withdrawal(
     assert main(words) == 0
     assert not own_voice.file().exists()
     assert "mien calibrate" in capsys.readouterr().err
+
+
+def test_a_withdrawal_holds_where_what_waits_cannot_be_erased(capsys: pytest.CaptureFixture[str], state: Path) -> None:
+    """And both are said."""
+    (state / "outbox-mien.sqlite").mkdir()
+    with pytest.raises(OutboxError):
+        main(["withdraw"])
+    assert "withdrawn" in capsys.readouterr().out
+    assert Consent(state / "consent-mien.jsonl").read() == {(None, "capture"): False}
 
 
 @pytest.mark.parametrize("words", [["give"], ["withdraw", "--person", "2"], ["give", "--person", "2"], ["show"]])
