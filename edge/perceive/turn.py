@@ -7,7 +7,8 @@ sure, else when the silence lasts a little longer; an unlikely one by long silen
 follow the end that they belong to. Speech that resumes goes on with the turn.
 
 Where sound was lost nobody knows what was said: the turn goes on, "…" stands in its words, and silence counts from the
-hole's end; after a long one what came before belongs to nobody any more, and no end of it is told.
+hole's end; after ten seconds, be it one hole or shreds of sound between many, what came before belongs to nobody any
+more, and no end of it is told.
 """
 
 from __future__ import annotations
