@@ -177,8 +177,10 @@ class Sensor(SimpleNamespace):
 
 
 def test_holes_in_what_came_are_told() -> None:
-    """Sound that is missing was not silence: it is counted over every hearing that was made, as what came broken is. Where
-    one was made anew nobody heard what came meanwhile."""
+    """Sound that is missing was not silence: it is counted over every hearing that was made, as what came broken is.
+
+    Where one was made anew nobody heard what came meanwhile.
+    """
     found = senses("synthetic://")
     found.sensors = [SimpleNamespace(damaged=2), SimpleNamespace(damaged=1)]  # type: ignore[list-item]
     for start_s in (0.0, 50.0):
