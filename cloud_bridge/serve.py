@@ -78,9 +78,8 @@ async def serve(settings: Settings, tell: Tell, stop: asyncio.Event) -> None:
         def told(device: Device, report: Report) -> None:
             facts = asdict(report)
             presence.answered(device, facts)
-            tell(
-                "turn", device=device.id, **{name: one for name, one in facts.items() if name != "tone"}
-            )  # it was felt
+            told_of = {name: one for name, one in facts.items() if name != "tone"}  # which was felt
+            tell("turn", device=device.id, **told_of)
             telemetry.turn(device, report)
 
         telemetry = Telemetry()

@@ -24,8 +24,8 @@ from edge.types import Event, Observation, PersonState, Prosody, SpeechActivity,
 FACE_S, SOUND_S, WORDS_S = 1.0, 1.0, 30.0  # older than this is stale
 _LAST = ("face_lost", "turn_end")  # events that may come of somebody who is gone
 _FUTURE_S = 1.0  # clocks of one machine do not differ by more
-_SILENT_TURN_S = 3.0  # a turn whose end no detector told ends after this much silence …
 _GAP_S = 0.5  # between two observations of sound; what was between them was lost, and not silence
+_SILENT_TURN_S = 3.0  # a turn whose end no detector told ends after this much silence …
 _DEAF_S = 10.0  # … or after so long without any sound, be it silence; a busy device hears late, by some seconds
 
 

@@ -97,7 +97,10 @@ class VoiceHead:
         return self.judge([frames])
 
     def probs(self, frames: Array) -> dict[str, float] | None:
-        """The core classes alone of one window of frames (T, 1152), as `estimate` has them, at half its cost."""
+        """Probabilities, as `estimate` has them, of the core classes alone of one window (T, 1152), at half its cost.
+
+        None where it holds too little speech. Raises InputError.
+        """
         if len(frames) < MIN_FRAMES:
             return None
         core = slice(len(CORE))

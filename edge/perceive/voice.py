@@ -83,9 +83,11 @@ class VoiceReader:
         if self._heard_s < self._next_s:
             return None
         window, estimate, recent = self._look(closely=self._stirred)
-        if _unlike(estimate, recent) and not self._stirred:
+        stirs = _unlike(estimate, recent)
+        if stirs and not self._stirred:
             window, estimate, recent = self._look(closely=True)
-        self._stirred = _unlike(estimate, recent)
+            stirs = _unlike(estimate, recent)
+        self._stirred = stirs
         self._next_s = self._heard_s + (_HOP_STIRRED_S if self._stirred else _HOP_S)
         if estimate is None:
             return None

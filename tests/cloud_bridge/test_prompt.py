@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from cloud_bridge import prompt
@@ -71,7 +71,6 @@ def test_no_words_are_not_made_up() -> None:
     assert "could not be made out" in prompt.asked("", TONES["plain"], None, small=True)
 
 
-@settings(deadline=None)
 @given(st.text(max_size=2000), st.integers(10, 500))
 def test_clean_is_one_short_printable_line(text: str, limit: int) -> None:
     """Any text becomes one printable line within the limit, and cleaning twice changes nothing."""

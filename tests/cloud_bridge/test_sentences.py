@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from hypothesis import example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from cloud_bridge.sentences import Sentences, clean
@@ -56,7 +56,6 @@ def test_a_sentence_without_end_is_cut_at_a_clause() -> None:
     assert max(map(len, parts)) <= 160
 
 
-@settings(deadline=None)
 @example("-\x080", 1)
 @given(st.text(max_size=300), st.integers(1, 40))
 def test_any_text_in_any_pieces(text: str, size: int) -> None:
@@ -72,7 +71,6 @@ plain = st.from_regex(r"[A-Z][a-z]{2,9}( [a-z]{2,9}){0,6}[.!?]", fullmatch=True)
 )
 
 
-@settings(deadline=None)
 @given(st.lists(plain, max_size=6), st.integers(1, 9))
 def test_plain_sentences_come_out_as_they_went_in(sentences: list[str], size: int) -> None:
     """Cutting is exact, whatever the size of the pieces."""

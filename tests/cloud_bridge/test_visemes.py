@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from cloud_bridge import visemes
@@ -16,7 +16,6 @@ def test_shapes_of_a_word() -> None:
     assert [one.length for one in found] == [10, 25, 50, 20, 30, 8]
 
 
-@settings(deadline=None)
 @given(st.lists(st.tuples(st.text(max_size=1), st.integers(0, 5000)), max_size=40))
 def test_no_time_is_lost(timed: list[tuple[str, int]]) -> None:
     """Whatever the phonemes, the shapes follow one another without a gap and last as long."""

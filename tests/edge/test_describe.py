@@ -126,7 +126,7 @@ states = st.builds(
 )
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(st.lists(states, min_size=1, max_size=4))
 def test_every_line_is_short_whole_and_rests_on_something(session: list[PersonState]) -> None:
     """At most 32 tokens, one sentence or two, no unfilled template; no channel, no line."""

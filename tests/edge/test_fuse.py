@@ -35,7 +35,7 @@ def spread(values: list[float], names: tuple[str, ...]) -> dict[str, float]:
     return {name: value / sum(kept) for name, value in zip(names, kept, strict=True)}
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(raw, raw, sure, sure)
 def test_a_joint_affect_is_one(
     a: list[float], b: list[float], voice_sure: float | None, face_sure: float | None

@@ -141,7 +141,7 @@ def confidences(state: PersonState) -> dict[str, float]:
     return {n: a.confidence for n, a in parts.items() if a is not None and a.confidence is not None}
 
 
-@settings(max_examples=120, deadline=None)
+@settings(max_examples=120)
 @given(deliveries)
 def test_any_order_loss_or_delay(session: list[tuple[float, list[Observation]]]) -> None:
     """Never crashes, never invents a person or a channel, never is surer than what was observed."""
@@ -180,7 +180,7 @@ def test_any_order_loss_or_delay(session: list[tuple[float, list[Observation]]])
                 assert state.words in {o.text for o in got if isinstance(o, Words)}
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.lists(observations(), min_size=1, max_size=30), st.lists(st.floats(0.01, 2.0), min_size=1, max_size=8))
 def test_age_alone_never_makes_surer(items: list[Observation], steps: list[float]) -> None:
     """With nothing new, no confidence rises and everybody is forgotten in the end."""
@@ -198,7 +198,7 @@ def test_age_alone_never_makes_surer(items: list[Observation], steps: list[float
     assert people.update([], now_s + 60) == []
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(st.lists(observations(), max_size=25), st.randoms(use_true_random=False))
 def test_order_inside_a_batch_does_not_matter(items: list[Observation], rng: random.Random) -> None:
     """A batch is taken in by capture time, so its order changes nothing (times differing)."""

@@ -17,7 +17,7 @@ from models.train.fusion import main, read_votes
 weights = st.lists(st.floats(0, 1), min_size=6, max_size=6).filter(lambda values: sum(values) > 0.01)
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(weights, weights, st.booleans())
 def test_any_two_distributions_give_one(a: list[float], b: list[float], coarse: bool) -> None:
     """Six positive numbers with a sum of 1."""

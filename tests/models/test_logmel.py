@@ -58,7 +58,7 @@ def test_gain_moves_all_bands_alike() -> None:
     assert np.ptp(normalise(log_bands(sound))) <= 2.0
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(st.integers(1, 20))
 def test_a_stream_gives_the_frames_of_the_whole(pieces: int) -> None:
     """Frames depend on their own 400 samples alone."""

@@ -57,7 +57,7 @@ def test_unknown_variable_names_the_cause() -> None:
         Ct2Weights(_model(_ARRAYS)).f32("no/such")
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.data())
 def test_a_cut_file_is_refused(data: st.DataObject) -> None:
     """Wherever the file is cut, the reader says so instead of returning half a model."""

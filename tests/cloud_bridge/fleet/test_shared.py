@@ -6,7 +6,8 @@ import asyncio
 import json
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
@@ -75,7 +76,7 @@ def test_what_one_bridge_took_the_other_knows(store: Store) -> None:
         two.close()
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(st.lists(st.lists(st.integers(1, 40), min_size=1, max_size=8), min_size=1, max_size=6))
 def test_the_script_joins_like_the_intervals_do(server: Redis, groups: list[list[int]]) -> None:
     """Two bridges that write at once lose nothing, and what is kept stays short."""
@@ -343,24 +344,15 @@ async def test_what_happens_while_a_bridge_begins_to_listen_is_not_missed(
 
     monkeypatch.setattr(store.soon, "hgetall", then_it_comes)
     monkeypatch.setattr(store.soon, "pubsub", lambda **how: Late(store.soon.connection_pool, **how))
-    presence = Presence(App())
-    relay = Relay(presence, store, "here", shows=True)
-    try:
-        relay.start()
+    async with shown(store) as (_, presence):
         await soon(lambda: presence.devices("acme"))
-    finally:
-        await relay.stop()
-        await store.soon.aclose()
 
 
 async def test_what_happens_while_a_bridge_is_cut_off_is_read_afterwards(store: Store) -> None:
     """What was told meanwhile is told by nobody again: who is online is read anew, whoever mends the connection."""
-    presence = Presence(App())
-    relay = Relay(presence, store, "here", shows=True)
-    try:
-        store.now.set(worker_key("there"), b"1")
-        store.now.hset(ONLINE, "acme/car-7", came())
-        relay.start()
+    store.now.set(worker_key("there"), b"1")
+    store.now.hset(ONLINE, "acme/car-7", came())
+    async with shown(store) as (_, presence):
         await soon(lambda: len(presence.devices("acme")) == 1)
         store.now.hset(ONLINE, "acme/car-8", came("car-8"))
         store.now.hdel(ONLINE, "acme/car-7")
@@ -368,6 +360,16 @@ async def test_what_happens_while_a_bridge_is_cut_off_is_read_afterwards(store: 
         await soon(lambda: len(presence.devices("acme")) == 2)
         await soon(lambda: not presence.get("acme", "car-7").online)
         assert presence.get("acme", "car-8").online
+
+
+@asynccontextmanager
+async def shown(store: Store) -> AsyncIterator[tuple[Relay, Presence]]:
+    """A bridge that shows what happens at the others, and whom it shows."""
+    presence = Presence(App())
+    relay = Relay(presence, store, "here", shows=True)
+    try:
+        relay.start()
+        yield relay, presence
     finally:
         await relay.stop()
         await store.soon.aclose()
@@ -380,11 +382,8 @@ def came(device: str = "car-7") -> bytes:
 
 async def test_what_another_bridge_garbles_ends_nothing(store: Store) -> None:
     """A bridge of another version may tell what this one cannot read; what comes after is heard."""
-    presence = Presence(App())
-    relay = Relay(presence, store, "here", shows=True)
     store.now.hset(ONLINE, "acme/old", b"no JSON")
-    try:
-        relay.start()
+    async with shown(store) as (relay, presence):
         await soon(lambda: store.now.pubsub_numsub(MOMENTS)[0][1])
         for packet in (b"no JSON", b"[]\n", b"{}\n"):
             store.now.publish(MOMENTS, packet)
@@ -392,9 +391,6 @@ async def test_what_another_bridge_garbles_ends_nothing(store: Store) -> None:
         store.now.publish(MOMENTS, came())
         await soon(lambda: presence.devices("acme"))
         assert relay.counts["malformed"] == 5
-    finally:
-        await relay.stop()
-        await store.soon.aclose()
 
 
 async def test_a_device_that_was_forgotten_meanwhile_is_buried_all_the_same(store: Store) -> None:

@@ -57,7 +57,7 @@ def test_activity_carries_the_time_of_its_newest_sample():
     assert [round(chunk.activity.t_s, 6) for chunk in scripted([0.0, 0.0], start_s=7.0)] == [7.032, 7.064]
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(
     probabilities=st.lists(st.sampled_from([0.0, 0.3, 0.4, 0.6, 0.9]), min_size=1, max_size=40),
     sizes=st.lists(st.integers(1, 3_000), min_size=1, max_size=30),

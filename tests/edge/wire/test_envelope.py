@@ -94,7 +94,7 @@ events = st.builds(
 
 
 @given(states)
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=80)
 def test_a_state_alone_keeps_250_bytes(state: PersonState) -> None:
     """Whatever is in it; and it comes back whole from its bytes and from its JSON."""
     envelope = Sealer("a-car-with-a-long-name-0123456789", boot=(1 << 64) - 1).state(state)
@@ -104,7 +104,7 @@ def test_a_state_alone_keeps_250_bytes(state: PersonState) -> None:
 
 
 @given(states, descriptions)
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=80)
 def test_a_described_state_keeps_600_bytes(state: PersonState, description: Description) -> None:
     """The description is shortened last, at a word, and never to invalid UTF-8."""
     envelope = Sealer("d").state(state, description)
@@ -112,7 +112,7 @@ def test_a_described_state_keeps_600_bytes(state: PersonState, description: Desc
 
 
 @given(states, descriptions, text, st.lists(events, max_size=12))
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=80)
 def test_nothing_is_above_1024_bytes(
     state: PersonState, description: Description, words: str, fired: list[Event]
 ) -> None:

@@ -27,7 +27,7 @@ def _tone(seconds: float = 1.0, hz: float = 200.0) -> np.ndarray:
     return np.sin(2 * np.pi * hz * np.arange(int(16_000 * seconds)) / 16_000).astype(np.float32)
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(st.floats(-5, 30), st.integers(0, 9))
 def test_noise_has_the_snr_that_was_asked_for(snr_db: float, seed: int) -> None:
     """Measured on what was added."""
