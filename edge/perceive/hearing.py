@@ -9,7 +9,7 @@ from edge.perceive.prosody import ProsodyReader
 from edge.perceive.speech import Chunk, SpeechGate
 from edge.perceive.turn import Submit, TurnTaking, at_once
 from edge.perceive.words import LANGUAGES, WordFinder
-from edge.types import AudioFrame, Observation
+from edge.types import AudioFrame, Observation, TurnEnd
 from models.end_of_turn import EndOfTurnNet
 from models.speech_activity import SpeechActivityNet
 
@@ -110,7 +110,10 @@ class Hearing:
                 out.append(affect)
         if (prosody := self._prosody.feed(chunk)) is not None:
             out.append(prosody)
-        out.extend(self._turns.feed(chunk))
+        told = self._turns.feed(chunk)
+        if any(isinstance(one, TurnEnd) and one.final and one.t_s == chunk.end_s for one in told):
+            self._prosody.reset()  # the silence up to the next turn is no pause within it
+        out.extend(told)
         return out
 
 

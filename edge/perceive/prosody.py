@@ -88,7 +88,7 @@ class ProsodyReader:
             pitch_slope_st_s=_slope(t_s[voiced], semitones) if enough else None,
             pitch_range_st=float(np.ptp(np.percentile(semitones, [10, 90]))) if enough else None,
             energy_db=float(10 * np.log10(np.mean(10 ** (db[spoken] / 10)))),
-            rate_hz=nuclei(db, voiced) / speech_s,
+            rate_hz=nuclei(db, voiced) / speech_s if enough else None,  # nuclei are voiced: a whisper shows none
             pause_fraction=1.0 - float(spoken.mean()),
             voiced_fraction=float(voiced.sum() / spoken.sum()),
         )

@@ -75,6 +75,21 @@ def test_two_ends_of_a_hole_are_no_one_sound(clips):
     assert not ear._prosody._frames
 
 
+def test_the_silence_between_turns_is_no_pause(clips):
+    """How the next turn is said is measured on that turn alone: what it holds no pause of tells none."""
+    ear = hearing()
+    sound = np.concatenate([read(clips[0])] * 2)
+    found = heard(ear, sound)
+    ends = [one.t_s for one in found if isinstance(one, TurnEnd) and one.final]
+    first, second = ([one for one in found if isinstance(one, Prosody) and (one.t_s < ends[0]) is early]
+                     for early in (True, False))  # fmt: skip
+    assert len(ends) == 2
+    assert first
+    assert second
+    assert max(one.pause_fraction for one in second) <= max(one.pause_fraction for one in first) + 0.05
+    assert second[-1].window_s < 2.0
+
+
 def test_blocks_of_any_size_hear_the_same(clips):
     """What is heard depends on the sound, not on how the sensor cuts it."""
     ear, sound = hearing(), read(clips[0])

@@ -56,6 +56,7 @@ def test_level_and_voicing():
     found = read(hiss)[-1]
     assert found.pitch_hz is None
     assert found.pitch_slope_st_s is None
+    assert found.rate_hz is None
     assert found.voiced_fraction < 0.05
 
 
