@@ -12,18 +12,17 @@ import tempfile
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from itertools import product
-from math import gcd
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.lib.stride_tricks import sliding_window_view
 
-from benchmarks.reply_device import Device, Samples, Turn, trimmed
+from benchmarks import reply_ends
+from benchmarks.reply_device import Device, Samples, Turn
 from benchmarks.reply_overhead import overhead
 from benchmarks.report import Result
 from benchmarks.simulated_cloud import DelayedLink, SimulatedModel, SimulatedVoice
+from benchmarks.spoken import spoken
 from cloud_bridge import choose, opening
 from cloud_bridge.cache import cache_folder
 from cloud_bridge.conversation import Conversation
@@ -36,7 +35,6 @@ from cloud_bridge.settings import read
 from cloud_bridge.speech import Speech
 from cloud_bridge.speech_cache import SpeechCache
 from cloud_bridge.tone import TONES
-from edge.types import SAMPLE_RATE
 
 _SAID = (
     "I got the job, and I start on Monday.",
@@ -52,13 +50,17 @@ _SAID = (
 )
 _RTT_S, _FIRST_TOKEN_S, _FIRST_SOUND_S = 0.040, 0.200, 0.100
 _TOKEN_S = 0.015  # between words, of the simulated model
-_TIMES = 3  # the voice says a sentence anew each time: ends of ten alone differ by 0.3 s in the median from run to run
+_TIMES = 3  # the voice says a sentence another way each time
 _PAUSE_S = 0.4  # inside every other turn: what a speculative start is wasted on
 
 
 def measure(data: Path | None, *, quick: bool, peers: bool) -> Result:
     """Run both chains. `data` is not needed, and there are no peers on this seam."""
-    said = asyncio.run(_recorded(_SAID[:3], 1) if quick else _recorded(_SAID, _TIMES))
+    talk = _SAID[:3] if quick else _SAID * _TIMES
+    voices = asyncio.run(spoken([*talk, *(() if quick else reply_ends.MORE)]))
+    # every second one hesitates between two words, other ones each time
+    slow = [(n // len(_SAID) + n) % 2 for n in range(len(talk))]
+    said = [voice.hesitating(_PAUSE_S) if slow[n] else voice.whole for n, voice in enumerate(voices[: len(talk)])]
     sim, sim_detail = simulated(said, barges=1 if quick else 5)
     local, local_detail = real(said)
     own = asyncio.run(overhead(30 if quick else 300))
@@ -67,7 +69,7 @@ def measure(data: Path | None, *, quick: bool, peers: bool) -> Result:
         "bridge_overhead_p95_ms": _percentile(own, 95),
     }
     detail = {"utterances": len(said), "words": True, "sim": sim_detail, "local": local_detail}
-    return Result(metrics=sim | local | bridge, detail=detail)
+    return Result(metrics=sim | local | bridge | reply_ends.ends(voices), detail=detail)
 
 
 def simulated(said: Sequence[Samples], *, barges: int) -> tuple[dict[str, float], dict[str, Any]]:
@@ -139,50 +141,6 @@ def _percentile(values: Sequence[float], q: float) -> float:
 def _row(turn: Turn) -> dict[str, float | bool | None]:
     fields = ("maybe_ms", "end_ms", "first_ms", "answer_ms", "answer_ready_ms", "failed", "cut_off")
     return {name: getattr(turn, name) for name in fields}
-
-
-async def _recorded(said: Sequence[str], times: int) -> list[Samples]:
-    """The sentences, spoken by the bridge's own voice, at 16 kHz; every second one hesitates between two words, other
-    ones each time."""
-    voice, _ = choose.voice("piper")
-    assert voice is not None
-    await voice.start()
-    try:
-        out: list[Samples] = []
-        for round_, (index, sentence) in product(range(times), enumerate(said)):
-            sound, gap = await _spoken(voice, sentence)
-            if (round_ + index) % 2:
-                pause = np.zeros(round(_PAUSE_S * SAMPLE_RATE), np.float32)
-                sound = np.concatenate([trimmed(sound[:gap]), pause, trimmed(sound[gap:])])
-            out.append(trimmed(sound))
-        return out
-    finally:
-        await voice.close()
-
-
-async def _spoken(voice: Any, text: str) -> tuple[Samples, int]:
-    """`text` as sound, and the sample between two words that is nearest its middle."""
-    pieces = [sound async for sound in voice.speak(text)]
-    rate = pieces[0].sample_rate
-    samples = np.frombuffer(b"".join(one.pcm for one in pieces), "<i2").astype(np.float32) * np.float32(0.5 / 32768)
-    gaps = [one.at + one.length // 2 for one in pieces[0].visemes if one.shape == "sil"]
-    middle = min(gaps, key=lambda at: abs(at - len(samples) // 2))
-    return _resampled(samples, rate), middle * SAMPLE_RATE // rate
-
-
-def _resampled(samples: Samples, rate: int) -> Samples:
-    """`samples` at 16 kHz: low-passed by a windowed sinc at the new band's edge, read at each new sample's time."""
-    step = gcd(rate, SAMPLE_RATE)
-    count = len(samples) * (SAMPLE_RATE // step) // (rate // step)
-    at = np.arange(count) * (rate / SAMPLE_RATE)
-    reach = 24
-    padded = np.pad(samples, reach)
-    first = np.floor(at).astype(np.int64)
-    windows = sliding_window_view(padded, 2 * reach)[first + 1]
-    offset = at[:, None] - (first[:, None] + np.arange(1 - reach, reach + 1)[None, :])
-    band = min(1.0, SAMPLE_RATE / rate)
-    kernel = band * np.sinc(band * offset) * np.cos(np.pi * offset / (2 * reach + 2)) ** 2
-    return np.asarray((windows * kernel).sum(axis=1), dtype=np.float32)
 
 
 def _all_but_closed_loops(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
