@@ -2,7 +2,8 @@
 
     condition  = term { "or" term }            term = factor { "and" factor }
     factor     = "not" factor | "(" condition ")" | operand [ compare operand ]
-    operand    = path | number | 'text' | true | false | trend(path[, turns])
+    operand    = path | number | 'text' | true | false | trend(path[, turns]) | course | attention lost
+    course     = trend(path) (rising|falling|steady) [ over number turns ]
     compare    = > >= < <= == !=
 
 Logic has three values: what is not known makes a comparison unknown, and unknown never fires.
@@ -213,6 +214,9 @@ class _Parser:
             return (lambda _s, _t: truth), "flag", None
         if kind == "word" and piece == "trend":
             return self._trend()
+        if kind == "word" and piece == "attention" and self._is("lost"):
+            self._at += 1
+            return (lambda state, _t: _lost(state)), "flag", None
         if kind == "word" and piece in PATHS:
             return (lambda state, _t: read(state, piece)), PATHS[piece], piece.rsplit(".", 1)[-1]
         raise ConfigError(f"condition '{self.text}': nothing is called '{piece}': {suggest(piece)}")
@@ -229,14 +233,31 @@ class _Parser:
         turns = 3
         if self._is(","):
             self._at += 1
-            kind, piece = self._tokens[self._at] if self._at < len(self._tokens) else ("", "")
-            if kind != "number" or not piece.isdigit() or not 2 <= int(piece) <= 16:
-                raise ConfigError(f"condition '{self.text}': trend looks over 2 to 16 turns, not '{piece}'")
-            turns = int(piece)
-            self._at += 1
+            turns = self._turns()
         self._take(")")
+        wanted = self.peek()
+        if wanted not in TEXTS["trend"]:
+            self.trends.add((path, turns))
+            return (lambda _s, trend: trend(path, turns)), "text", "trend"
+        self._at += 1
+        if self._is("over"):
+            self._at += 1
+            turns = self._turns()
+            self._take("turns")
         self.trends.add((path, turns))
-        return (lambda _s, trend: trend(path, turns)), "text", "trend"
+
+        def node(_state: PersonState, trend: Trend) -> Value | None:
+            course = trend(path, turns)
+            return None if course is None else course == wanted
+
+        return node, "flag", None
+
+    def _turns(self) -> int:
+        kind, piece = self._tokens[self._at] if self._at < len(self._tokens) else ("", "")
+        if kind != "number" or not piece.isdigit() or not 2 <= int(piece) <= 16:
+            raise ConfigError(f"condition '{self.text}': trend looks over 2 to 16 turns, not '{piece}'")
+        self._at += 1
+        return int(piece)
 
     def _flag(self, found: Typed) -> Node:
         if found[1] != "flag":
@@ -250,6 +271,11 @@ class _Parser:
         if not self._is(piece):
             raise ConfigError(f"condition '{self.text}': '{piece}' expected, not '{self.peek() or 'the end'}'")
         self._at += 1
+
+
+def _lost(state: PersonState) -> bool | None:
+    target = None if state.attention is None else state.attention.on_target
+    return None if target is None else not target
 
 
 def suggest(path: str) -> str:

@@ -60,6 +60,10 @@ class Describer:
             self._words = plugin.load("edge.languages", language.partition("-")[0].lower())
         except PluginError as error:
             raise ConfigError(f"no descriptions in '{language}': {error}") from error
+        self.reset()
+
+    def reset(self) -> None:
+        """Forget what was said of everybody."""
         self._said: OrderedDict[int, _Said] = OrderedDict()
 
     def describe(self, state: PersonState) -> Description:

@@ -58,5 +58,7 @@ class Path:
     def reset(self) -> None:
         """Forget everybody."""
         self._people.reset()
+        self._rules.reset()
+        self._describer.reset()
         self._now_s = self._described_s = 0.0
         self.states = ()

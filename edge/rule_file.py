@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -94,7 +94,14 @@ def _check(table: Mapping[str, Any], where: str) -> Rule:
         raise ConfigError(f"{where}: {'; '.join(dict.fromkeys(reasons))}") from error
     where = f"{where} ('{written.name}')"
     try:
-        when = parse(written.when)
+        condition, hold_s = _with_hold(written.when)
+        if hold_s is not None:
+            if "for" in table:
+                raise ConfigError(
+                    f"condition '{written.when}' says how long it must hold, and so does `for`: say it once"
+                )
+            written = replace(written, hold_s=hold_s)
+        when = parse(condition)
         until = None if written.until is None else parse(written.until)
     except ConfigError as error:
         raise ConfigError(f"{where}: {error}") from error
@@ -107,6 +114,18 @@ def _check(table: Mapping[str, Any], where: str) -> Rule:
         except ConfigError as error:
             raise ConfigError(f"{where}: {error}") from error
     return Rule(written, when, until)
+
+
+def _with_hold(when: str) -> tuple[str, float | None]:
+    """`X for 2s` → X and 2; without a time at its end as it is, and None. Raises ConfigError."""
+    condition, word, time = when.rpartition(" for ")
+    if not word or "'" in time:
+        return when, None
+    try:
+        hold_s = Written.read({"name": "a", "when": condition, "for": time}).hold_s
+    except Invalid as error:
+        raise ConfigError(f"condition '{when}': 'for' {error.faults[0].says}") from error
+    return condition, hold_s
 
 
 def _kind(value: bool | float | str | From) -> str:

@@ -42,25 +42,30 @@ class _Progress:
 
 @dataclass(slots=True)
 class _Course:
-    """Mean of one path per turn, for trend()."""
+    """Mean of one path per turn, for trend(); of turns that are over, for the first words of one tell little."""
 
     turn: int = 0
     total: float = 0.0
     count: int = 0
+    over: bool = False  # the turn ended, and the next has not begun
     done: list[float] = field(default_factory=list)
 
-    def step(self, turn: int, value: Value | None) -> None:
+    def step(self, turn: int, value: Value | None, *, ends: bool) -> None:
         if turn != self.turn:
-            if self.count and self.turn > 0:
-                self.done.append(self.total / self.count)
-                del self.done[:-_KEEP]
-            self.turn, self.total, self.count = turn, 0.0, 0
-        if value is not None:
+            self._close()
+            self.turn, self.over = turn, False
+        if value is not None and not self.over:
             self.total += float(value)
             self.count += 1
+        if ends:
+            self._close()
+            self.over = True
 
-    def means(self) -> list[float]:
-        return [*self.done, self.total / self.count] if self.count and self.turn > 0 else self.done
+    def _close(self) -> None:
+        if self.count and self.turn > 0:
+            self.done.append(self.total / self.count)
+            del self.done[:-_KEEP]
+        self.total, self.count = 0.0, 0
 
 
 @dataclass(slots=True)
@@ -105,6 +110,11 @@ class Rules:
         self._rules = [*kept, rule]  # in one step: another thread may be going through the old list
         return rule.written.name
 
+    def reset(self) -> None:
+        """Forget everybody, and how far each rule was with them."""
+        self._people.clear()
+        self._looked_s = -math.inf
+
     def step(self, states: Iterable[PersonState], now_s: float) -> list[Event]:
         """The events that fire now; tools of this device are called."""
         self._reload(now_s)
@@ -123,7 +133,7 @@ class Rules:
 
     def _fires(self, rule: Rule, person: _Person, state: PersonState, now_s: float) -> bool:
         def trend(path: str, turns: int) -> str | None:
-            return direction(person.courses[path].means(), turns)
+            return direction(person.courses[path].done, turns)
 
         at = person.progress.get(rule.written.name)
         if at is None or at.rule is not rule:  # one put in another's place begins anew
@@ -182,6 +192,7 @@ class Rules:
 
 
 def _follow(rules: Iterable[Rule], person: _Person, state: PersonState) -> None:
+    ends = any(event.name == "turn_end" for event in state.events)
     for rule in rules:
         for path, _ in rule.when.trends | (rule.until.trends if rule.until else frozenset()):
-            person.courses.setdefault(path, _Course()).step(state.turn, read(state, path))
+            person.courses.setdefault(path, _Course()).step(state.turn, read(state, path), ends=ends)

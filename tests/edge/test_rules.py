@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import os
 from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -62,6 +63,10 @@ def no_trend(_path: str, _turns: int) -> str | None:
         ("speaking", None),
         ("cues.frustration > 0.1", None),
         ("drowsiness.level != 'alert'", None),
+        ("attention lost", True),
+        ("attention lost and turn > 1", False),
+        ("trend(frustration) rising", None),
+        ("trend(frustration) steady over 2 turns or turn == 1", True),
     ],
 )
 def test_three_valued_logic(text: str, expected: bool | None) -> None:
@@ -86,6 +91,10 @@ def test_three_valued_logic(text: str, expected: bool | None) -> None:
         ("trend(label) == 'rising'", "trend needs a number"),
         ("trend(frustration, 99) == 'rising'", "2 to 16 turns"),
         ("trend(frustration) == 'up'", "there is rising"),
+        ("trend(frustration) up", "'up' was not expected"),
+        ("trend(frustration) rising over 1 turns", "2 to 16 turns"),
+        ("trend(frustration) rising over 3", "'turns' expected"),
+        ("attention found", "nothing is called 'attention'"),
         ("turn > $", "cannot read from"),
         ("__class__ == 1", "nothing is called"),
         ("(" * 3000 + "turn > 1" + ")" * 3000, "nested too deeply"),
@@ -185,24 +194,50 @@ def test_arguments_are_typed_and_tools_are_called(tmp_path: Path) -> None:
     assert rules.tool_faults == 1
 
 
-def test_trend_over_turns(tmp_path: Path) -> None:
-    """Frustration that rises over three turns fires; one that stays does not."""
-    file = write(tmp_path, '[[rule]]\nname = "rising"\nwhen = "trend(frustration) == \'rising\'"')
+@pytest.mark.parametrize("when", ["trend(frustration) == 'rising'", "trend(frustration) rising over 3 turns"])
+def test_trend_over_turns(tmp_path: Path, when: str) -> None:
+    """Frustration that rises over three turns fires when the third has ended; one that stays does not, and neither does
+    the beginning of a third turn."""
+    file = write(tmp_path, f'[[rule]]\nname = "rising"\nwhen = "{when}"')
 
     def session(*levels: float) -> list[PersonState]:
-        return [state(n + i / 10, turn=n, cues={"frustration": v}) for n, v in enumerate(levels, 1) for i in range(5)]
+        moments = [
+            state(n + i / 10, turn=n, cues={"frustration": v}) for n, v in enumerate(levels, 1) for i in range(5)
+        ]
+        ends = [replace(one, events=(Event(t_s=one.t_s, name="turn_end"),)) for one in moments]
+        return [ends[i] if i % 5 == 3 else one for i, one in enumerate(moments)]  # and a moment after each
 
-    assert [e.name for e in play(Rules.load(file), session(0.1, 0.3, 0.5))] == ["rising"]
+    assert [(e.name, e.t_s) for e in play(Rules.load(file), session(0.1, 0.3, 0.5))] == [("rising", 3.3)]
     assert play(Rules.load(file), session(0.3, 0.32, 0.31)) == []
     assert play(Rules.load(file), session(0.1, 0.5)) == []
+    assert play(Rules.load(file), session(0.1, 0.3, 0.5)[:13]) == []
+
+
+@pytest.mark.parametrize(
+    ("when", "fires_s"),
+    [("incongruence > 0.6 for 2s", [2.0]), ("attention lost for 500ms", [0.5]), ("attention lost", [0.0])],
+)
+def test_a_time_at_the_end_of_a_condition_is_its_hold(tmp_path: Path, when: str, fires_s: list[float]) -> None:
+    """`when … for 2s` fires once the condition has held for two seconds."""
+    file = write(tmp_path, f'[[rule]]\nname = "held"\nwhen = "{when}"')
+    gap = (Incongruence(between="voice_face", strength=0.8, evidence="", pleasant="face"),)
+    fired = play(Rules.load(file), [state(t, 1.0, incongruence=gap) for t in span(0, 4)])
+    assert [round(e.t_s, 2) for e in fired] == fires_s
+
+
+def test_who_is_forgotten_has_no_progress(tmp_path: Path) -> None:
+    """What one recording held neither silences nor makes up a rule in the next, whose time begins anew."""
+    file = write(tmp_path, '[[rule]]\nname = "away"\nwhen = "attention lost"\ncooldown = "60s"')
+    rules = Rules.load(file)
+    assert [e.name for e in play(rules, [state(t, 5.0) for t in span(50, 51)])] == ["away"]
+    rules.reset()
+    assert [e.name for e in play(rules, [state(t, 5.0) for t in span(0, 1)])] == ["away"]
 
 
 def test_each_person_has_a_progress_of_their_own(tmp_path: Path) -> None:
     """One person's cool-down does not silence the other."""
     file = write(tmp_path, '[[rule]]\nname = "away"\nwhen = "attention.away_s > 1"\ncooldown = "60s"')
     rules = Rules.load(file)
-    from dataclasses import replace
-
     fired = [e for t in span(0, 2) for e in rules.step([state(t, 5.0), replace(state(t, 5.0), person=2)], t)]
     assert [e.person for e in fired] == [1, 2]
 
@@ -217,6 +252,8 @@ def test_each_person_has_a_progress_of_their_own(tmp_path: Path) -> None:
         ("[[rule]]\nname = 'a'", "rule 1: when"),
         ("[[rule]]\nname = 'a'\nwhen = 'turn > 1'\nfro = '2s'", "rule 1: fro is not known: there is .*for"),
         ("[[rule]]\nname = 'a'\nwhen = 'turn > 1'\nfor = '2 hours'", 'rule 1: for should be .* like "500ms", "10s"'),
+        ("[[rule]]\nname = 'a'\nwhen = 'turn > 1 for 2 hours'", "'for' should be .* like"),
+        ("[[rule]]\nname = 'a'\nwhen = 'turn > 1 for 2s'\nfor = '3s'", "say it once"),
         ("[[rule]]\nname = 'a'\nwhen = 'tun > 1'", r"rule 1 \('a'\): condition 'tun > 1'"),
         (
             "[[rule]]\nname = 'a'\nwhen = 'turn > 1'\narguments = { x = { from = 'words' } }",
