@@ -95,6 +95,7 @@ class Cleaned:
         self._canceller = canceller
         self.finish, self.reset = hearing.finish, hearing.reset
         self.device_speaking, self.words_wanted = hearing.device_speaking, hearing.words_wanted
+        self.feelings_wanted = hearing.feelings_wanted
 
     def feed(self, frame: AudioFrame) -> list[Observation]:
         """What is heard in `frame` beside the reply that is being played."""

@@ -30,6 +30,8 @@ class Path:
     def step(self, observations: Iterable[Observation], now_s: float) -> Moment:
         """Take in `observations` and say what follows. Descriptions are made when a turn ends or a rule fires."""
         self._now_s = now_s = max(now_s, self._now_s)
+        if self._policy.mode == "off":
+            self._forget()
         allowed = tuple(self._policy.filter(observations))
         found = [self._policy.redact(state) for state in self._people.update(allowed, now_s)]
         for person in self._policy.withdrawn:
@@ -56,9 +58,12 @@ class Path:
         return self._describer.describe(state)
 
     def reset(self) -> None:
-        """Forget everybody."""
+        """Forget everybody; time begins anew."""
+        self._forget()
+        self._now_s = self._described_s = 0.0
+        self.states = ()
+
+    def _forget(self) -> None:
         self._people.reset()
         self._rules.reset()
         self._describer.reset()
-        self._now_s = self._described_s = 0.0
-        self.states = ()

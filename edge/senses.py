@@ -157,11 +157,13 @@ class Senses:
 
     def _tune_hearing(self, hearing: Any) -> None:
         hearing.device_speaking(self._speaking())
+        hearing.feelings_wanted(self._policy.affect)
         hearing.words_wanted(self._governor.step.words and self._policy.words)
 
     def _tune_sight(self, sight: Any) -> None:
         step = self._governor.step
         sight.set_rate(frame_hz=step.frame_hz, expression_hz=step.expression_hz, on=step.sight)
+        sight.feelings_wanted(self._policy.affect)
 
 
 def _rest_sight(sight: Any) -> float:

@@ -46,6 +46,7 @@ class Hearing:
         self._may_have_words = words and language in LANGUAGES
         self._on_gap = on_gap
         self._device_speaks = False
+        self._feels = True
         self._left: Sequence[Observation] = []  # to be told by the next feed
         self.words_wanted(words)
 
@@ -72,6 +73,12 @@ class Hearing:
         if active:
             self._left = self._turns.give_way()
             self._forget_voice()
+
+    def feelings_wanted(self, wanted: bool) -> None:
+        """Stop reading how something is said, at once, or begin again with what comes then."""
+        if not wanted and self._feels:
+            self._forget_voice()
+        self._feels = wanted
 
     def words_wanted(self, wanted: bool) -> None:
         """Stop reading words and give their memory back, or begin again. Without `words` at birth nothing happens.
@@ -103,17 +110,22 @@ class Hearing:
         if self._device_speaks:
             out.extend(self._turns.overhear(chunk))
             return out
-        activity = chunk.activity
+        if self._feels:
+            out.extend(self._feel(chunk))
+        told = self._turns.feed(chunk)
+        if any(isinstance(one, TurnEnd) and one.final and one.t_s == chunk.end_s for one in told):
+            self._prosody.reset()  # the silence up to the next turn is no pause within it
+        out.extend(told)
+        return out
+
+    def _feel(self, chunk: Chunk) -> list[Observation]:
+        activity, out = chunk.activity, list[Observation]()
         if self._voice is not None:
             affect = self._voice.feed(chunk.samples, chunk.t_s, activity.probability, activity.speaking)
             if affect is not None:
                 out.append(affect)
         if (prosody := self._prosody.feed(chunk)) is not None:
             out.append(prosody)
-        told = self._turns.feed(chunk)
-        if any(isinstance(one, TurnEnd) and one.final and one.t_s == chunk.end_s for one in told):
-            self._prosody.reset()  # the silence up to the next turn is no pause within it
-        out.extend(told)
         return out
 
 

@@ -56,7 +56,7 @@ class Sight:
         self._max_people = max_people
         self._frame_hz: float | None = None
         self._expression_hz = 8.0
-        self._on = True
+        self._on = self._feels = True
         self._still_hz = _STILL_HZ
         self._next_person = 1
         self._turns = 0  # counter-clockwise quarter turns that set the camera's pictures upright
@@ -84,6 +84,10 @@ class Sight:
         nothing at all (`on` false; faces are then lost). A face that does not move is looked at `still_hz` times a
         second; at the camera's rate or above, landmarks are read from every picture."""
         self._frame_hz, self._expression_hz, self._on, self._still_hz = frame_hz, expression_hz, on, still_hz
+
+    def feelings_wanted(self, wanted: bool) -> None:
+        """Stop reading expressions, at once, or begin again with what comes then."""
+        self._feels = wanted
 
     @property
     def rest_s(self) -> float:
@@ -198,7 +202,12 @@ class Sight:
     def _feel(self, track: FaceTrack, view: _View, t_s: float) -> list[Observation]:
         """The expression, if it is time and the face can be read at all. A face that has not moved since its landmarks
         were read is cut out by them."""
-        if self._expression is None or track.seen_s < t_s or t_s - track.affect_s < 0.95 / self._expression_hz:
+        if (
+            self._expression is None
+            or not self._feels
+            or track.seen_s < t_s
+            or t_s - track.affect_s < 0.95 / self._expression_hz
+        ):
             return []
         track.affect_s = t_s
         picture = view.picture

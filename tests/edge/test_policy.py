@@ -374,3 +374,18 @@ def test_a_withdrawn_person_is_forgotten_and_no_voice_is_read() -> None:
     assert people._voices == {}
     policy.consent(1)
     assert policy.filter([VOICE]) == [VOICE]
+
+
+def test_where_everybody_withdrew_nobody_is_known_any_more() -> None:
+    """Not what they felt, nor what is usual for them: no turn, voice, face or habit stays behind."""
+    policy = told("affect", context="personal", consent=True)
+    path = lived(policy)
+    path.step([TurnEnd(t_s=3.0, probability=1, by="model", final=True, speech_end_s=2.9)], 3.0)
+    people = path._people
+    assert people.turns.baseline(1).means
+    policy.withdraw()
+    assert path.step([replace(SEEN, t_s=3.1)], 3.1).states == ()
+    assert not people.turns.history
+    assert not people.turns.baseline(1).means
+    assert people._voices == {}
+    assert len(people._faces) == 0

@@ -249,6 +249,9 @@ class Told:
     def words_wanted(self, wanted: bool) -> None:
         self.words = wanted
 
+    def feelings_wanted(self, wanted: bool) -> None:
+        self.feelings = wanted
+
     def set_rate(self, **rate: object) -> None:
         self.rate = rate
 
@@ -264,7 +267,24 @@ def test_hearing_and_sight_do_what_the_governor_leaves_them(consent: bool) -> No
         found._tune_sight(told)
         assert told.speaking is True
         assert told.words is (step.words and consent)
+        assert told.feelings is consent
         assert told.rate == {"frame_hz": step.frame_hz, "expression_hz": step.expression_hz, "on": step.sight}
+
+
+def test_who_takes_back_consent_is_read_no_more() -> None:
+    """Not read and then dropped: hearing and sight are told to read no feelings with the next frame, until they may."""
+    found = senses("synthetic://", purpose={"consent": True})
+    found._policy.disclose(lambda _notice: None)
+    wanted = []
+    for change in (lambda: None, lambda: found._policy.withdraw(1), lambda: found._policy.consent(1),
+                   found._policy.withdraw_affect):  # fmt: skip
+        change()
+        hears, sees = Told(), Told()
+        found._tune_hearing(hears)
+        found._tune_sight(sees)
+        assert hears.feelings is sees.feelings
+        wanted.append(hears.feelings)
+    assert wanted == [True, False, True, False]
 
 
 def test_what_fails_and_what_is_left_out_is_told_with_its_reason() -> None:

@@ -162,6 +162,18 @@ def test_words_can_be_given_up_and_taken_up(clips):
         assert any(isinstance(one, Words) for one in heard(ear, read(clip))) == wanted
 
 
+def test_feelings_can_be_left_unread(clips):
+    """Where they may not be read any more nothing of how it is said is told, and nothing of before comes back."""
+    ear, sound = hearing(), frames(read(clips[0]))
+    half = len(sound) * 2 // 3
+    for wanted, part in ((True, sound[:half]), (False, sound[half:])):
+        ear.feelings_wanted(wanted)
+        found = [one for frame in part for one in ear.feed(frame)]
+        assert any(isinstance(one, Prosody) for one in found) == wanted
+        assert any(isinstance(one, SpeechActivity) and one.speaking for one in found)
+    assert not ear._prosody._frames
+
+
 def test_affect_is_heard_when_it_is_asked_for(clips):
     """With affect on, a second and a half of speech gives at least one reading of the voice."""
     pytest.importorskip("edge.perceive.voice")

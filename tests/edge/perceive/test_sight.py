@@ -225,6 +225,10 @@ def test_expressions_are_read_only_from_faces_that_can_be_read(
     sight.set_rate(expression_hz=3.0)
     assert 2 <= len(affects(head, 1.0)) <= 4
     sight.set_rate()
+    sight.feelings_wanted(False)
+    assert affects(head, 2.0) == []
+    sight.feelings_wanted(True)
+    assert affects(head, 3.0)
     dark = (head * 0.07).astype(np.uint8)
     tiny = draw(Look(), size=(1280, 720), face=40, at=(400, 240))
     turned = draw(Look(yaw=62), face=170)
