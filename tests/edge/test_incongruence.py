@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import pytest
 
 from edge.fuse import valence_arousal
-from edge.incongruence import Disagreement, Side, leaning, opposition
+from edge.incongruence import TOLD_FROM, Disagreement, Side, leaning, opposition
 from edge.types import EMOTIONS, Affect, FaceAffect, Incongruence, VoiceAffect
 
 
@@ -102,3 +103,25 @@ def test_a_voice_leans_by_its_finer_set() -> None:
     seen = VoiceAffect(t_s=0, probs=core, valence=0, arousal=0, listened_s=2, unclear=False)
     afraid = VoiceAffect(t_s=0, probs=core, fine=fine, valence=0, arousal=0, listened_s=2, unclear=False)
     assert leaning(afraid) < -0.2 < 0 < leaning(seen)
+
+
+@pytest.mark.parametrize(
+    ("label", "confidence", "unclear", "words", "told"),
+    [
+        ("angry", 0.8, False, 0.95, True),
+        ("sad", 0.8, False, 0.95, True),
+        ("angry", 0.55, False, 0.95, False),  # as likely wrong as right
+        ("angry", 0.8, True, 0.95, False),
+        ("angry", None, False, 0.95, False),
+        ("angry", 0.8, False, -0.9, False),
+        ("happy", 0.8, False, -0.9, False),  # a voice that breaks is taken for a cheerful one
+    ],
+)
+def test_a_voice_that_is_said_to_be_in_distress_does_not_fit_pleasant_words(
+    label: str, confidence: float | None, unclear: bool, words: float, told: bool
+) -> None:
+    """Where the state itself says that the voice sounds angry or sad, "I'm fine" is caught, however cautious the
+    leaning of a stranger's voice is."""
+    heard = replace(affect(label, unclear=unclear).affect, confidence=confidence)
+    found = lasting(0, words=words, voice=Side(heard, 0.0))
+    assert any(i.strength >= TOLD_FROM and i.pleasant == "words" for i in found) is told
