@@ -16,7 +16,7 @@ from typing import Literal
 
 from edge import plugin
 from edge.errors import ConfigError, PluginError
-from edge.incongruence import TOLD_FROM, leading
+from edge.incongruence import TOLD_FROM, named
 from edge.types import Affect, Attention, Description, Incongruence, PersonState, Prosody
 
 MAX_TOKENS = 32
@@ -206,7 +206,7 @@ def _gap(item: Incongruence, state: PersonState, words: ModuleType) -> str:
     """The two sides; where a feeling is unclear, only which way it leans."""
 
     def told(affect: Affect | None, side: str, names: Mapping[str, Sequence[str]]) -> str:
-        label = None if affect is None or affect.unclear else leading(affect.probs, pleasant=item.pleasant == side)
+        label = None if affect is None else named(affect, pleasant=item.pleasant == side)
         return names[label][0] if label else str(words.LEANS[item.pleasant == side])
 
     heard, seen = told(state.voice, "voice", words.HEARD), told(state.face, "face", words.SEEN)

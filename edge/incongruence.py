@@ -113,7 +113,10 @@ class Disagreement:
             if (value := fusion.load().gap_strength(min(_FAINT[name] * level, 1.0))) >= SHOWN_FROM:
                 found.append(
                     Incongruence(
-                        between=name, strength=value, evidence=_evidence(a, b, name), pleasant=_SIDES[name][left <= 0]
+                        between=name,
+                        strength=value,
+                        evidence=_evidence(a, b, name, pleasant=left > 0),
+                        pleasant=_SIDES[name][left <= 0],
                     )
                 )
         return tuple(found)
@@ -139,23 +142,23 @@ _SEEN = {
 _HEARD_VAGUELY, _SEEN_VAGUELY = ("pleasant", "unhappy"), ("looks pleased", "looks unhappy")
 
 
-def leading(probs: Mapping[str, float], *, pleasant: bool) -> str:
-    """The likeliest label of the pleasant or of the unpleasant side."""
-    return max(fusion.PLEASANT if pleasant else fusion.UNPLEASANT, key=lambda name: probs.get(name, 0.0))
+def named(affect: Affect, *, pleasant: bool) -> str | None:
+    """Its label, where it is clear and on the pleasant (or the unpleasant) side; else None: it only leans there."""
+    side = fusion.PLEASANT if pleasant else fusion.UNPLEASANT
+    return None if affect.unclear or affect.label not in side else affect.label
 
 
-def _told(side: Side, names: Mapping[str, str], vague: tuple[str, str]) -> str:
-    pleasant = side.lean > 0
-    if side.affect.unclear:
-        return vague[not pleasant]
-    return names.get(leading(side.affect.probs, pleasant=pleasant), vague[not pleasant])
+def _told(affect: Affect, names: Mapping[str, str], vague: tuple[str, str], *, pleasant: bool) -> str:
+    return names.get(named(affect, pleasant=pleasant) or "", vague[not pleasant])
 
 
-def _evidence(a: Side | float, b: Side, name: Pair) -> str:
+def _evidence(a: Side | float, b: Side, name: Pair, *, pleasant: bool) -> str:
+    """What the two sides are; `pleasant`: the first is the pleasant one."""
     if isinstance(a, Side):
-        heard, seen = _told(a, _HEARD, _HEARD_VAGUELY), _told(b, _SEEN, _SEEN_VAGUELY)
+        heard = _told(a.affect, _HEARD, _HEARD_VAGUELY, pleasant=pleasant)
+        seen = _told(b.affect, _SEEN, _SEEN_VAGUELY, pleasant=not pleasant)
         return f"the voice sounds {heard} while the face {seen}"
-    said = "pleasant words" if a > 0 else "unpleasant words"
+    said = "pleasant words" if pleasant else "unpleasant words"
     if name == "words_voice":
-        return f"{said}, but the voice sounds {_told(b, _HEARD, _HEARD_VAGUELY)}"
-    return f"{said}, but the face {_told(b, _SEEN, _SEEN_VAGUELY)}"
+        return f"{said}, but the voice sounds {_told(b.affect, _HEARD, _HEARD_VAGUELY, pleasant=not pleasant)}"
+    return f"{said}, but the face {_told(b.affect, _SEEN, _SEEN_VAGUELY, pleasant=not pleasant)}"
