@@ -20,10 +20,11 @@ from edge.incongruence import TOLD_FROM, named
 from edge.types import Affect, Attention, Description, Incongruence, PersonState, Prosody
 
 MAX_TOKENS = 32
-_SURE, _LIKELY = 0.75, 0.5
+_SURE, _LIKELY, _GUESS = 0.75, 0.5, 1 / 3
 _CUE_FROM = {"interest": 0.7}  # told from 0.5 on, but for those that are common
 _CUES = ("masking", "uncertainty", "frustration", "confusion", "interest")
 _UNIT_FROM = 0.45
+_EYES_JOIN = 0.33  # a smile whose eyes join in so much is never called a mask (edge.cues)
 _KEEP = 16
 Line = Literal["audio", "visual", "joint"]
 
@@ -147,9 +148,9 @@ def numbers(state: PersonState) -> dict[str, float]:
 
 
 def _lead(affect: Affect, leads: Sequence[Sequence[str]], unclear: Sequence[str]) -> tuple[Sequence[str], int]:
-    if affect.unclear:
-        return unclear, 3
     sure = affect.probs.get(affect.label, 0.0) if affect.confidence is None else affect.confidence
+    if affect.unclear or sure < _GUESS:
+        return unclear, 3
     grade = 0 if sure >= _SURE and affect.confidence is not None else 1 if sure >= _LIKELY else 2
     return leads[grade], grade
 
@@ -234,7 +235,7 @@ def _units(units: Mapping[str, float]) -> list[str]:
     found: list[tuple[float, str]] = []
     smile = units.get("smile", 0.0)
     if smile >= _UNIT_FROM:
-        found.append((smile, "smile_eyes" if units.get("cheek_raise", 0.0) >= 0.3 else "smile_mouth"))
+        found.append((smile, "smile_eyes" if units.get("cheek_raise", 0.0) >= _EYES_JOIN else "smile_mouth"))
     for name in ("brow_lower", "brow_raise", "brow_inner_raise", "frown", "lip_press", "nose_wrinkle", "eyes_wide"):
         if (value := units.get(name, 0.0)) >= _UNIT_FROM:
             found.append((value, name))

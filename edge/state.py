@@ -165,18 +165,25 @@ class People:
 
     def _present(self, now_s: float) -> list[int]:
         people = sorted(self._faces)
-        voice = self._voices.get(0)
+        voice = self._voice(0)
         speaking = self._speaking(now_s) and self.binder.bound == 0
         if voice is not None and (speaking or now_s - voice.newest_s <= VOICE_S):
             people.insert(0, 0)
         return people
+
+    def _voice(self, person: int) -> Voice | None:
+        """What was heard of `person`; nothing, where somebody else has taken the turn since."""
+        voice = self._voices.get(person)
+        if voice is not None and person != self.binder.bound and voice.newest_s < self.turns.begun_s:
+            return None
+        return voice
 
     def _speaking(self, now_s: float) -> bool | None:
         sound = self._sound
         return None if sound is None or now_s - sound.t_s > SOUND_S else sound.speaking
 
     def _state(self, person: int, now_s: float) -> PersonState:
-        face, voice = self._faces.get(person), self._voices.get(person)
+        face, voice = self._faces.get(person), self._voice(person)
         speaking = self._speaking(now_s)
         if speaking and person != self.binder.bound:
             speaking = False

@@ -82,7 +82,7 @@ def attention(face: Face, now_s: float) -> Attention | None:
     newest_s = max(part.t_s for part in (pose, gaze) if part is not None)
     if on_target is False:
         face.away_from_s = newest_s if face.away_from_s is None else face.away_from_s
-    elif on_target:
+    else:  # where nobody knows, nobody has looked away for so long
         face.away_from_s = None
     looks = Attention(
         head_pose_deg=None if pose is None else (pose.yaw_deg, pose.pitch_deg, pose.roll_deg),

@@ -86,6 +86,7 @@ class Turns:
 
     def __init__(self) -> None:
         self.count = 0
+        self.begun_s = -math.inf  # when the running or last turn began
         self.history: deque[TurnSummary] = deque(maxlen=KEEP_TURNS)
         self._running: _Running | None = None
         self._baselines: OrderedDict[int, Baseline] = OrderedDict()
@@ -107,6 +108,7 @@ class Turns:
         if self._running is not None:
             return False
         self.count += 1
+        self.begun_s = t_s
         self._running = _Running(start_s=t_s, last_s=t_s)
         return True
 

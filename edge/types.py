@@ -226,7 +226,7 @@ class Affect:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Attention:
-    """Where the person looks. Angles in degrees; `away_s`: how long not on target, 0 when on target."""
+    """Where the person looks. Angles in degrees; `away_s`: how long not on target, 0 when on it or not known."""
 
     head_pose_deg: tuple[float, float, float] | None  # yaw, pitch, roll
     gaze_deg: tuple[float, float] | None  # yaw, pitch

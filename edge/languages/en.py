@@ -44,8 +44,6 @@ VOICE_PLAIN = ("Speaks", "The voice is heard", "Talks")
 FACE_PLAIN = ("The face is in view", "Face in view", "A face is seen")
 
 PROSODY = {
-    "louder": "louder than usual",
-    "quieter": "quieter than usual",
     "fast": "fast",
     "slow": "slow",
     "pauses": "with long pauses",
@@ -64,7 +62,6 @@ UNITS = {
     "lip_press": "lips pressed",
     "nose_wrinkle": "nose wrinkled",
     "eyes_wide": "eyes wide",
-    "jaw_drop": "mouth open",
 }
 ATTENTION = {
     "on": "looking at the device",
@@ -96,9 +93,9 @@ WORDS_LEAN = {True: "pleasant words", False: "unpleasant words"}
 GAP = {"words_voice": "{}, {} voice", "words_face": "{}, {} face", "voice_face": "{} voice, {} face"}
 CUES = {
     "uncertainty": (
-        "May be unsure: hesitates and looks away.",
-        "Hesitant speech and averted gaze may mean doubt.",
-        "Perhaps uncertain: pauses, with the gaze averted.",
+        "May be unsure: hesitates and at times looks away.",
+        "Hesitant speech and a gaze averted at times may mean doubt.",
+        "Perhaps uncertain: hesitates, the gaze averted at times.",
     ),
     "masking": (
         "The smile may cover something: the eyes do not join in.",
@@ -111,7 +108,7 @@ CUES = {
         "Seems somewhat frustrated.",
     ),
     "confusion": (
-        "May be confused: lowered brows, tilted head.",
+        "May be confused: the brows are lowered.",
         "Perhaps puzzled.",
         "Looks a little confused.",
     ),

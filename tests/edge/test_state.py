@@ -330,6 +330,34 @@ def test_moving_lips_bind_the_voice() -> None:
     assert people.binder.evidence > 0.6
 
 
+def test_who_has_given_up_the_turn_is_heard_no_more() -> None:
+    """How somebody sounded before another took the turn is not told of the other's; it is of their own last turn."""
+    plan: list[Observation] = []
+    for i, t in enumerate(span(0, 6, 0.05)):
+        talks = 1 if t < 3 else 2
+        plan.append(sound(t, 0.5 < t < 2.2 or t > 3.2))
+        for person in (1, 2):
+            mouth = 0.05 + 0.2 * (i % 4) / 3 if person == talks else 0.02
+            plan.append(seen(t, person, mouth, (0.5 * person - 0.4, 0.3, 0.2, 0.3)))
+    plan += [voice(2.1, "happy"), end(2.5), voice(4.6, "sad")]
+    states = {round(batch[0].t_s, 2): {s.person: s for s in batch} for batch in run(People(), plan) if batch}
+    before, after = (next(states[t] for t in sorted(states) if t >= from_s) for from_s in (3.0, 5.0))
+    assert before[1].voice is not None
+    assert after[2].voice is not None
+    assert after[1].voice is None
+
+
+def test_where_nobody_knows_nobody_looks_away() -> None:
+    """A gaze that can be read no more is no gaze elsewhere, however long ago it strayed."""
+    plan: list[Observation] = [seen(t) for t in span(0, 6, 0.1)]
+    plan += [HeadPose(t_s=t, person=1, yaw_deg=20.0, pitch_deg=0.0, roll_deg=0.0) for t in span(0, 6, 0.1)]
+    plan += [Gaze(t_s=t, person=1, yaw_deg=25.0, pitch_deg=0.0, on_target=False) for t in span(0, 1, 0.1)]
+    looks = [batch[0].attention for batch in run(People(), plan) if batch]
+    assert any(one is not None and one.on_target is False and one.away_s > 0.5 for one in looks)
+    assert looks[-1] is not None
+    assert (looks[-1].on_target, looks[-1].away_s) == (None, 0.0)
+
+
 def test_two_still_mouths_bind_nobody() -> None:
     """A voice from elsewhere (a radio) is nobody's who is in view."""
     plan: list[Observation] = [sound(t, True) for t in span(0, 3, 0.1)] + [voice(2.0, "angry")]
