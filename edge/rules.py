@@ -17,7 +17,7 @@ from edge.conditions import Value, read
 from edge.errors import ConfigError
 from edge.files import stamp
 from edge.rule_file import From, Rule, Written, read_file, read_one
-from edge.turns import direction
+from edge.turns import direction, span
 from edge.types import Event, PersonState
 
 log = logging.getLogger(__name__)
@@ -133,7 +133,7 @@ class Rules:
 
     def _fires(self, rule: Rule, person: _Person, state: PersonState, now_s: float) -> bool:
         def trend(path: str, turns: int) -> str | None:
-            return direction(person.courses[path].done, turns)
+            return direction(person.courses[path].done, turns, span=span(path))
 
         at = person.progress.get(rule.written.name)
         if at is None or at.rule is not rule:  # one put in another's place begins anew

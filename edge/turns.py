@@ -16,6 +16,7 @@ _TREND_TURNS = 3
 _TREND_RISE = 0.12  # total change over the turns that is called a trend; means of smoothed 0–1 cues wobble by ≈ 0.05
 _TOLD = ("valence", "arousal")  # means of a turn, and of the session, that the end of a turn tells
 _TREND_DIP = 0.02  # a step against the trend that is still no turn of it
+_TREND_LEVEL = 0.5  # a cue that never reaches what is told of it by itself has no trend that is worth telling
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -190,7 +191,7 @@ class Turns:
 
     def direction(self, name: str, person: int, turns: int = _TREND_TURNS) -> str | None:
         """`rising`, `falling` or `steady` over the last `turns` turns; None with fewer."""
-        return direction(self.series(name, person, turns), turns)
+        return direction(self.series(name, person, turns), turns, span=span(name))
 
     def trend(self, person: int) -> str | None:
         """The most telling trend in words, e.g. `frustration rising over 3 turns`."""
@@ -212,11 +213,16 @@ class Turns:
         ):
             if self.direction(name, person) != wanted:
                 continue
+            if name != "valence" and not self._notable(name, person):
+                continue
             longest = _TREND_TURNS
             while longest < KEEP_TURNS and self.direction(name, person, longest + 1) == wanted:
                 longest += 1
             return f"{'mood' if name == 'valence' else name} {wanted} over {longest} turns"
         return None
+
+    def _notable(self, name: str, person: int) -> bool:
+        return max(self.series(name, person, _TREND_TURNS), default=0.0) >= _TREND_LEVEL
 
     def forget(self, person: int) -> None:
         """Keep nothing of `person`: summaries, what is usual, trends; nor of a turn that they take part in."""
@@ -227,17 +233,25 @@ class Turns:
             known.pop(person, None)
 
 
-def direction(values: Sequence[float], turns: int = _TREND_TURNS) -> str | None:
-    """`rising`, `falling` or `steady` over the last `turns` of `values` (one per turn); None with fewer."""
+def span(name: str) -> float:
+    """How far the scale of `name`, a path or its last part, reaches: from -1 to 1 for valence and arousal, else 1."""
+    return 2.0 if name.endswith(("valence", "arousal")) else 1.0
+
+
+def direction(values: Sequence[float], turns: int = _TREND_TURNS, *, span: float = 1.0) -> str | None:
+    """`rising`, `falling` or `steady` over the last `turns` of `values` (one per turn); None with fewer.
+
+    What counts as a change is a share of `span`, or of the first value where that is larger (a pitch, a level).
+    """
     values = values[-turns:]
     if turns < 2 or len(values) < turns or not all(map(math.isfinite, values)):
         return None
     steps = [b - a for a, b in pairwise(values)]
-    change = values[-1] - values[0]
-    if abs(change) < _TREND_RISE:
+    change, scale = values[-1] - values[0], max(span, abs(values[0]))
+    if abs(change) < _TREND_RISE * scale:
         return "steady"
-    if change > 0 and min(steps) > -_TREND_DIP:
+    if change > 0 and min(steps) > -_TREND_DIP * scale:
         return "rising"
-    if change < 0 and max(steps) < _TREND_DIP:
+    if change < 0 and max(steps) < _TREND_DIP * scale:
         return "falling"
     return "steady"

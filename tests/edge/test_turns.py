@@ -9,10 +9,15 @@ from edge.types import Affect, Attention, PersonState
 
 
 def state(
-    t_s: float, frustration: float = 0.0, person: int = 1, on_target: bool = True, speaking: bool = True
+    t_s: float,
+    frustration: float = 0.0,
+    person: int = 1,
+    on_target: bool = True,
+    speaking: bool = True,
+    valence: float = -0.7,
 ) -> PersonState:
     affect = Affect(
-        probs={"sad": 1.0}, label="sad", valence=-0.7, arousal=-0.4, confidence=0.8, unclear=False, age_ms=0
+        probs={"sad": 1.0}, label="sad", valence=valence, arousal=-0.4, confidence=0.8, unclear=False, age_ms=0
     )
     looks = Attention(head_pose_deg=None, gaze_deg=None, on_target=on_target, away_s=0, age_ms=0)
     return PersonState(
@@ -26,10 +31,10 @@ def state(
     )
 
 
-def turn(turns: Turns, start_s: float, frustration: float, person: int = 1) -> None:
+def turn(turns: Turns, start_s: float, frustration: float, person: int = 1, valence: float = -0.7) -> None:
     turns.begin(start_s)
     for i in range(1, 21):
-        turns.step(state(start_s + i / 10, frustration, person), is_speaker=True)
+        turns.step(state(start_s + i / 10, frustration, person, valence=valence), is_speaker=True)
     turns.end(start_s + 2)
 
 
@@ -69,7 +74,9 @@ def test_listeners_do_not_count() -> None:
     ("levels", "expected"),
     [
         ((0.1, 0.3, 0.5), "frustration rising over 3 turns"),
-        ((0.1, 0.2, 0.3, 0.4), "frustration rising over 4 turns"),
+        ((0.2, 0.3, 0.4, 0.55), "frustration rising over 4 turns"),
+        ((0.1, 0.2, 0.4), None),  # as in a voice that grows merrier
+        ((0.4, 0.3, 0.1), None),
         ((0.6, 0.4, 0.2), "frustration falling over 3 turns"),
         ((0.3, 0.31, 0.3), None),
         ((0.1, 0.6, 0.2), None),
@@ -91,6 +98,22 @@ def test_trends_are_per_person() -> None:
         turn(turns, i * 10.0, 0.1 + 0.1 * i if i % 2 else 0.0, person=1 if i % 2 else 2)
     assert turns.trend(1) == "frustration rising over 3 turns"
     assert turns.trend(2) is None
+
+
+def test_mood_needs_twice_the_way_on_twice_the_scale() -> None:
+    """Valence reaches from -1 to 1: a change that counts for a cue is a wobble there."""
+    for fall, expected in ((0.2, None), (0.3, "mood falling over 3 turns")):
+        turns = Turns()
+        for i in range(3):
+            turn(turns, i * 10.0, 0.1, valence=0.4 - fall * i / 2)
+        assert turns.trend(1) == expected
+
+
+def test_a_trend_is_a_share_of_what_is_usual() -> None:
+    """12 % of a pitch or a level; a tenth of a hertz is none."""
+    assert direction([200.0, 200.1, 200.3], 3) == "steady"
+    assert direction([200.0, 215.0, 230.0], 3) == "rising"
+    assert direction([-20.0, -22.0, -25.0], 3) == "falling"
 
 
 def test_direction_needs_enough_turns() -> None:
