@@ -73,6 +73,8 @@ def read(state: PersonState, path: str) -> Value | None:
     head, _, rest = path.partition(".")
     if head == "incongruence":
         return max((item.strength for item in state.incongruence if item.between == rest), default=0.0)
+    if path == "attention.away_s" and state.attention is not None and state.attention.on_target is None:
+        return None
     value: Any = state
     for part in path.split("."):
         value = value.get(part) if isinstance(value, Mapping) else getattr(value, part)

@@ -134,7 +134,7 @@ def numbers(state: PersonState) -> dict[str, float]:
         if affect is not None:
             found[f"{name}_valence"], found[f"{name}_arousal"] = affect.valence, affect.arousal
             found[f"{name}_confidence"] = affect.confidence
-    if state.attention is not None:
+    if state.attention is not None and state.attention.on_target is not None:
         found["away_s"] = state.attention.away_s
     if state.drowsiness is not None:
         found["perclos"] = state.drowsiness.perclos

@@ -30,6 +30,7 @@ FEELINGS: dict[str, Colour] = {
 }
 _EVENTS = 60
 _BINS_PER_S = 100
+_QUIET = 0.02  # of full scale: a room in which nobody speaks is not drawn as loud as a voice
 _THUMBNAIL_S = 0.1  # at least so far apart are pictures kept
 _THUMBNAILS = 400  # then every second one is dropped
 _TITLES = {"words_voice": "words × voice", "voice_face": "voice × face", "words_face": "words × face"}
@@ -47,7 +48,7 @@ class Timeline:
         self._every_s = _THUMBNAIL_S
         self._states: list[PersonState] = []
         self._events: list[Event] = []
-        self._said: list[tuple[float, tuple[tuple[str, str], ...]]] = []
+        self._said: list[tuple[float, int, tuple[tuple[str, str], ...]]] = []
 
     def sound(self, frame: AudioFrame) -> None:
         """Loudness of a frame, in bins of 10 ms."""
@@ -76,7 +77,10 @@ class Timeline:
         self._events += moment.events
         for one in moment.descriptions:
             lines = (("Voice", one.audio), ("Face", one.visual), ("Together", one.joint))
-            self._said.append((one.t_s, tuple((name, text) for name, text in lines if text)))
+            parts = tuple((name, text) for name, text in lines if text)
+            last = next((told for _, person, told in reversed(self._said) if person == one.person), None)
+            if parts and parts != last:  # an end that was only likely is told again once it is certain
+                self._said.append((one.t_s, one.person, parts))
 
     def rows(self) -> dict[str, tuple[int, int]]:
         """Top and height of every row that this session has."""
@@ -94,10 +98,9 @@ class Timeline:
         """The picture: uint8, shape (h, 1600, 3), BGR."""
         rows = self.rows()
         bottom = sum(rows["incongruence"])
-        said = list(dict.fromkeys(self._said))
-        lines = sum(len(parts) for _, parts in said)
+        lines = sum(len(parts) for *_, parts in self._said)
         start_s, end_s = self._span()
-        sheet = Sheet(bottom + 150 + LINE * (lines + 2) + 8 * len(said), start_s, end_s)
+        sheet = Sheet(bottom + 150 + LINE * (lines + 3) + 8 * len(self._said), start_s, end_s)
         sheet.text(self._title or "Session", 24, 42, INK, 24, bold=True)
         sheet.text("What was heard and seen, and what was made of it. Estimates, not facts.", 24, 66, SOFT, 14)
         for name, (top, height) in rows.items():
@@ -108,14 +111,7 @@ class Timeline:
         self._draw_events(sheet, bottom)
         y = bottom + 120
         sheet.text("In words", 24, y, INK, 15, bold=True)
-        for t_s, parts in said:
-            sheet.text(f"{t_s - start_s:.1f} s", LEFT, y, SOFT, 14)
-            for name, text in parts:
-                sheet.text(name, LEFT + 70, y, CLASH if name == "Together" else SOFT, 14)
-                sheet.text(text, LEFT + 160, y, INK, 15)
-                y += LINE
-            y += 8
-        return sheet.pixels[: y + LINE]
+        return sheet.pixels[: self._draw_said(sheet, y) + LINE]
 
     def save(self, file: Path) -> None:
         """Write the picture; its kind is the name's ending. Raises OutputError."""
@@ -141,7 +137,7 @@ class Timeline:
             case "picture":
                 sheet.strip(self._pictures, top)
             case "sound":
-                loudest = max((peak for _, peak in self._loud), default=0.0) or 1.0
+                loudest = max([_QUIET, *(peak for _, peak in self._loud)])
                 runs = self._runs()
                 bars = [(t, p / loudest, VOICE if any(a <= t <= b for a, b in runs) else BOTH) for t, p in self._loud]
                 sheet.bars(bars, top, height)
@@ -170,6 +166,7 @@ class Timeline:
 
     def _feelings(self, part: str) -> list[Stretch]:
         found: list[Stretch] = []
+        whose: int | None = None
         for state, after in pairwise(self._states):
             affect: Affect | None = getattr(state, part)
             if affect is None or after.t_s - state.t_s > 1:
@@ -180,7 +177,8 @@ class Timeline:
                 text, colour = affect.label, FEELINGS[affect.label]
                 sure = affect.probs[affect.label] if affect.confidence is None else affect.confidence
             last = found[-1] if found else None
-            if last is not None and last.text == text and last.end_s == state.t_s:
+            before, whose = whose, state.person
+            if last is not None and last.text == text and last.end_s == state.t_s and before == whose:
                 share = (state.t_s - last.start_s) / (after.t_s - last.start_s)
                 mean = share * last.strength + (1 - share) * sure
                 found[-1] = Stretch(last.start_s, after.t_s, text, colour, mean)
@@ -211,15 +209,33 @@ class Timeline:
                 curve.points.append((state.t_s, known[name]) if name in known else None)
         return curves
 
+    def _draw_said(self, sheet: Sheet, y: int) -> int:
+        """The descriptions, from `y` on; of several people with the person's number. Where they end."""
+        if not self._said:
+            sheet.text("Nobody was seen or heard.", LEFT, y, SOFT, 15)
+        several = len({person for _, person, _ in self._said}) > 1
+        for t_s, person, parts in self._said:
+            sheet.text(f"{t_s - sheet.start_s:.1f} s", LEFT, y, SOFT, 14)
+            if several:
+                sheet.text(f"Person {person}" if person else "Unseen", LEFT + 70, y, SOFT, 14)
+            left = LEFT + (160 if several else 70)
+            for name, text in parts:
+                sheet.text(name, left, y, CLASH if name == "Together" else SOFT, 14)
+                sheet.text(text, left + 90, y, INK, 15)
+                y += LINE
+            y += 8
+        return y
+
     def _draw_events(self, sheet: Sheet, bottom: int) -> None:
         """Names below the rows in four lines, each with a thread up to its time."""
         sheet.text("Events", 24, bottom + 30, INK, 15, bold=True)
+        several = len({event.person for event in self._events if event.person}) > 1
         for index, event in enumerate(self._events[-_EVENTS:]):
             x, y = sheet.x(event.t_s), bottom + 30 + 18 * (index % 4)
             colour = CLASH if event.priority == "alert" else INK
             cv2.line(sheet.pixels, (x, bottom), (x, y - 6), SOFT, 1)
             cv2.circle(sheet.pixels, (x, y - 5), 3, colour, -1, cv2.LINE_AA)
-            name = event.name.replace("_", " ")
+            name = event.name.replace("_", " ") + (f" ({event.person})" if event.person and several else "")
             room = WIDTH - RIGHT - x - 8
             sheet.text(name, x + 8 if sheet.wide(name, 13) <= room else x - 8 - sheet.wide(name, 13), y, colour, 13)
 

@@ -45,7 +45,8 @@ O = TypeVar("O", bound=Observation)  # noqa: E741
 Look = Callable[[VideoFrame, Sequence[Observation], Mapping[int, npt.NDArray[np.float32]]], None]
 """Called with each picture, what was observed in it, and everybody's landmarks."""
 Watch = Callable[[Frame | None, Moment], None]
-"""Called with each frame and what the loop made of it; after the last frame once more, without one."""
+"""Called with each frame and what the loop made of it; after the last frame once more, without one, and again with what
+can be said at the end of a recording in which no turn ended."""
 
 
 class Analyzer:
@@ -79,6 +80,7 @@ class Analyzer:
         found: list[Observation] = []
         sound: list[npt.NDArray[np.float32]] = []
         kept: _Kept = _Kept()
+        told = False
         damage: str | None = None
         sensor = FileSensor(file, paced=False)
         sensor.open()
@@ -106,6 +108,7 @@ class Analyzer:
                 found += observations
                 moment = self._path.step(observations, end_s)
                 kept.moment(moment.states, observations)
+                told |= bool(moment.descriptions)
                 self._watch(frame, moment)
         finally:
             sensor.close()
@@ -114,12 +117,15 @@ class Analyzer:
             found += last
             moment = self._path.step(last, end_s)
             kept.moment(moment.states, last)
+            told |= bool(moment.descriptions)
             self._watch(None, moment)
         if damage is not None and not (found or sound):
             raise MediaError(damage)
         voice = self._voice.read(np.concatenate(sound)) if sound else None
         state = kept.state
         description = self._path.describe(state) if state is not None else None
+        if description is not None and not told:  # nobody ended a turn
+            self._watch(None, Moment(t_s=end_s, descriptions=(description,)))
         answer = {
             "path": str(file),
             "voice": None if voice is None else _voice(voice),

@@ -10,7 +10,7 @@ import numpy.typing as npt
 import pytest
 
 from edge.errors import OutputError
-from edge.explain import AWAY, CLASH, FACE, FEELINGS, SPEECH, VOICE, Timeline
+from edge.explain import AWAY, BOTH, CLASH, FACE, FEELINGS, SPEECH, VOICE, Timeline
 from edge.fuse import valence_arousal
 from edge.moment import Moment
 from edge.types import (
@@ -113,6 +113,25 @@ def test_pictures_are_few_and_small() -> None:
     assert len(timeline._pictures) <= 400
     assert timeline._pictures[0][1].shape == (72, 96, 3)
     assert has(row(timeline, "picture"), (90, 90, 90))
+
+
+def test_of_several_people_each_line_tells_whose_it_is() -> None:
+    """The number stands where there is more than one; the same words of the same person are told once."""
+    alone, both, again = Timeline(), Timeline(), Timeline()
+    for timeline, people in ((alone, (1,)), (both, (1, 2)), (again, (1, 2, 1, 2))):
+        for place, person in enumerate(people):
+            said = Description(person=person, t_s=1.0 + place, turn=1, audio=None, visual="Looks calm.", joint=None)
+            timeline.moment(Moment(t_s=1.0 + place, descriptions=(said,)))
+    assert [person for _, person, _ in both._said] == [1, 2]
+    assert again._said == both._said
+    assert len(both.draw()) > len(alone.draw())
+
+
+def test_a_silent_room_is_drawn_quiet() -> None:
+    """Noise at a thousandth of full scale is a line, not a wave."""
+    timeline = Timeline()
+    timeline.sound(AudioFrame("t", 0, 0.0, np.full(16_000, 0.001, np.float32)))
+    assert not has(row(timeline, "sound")[:40], BOTH)
 
 
 def test_an_empty_session_is_an_empty_sheet() -> None:

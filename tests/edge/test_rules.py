@@ -74,6 +74,14 @@ def test_three_valued_logic(text: str, expected: bool | None) -> None:
     assert parse(text).holds(state(1, 4.0), no_trend) is expected
 
 
+def test_a_gaze_that_cannot_be_read_is_neither_here_nor_away() -> None:
+    """A face whose eyes were not read: neither the condition nor its contrary holds."""
+    unread = Attention(head_pose_deg=(0.0, 0.0, 0.0), gaze_deg=None, on_target=None, away_s=0.0, age_ms=0)
+    one = replace(state(1, 0.0), attention=unread)
+    for text in ("attention.away_s > 3", "not (attention.away_s > 3)", "attention lost", "not attention lost"):
+        assert parse(text).holds(one, no_trend) is None
+
+
 @pytest.mark.parametrize(
     ("text", "says"),
     [
