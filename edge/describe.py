@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 import re
 from collections import OrderedDict
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from types import ModuleType
 from typing import Literal
@@ -93,9 +93,9 @@ class Describer:
             return None
         facts_before, text_before = said.before.get(line, (None, None))
         turn = max(state.turn, 0)
-        text = phrase.render(turn)
+        text = phrase.render(turn, self._words.fitted)
         if text == text_before and facts_before != phrase.facts:
-            text = phrase.render(turn + 1)
+            text = phrase.render(turn + 1, self._words.fitted)
         said.facts[line], said.text[line] = phrase.facts, text
         return text
 
@@ -109,11 +109,11 @@ class _Phrase:
     evidence: Sequence[str]
     facts: object
 
-    def render(self, variant: int) -> str:
+    def render(self, variant: int, fitted: Callable[[str], str]) -> str:
         """At most MAX_TOKENS: evidence that does not fit is left out."""
         head = self.heads[variant % len(self.heads)]
         word = self.words[(variant // len(self.heads) + variant) % len(self.words)] if self.words else ""
-        text = _article(head.format(word))
+        text = fitted(head.format(word))
         kept: list[str] = []
         for part in self.evidence:
             longer = f"{text}: {', '.join([*kept, part])}."
@@ -121,10 +121,6 @@ class _Phrase:
                 kept.append(part)
         whole = f"{text}: {', '.join(kept)}" if kept else text
         return whole if whole.endswith(".") else f"{whole}."
-
-
-def _article(text: str) -> str:
-    return re.sub(r"\b([Aa]) (?=[aeiou])", r"\1n ", text)
 
 
 def numbers(state: PersonState) -> dict[str, float]:

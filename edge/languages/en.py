@@ -1,11 +1,14 @@
 """English descriptions.
 
 Another language is another file with the same names. HEARD and SEEN: label → words; PROSODY, UNITS, ATTENTION, DROWSY:
-fact → words; LEANS, WORDS_LEAN: which way something leans → words; the rest are templates, with `{}` for such words.
+fact → words; LEANS, WORDS_LEAN: which way something leans → words; the rest are templates, with `{}` for such words,
+and two functions: `fitted` puts right what the words need of each other, `trend` tells a course over turns.
 Each has variants, so that neighbouring turns differ; the leads carry the doubt.
 """
 
 from __future__ import annotations
+
+import re
 
 HEARD = {
     "neutral": ("even", "calm", "matter-of-fact"),
@@ -119,6 +122,11 @@ CUES = {
     ),
 }
 TREND = "{name} {direction} over {turns} turns."
+
+
+def fitted(text: str) -> str:
+    """`text`, in which words were put, as it is written: `a` before a vowel becomes `an`."""
+    return re.sub(r"\b([Aa]) (?=[aeiou])", r"\1n ", text)
 
 
 def trend(name: str, direction: str, turns: int) -> str:

@@ -315,6 +315,21 @@ def test_trend_is_told() -> None:
     assert said.joint.endswith("Frustration rising over 3 turns.")
 
 
+def test_another_language_is_another_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One file makes it: nothing of English gets into its lines, not even its articles."""
+    file = Path(en.__file__).read_text(encoding="utf-8")
+    leads = '"The face looks {}", "Looks {}", "The expression is {}"'
+    assert leads in file
+    article = 'return re.sub(r"\\b([Aa]) (?=[aeiou])", r"\\1n ", text)'
+    assert article in file
+    file = file.replace(leads, '"A expressão {}", "A face {}", "A cara {}"').replace(article, "return text")
+    (tmp_path / "pt.py").write_text(file, encoding="utf-8")
+    monkeypatch.setattr("edge.languages.__path__", [str(Path(en.__file__).parent), str(tmp_path)])
+    said = Describer(language="pt-BR").describe(state(3, face=affect("happy"))).visual
+    assert said is not None
+    assert said.startswith("A expressão ")
+
+
 def test_unknown_language_names_what_there_is() -> None:
     """A language without a file is a settings error."""
     with pytest.raises(ConfigError, match="there is en"):
