@@ -1,11 +1,12 @@
 """Judging a pause: does it end the turn, and how much silence does that take?
 
-Three witnesses: how finished it sounds (the end-of-turn network), how far the voice has come down, and whether the
-words stand or break off.
+Four witnesses: how finished it sounds (the end-of-turn network), how far the voice has come down, whether the words
+stand or break off, and how sure the recognizer is that they end.
 """
 
 from __future__ import annotations
 
+import math
 from concurrent.futures import Future
 from dataclasses import dataclass
 
@@ -15,12 +16,18 @@ from models.asr import Transcript
 
 _FINISHED = 0.4  # probability from which the sound is called complete: 3 in 4 whole sentences pass, 1 in 5 cut ones
 _STANDS = 0.15  # the same, where the words are known and do not break off
-_SURE = 0.9  # probability, at the first judgement, from which a likely end is final at once …
-_SURE_FALLS, _FALLS_ST = 0.5, 1.5  # … or this one, where the words stand and the voice came down by so many semitones
+_SURE = 0.9  # probability, at the first judgement, from which an end whose words are not known is final at once
+# A whole sentence's score: log-odds of that probability + 8 × the log of the recognizer's probability of the mark that
+# closes it + 0.4 × the fall of the voice in semitones. How it was chosen: docs/bridge.md.
+_BY_MARK, _BY_FALL = 8.0, 0.4
+_LEAST, _FALLS_ST = 1e-3, (-2.0, 6.0)  # bounds, so that one witness does not outweigh all others
+_SURE_SCORE = 0.5  # from which it is final at once …
+_DOUBTED_SCORE = -6.0  # … and below which it is hardly taken for one
 _FINAL_S = 0.38  # silence that makes any other likely end final
 _FINAL_WEAK_S = 0.5  # … and one that its words alone make likely
 _SILENCE_WHOLE_S = 0.5  # silence that ends a turn whose words are a whole sentence, however it sounded …
-_SILENCE_LEANS_S = 0.7  # … and where its last word seldom is one
+_SILENCE_LEANS_S = 0.7  # … where its last word seldom is one …
+_SILENCE_DOUBTED_S = 1.0  # … and where everything else speaks against it
 _SILENCE_S = 1.6  # silence that ends any turn
 
 Heard = list[Future[Transcript | None]]
@@ -50,8 +57,8 @@ class Pause:
     maybe_told: bool = False
     likely: float | None = None  # the probability of a likely end; None: unlikely, or not known yet
     sure: bool = False
-    whole: bool = False  # its words are a whole sentence, as the recognizer punctuates
     leans: bool = False  # its last word seldom ends one
+    score: float | None = None  # how much speaks for the end, where the recognizer closes the words; else None
 
     def judge(self) -> bool:
         """Take in what is known by now; whether anything of the end is."""
@@ -62,13 +69,14 @@ class Pause:
         verdict, stands = self.ended.result(), self.stands
         probability = verdict.probability
         text = joined(self.heard) if stands else ""
-        self.whole, self.leans = text.endswith((".", "?", "!")), leaning(text)
+        self.score = score(verdict, self.heard) if text.endswith((".", "?", "!")) else None
+        self.leans = leaning(text)
         if stands is False:
             self.likely, self.sure = None, False
         elif probability >= (_STANDS if stands else _FINISHED):
             self.likely = max(probability, self.likely or 0.0)
-            low = stands is True and verdict.fall_st is not None and verdict.fall_st >= _FALLS_ST
-            self.sure = self.judged == 1 and probability >= (_SURE_FALLS if low else _SURE)
+            known = self.score is not None and self.score >= _SURE_SCORE and not self.leans
+            self.sure = self.judged == 1 and (known if stands else probability >= _SURE)
         return True
 
     @property
@@ -81,8 +89,11 @@ class Pause:
     def silence_s(self) -> float:
         """How much silence ends the turn here."""
         if self.likely is None:
-            whole_s = _SILENCE_LEANS_S if self.leans else _SILENCE_WHOLE_S
-            return whole_s if self.whole else _SILENCE_S
+            if self.score is None:
+                return _SILENCE_S
+            if self.score < _DOUBTED_SCORE:
+                return _SILENCE_DOUBTED_S
+            return _SILENCE_LEANS_S if self.leans else _SILENCE_WHOLE_S
         if self.sure:
             return 0.0
         return _FINAL_S if self.likely >= _FINISHED else _FINAL_WEAK_S
@@ -106,6 +117,15 @@ def joined(heard: Heard) -> str:
     """The words that the recognizer believes in; waits for them."""
     text = " ".join(one.text for future in heard if (one := future.result()) is not None)
     return text if text.strip("… ") else ""
+
+
+def score(verdict: Judged, heard: Heard) -> float:
+    """How much speaks for the end of a whole sentence, about even at 0; waits for its words."""
+    pieces = [one.logprobs for future in heard if (one := future.result()) is not None and one.logprobs]
+    probability = min(max(verdict.probability, _LEAST), 1 - _LEAST)
+    fall_st = min(max(verdict.fall_st or 0.0, _FALLS_ST[0]), _FALLS_ST[1])
+    mark = pieces[-1][-2:][0]  # the last piece of all is the transcript's end
+    return math.log(probability / (1 - probability)) + _BY_MARK * mark + _BY_FALL * fall_st
 
 
 def hole() -> Future[Transcript | None]:

@@ -12,6 +12,8 @@ _OPEN = re.compile(
     r"|\b(?:are|is|was|were|am|will|would|could|should|can)\s+(?:not|being|going))[\s.,…-]*$",
     re.IGNORECASE,
 )
+# A filler after words: whoever says it goes on. The recognizer writes it in many ways.
+_FILLER = re.compile(r"\w[\s,.?!…-]+[\"']?(?:u+m+|u+h+|a+h+|er+m?|ur|h*m+)[\s.,?!…\"'-]*$", re.IGNORECASE)
 # The recognizer closes whatever it hears with a full stop. A sentence may end with these words, but few do.
 _SELDOM_LAST = re.compile(
     r"\b(?:was|were|are|be|been|has|had|would|could|should|may|might|must|really|quite|just|even|also|every|each|some|any"
@@ -27,4 +29,4 @@ def leaning(text: str) -> bool:
 
 def unfinished(text: str) -> bool:
     """Whether `text`, as heard, breaks off in the middle. "Where from?" does not."""
-    return _NEEDS_A_NOUN.search(text) is not None or _OPEN.search(text) is not None
+    return any(one.search(text) is not None for one in (_NEEDS_A_NOUN, _OPEN, _FILLER))

@@ -8,7 +8,8 @@ from edge.perceive.unfinished import leaning, unfinished
 @pytest.mark.parametrize(
     "text",
     ["Dogs are sitting by the.", "I have an exam tomorrow and I", "The train is late, so.", "Can you help me find my?",
-     "Well, because...", "We are going", "I don't", "Where is the?"],
+     "Well, because...", "We are going", "I don't", "Where is the?", "I forgot to call, er,", "I finally finished. Uh.",
+     "They want to sell, ah.", "What should I say um", "Do you remember, hmm?"],
 )  # fmt: skip
 def test_what_breaks_off_is_told(text: str) -> None:
     """Whatever mark the recognizer puts behind it."""
@@ -18,7 +19,7 @@ def test_what_breaks_off_is_told(text: str) -> None:
 @pytest.mark.parametrize(
     "text",
     ["Kids are talking by the door.", "How far is it?", "I think so.", "Who are you waiting for?", "Yes, I am.",
-     "Me too.",      "I said that.", "", "Let me in."],
+     "Me too.", "I said that.", "", "Let me in.", "Hmm.", "Ah!", "Where is the hammer?", "That is her."],
 )  # fmt: skip
 def test_what_may_end_a_sentence_is_let_pass(text: str) -> None:
     """A word that often ends one does not hold the turn open."""
