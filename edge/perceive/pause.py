@@ -26,7 +26,7 @@ _DOUBTED_SCORE = -6.0  # … and below which it is hardly taken for one
 _FINAL_S = 0.38  # silence that makes any other likely end final
 _FINAL_WEAK_S = 0.5  # … and one that its words alone make likely
 _SILENCE_WHOLE_S = 0.5  # silence that ends a turn whose words are a whole sentence, however it sounded …
-_SILENCE_LEANS_S = 0.7  # … where its last word seldom is one …
+_SILENCE_LEANS_S = 0.7  # … either where its last word seldom is one …
 _SILENCE_DOUBTED_S = 1.0  # … and where everything else speaks against it
 _SILENCE_S = 1.6  # silence that ends any turn
 
@@ -88,14 +88,14 @@ class Pause:
     @property
     def silence_s(self) -> float:
         """How much silence ends the turn here."""
-        if self.likely is None:
-            if self.score is None:
-                return _SILENCE_S
-            if self.score < _DOUBTED_SCORE:
-                return _SILENCE_DOUBTED_S
-            return _SILENCE_LEANS_S if self.leans else _SILENCE_WHOLE_S
         if self.sure:
             return 0.0
+        if self.likely is None and (self.score is None or self.score < _DOUBTED_SCORE):
+            return _SILENCE_S if self.score is None else _SILENCE_DOUBTED_S
+        if self.leans:
+            return _SILENCE_LEANS_S
+        if self.likely is None:
+            return _SILENCE_WHOLE_S
         return _FINAL_S if self.likely >= _FINISHED else _FINAL_WEAK_S
 
 

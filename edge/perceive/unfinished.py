@@ -20,11 +20,18 @@ _SELDOM_LAST = re.compile(
     r"|no|such|these|those|with|without|through|under|which|who)[\s.,?!…-]*$",
     re.IGNORECASE,
 )
+# The same, but a question that begins like this often ends so: "What did you ask for?"
+_ASKS = r"\W*(?:\w+\W+){0,2}(?:what|who|whom|which|where|how|when|why)\b"
+_SELDOM_LAST_BUT_ASKED = re.compile(
+    rf"^(?!{_ASKS}).*\b(?:about|for|since|during|between|against|whether|gets?|takes?|makes?|puts?|keeps?|brings?|gives?"
+    r"|needs?|wants?)[\s.,?!…-]*$",
+    re.IGNORECASE,
+)
 
 
 def leaning(text: str) -> bool:
     """Whether `text`, as heard, ends with a word that seldom ends a sentence."""
-    return _SELDOM_LAST.search(text) is not None
+    return _SELDOM_LAST.search(text) is not None or _SELDOM_LAST_BUT_ASKED.search(text) is not None
 
 
 def unfinished(text: str) -> bool:

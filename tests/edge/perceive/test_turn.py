@@ -89,11 +89,11 @@ def test_a_voice_that_comes_down_makes_a_likely_end_sure(monkeypatch):
 
 @pytest.mark.parametrize(
     ("text", "mark", "least_s"),
-    [("I miss it.", 0.99, 0.19), ("I miss it.", 0.7, 0.38), ("I miss it", 0.99, 0.38), ("I miss every.", 0.99, 0.38)],
+    [("I miss it.", 0.99, 0.19), ("I miss it.", 0.7, 0.38), ("I miss it", 0.99, 0.38), ("I miss every.", 0.99, 0.7)],
 )
 def test_a_full_stop_that_the_recognizer_doubts_makes_no_sure_end(text, mark, least_s):
     """The recognizer closes broken-off words, too, but is less sure of it. Nor is an end sure without a full stop, or
-    behind a word that is seldom the last."""
+    behind a word that is seldom the last: that takes 0.7 s."""
     found = heard(turns(Ear(0.9, texts=(text,), mark=mark)), scripted([*seconds(SPEECH, 1), *seconds(SILENCE, 3)]))
     assert least_s <= found[-1].t_s - found[-1].speech_end_s <= least_s + 0.07
 
