@@ -6,6 +6,7 @@ import fcntl
 import hashlib
 import json
 import os
+import stat
 from pathlib import Path
 from typing import BinaryIO
 
@@ -28,6 +29,8 @@ class Audit:
             try:
                 path.parent.mkdir(parents=True, exist_ok=True)
                 with path.open("ab+") as handle:
+                    if not stat.S_ISREG(os.fstat(handle.fileno()).st_mode):
+                        raise PolicyError(f"the audit log {path} is no file that keeps what is written: name another")
                     _mend_tail(handle)
             except OSError as error:
                 raise PolicyError(f"the audit log {path} cannot be written: {error.strerror}; name another") from error
@@ -61,7 +64,7 @@ def verify(path: Path) -> int:
     for number, line in enumerate(lines, 1):
         try:
             before = json.loads(line)["before"]
-        except (ValueError, KeyError, TypeError) as error:
+        except (ValueError, KeyError, TypeError, RecursionError) as error:
             if torn:
                 raise PolicyError(_CHANGED.format(path, number)) from error
             torn = True

@@ -63,7 +63,7 @@ class Consent:
                 person, purpose, given = line["person"], line["purpose"], line["given"]
             except layout.NewerLayout as error:
                 raise PolicyError(f"the consent record {self.path}, line {number} cannot be read: {error}") from error
-            except (ValueError, KeyError, TypeError, AttributeError) as error:
+            except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
                 raise PolicyError(f"{self.path}, line {number} is broken: remove it or start a new record") from error
             if purpose not in PURPOSES or not isinstance(given, bool) or not isinstance(person, int | None):
                 raise PolicyError(f"{self.path}, line {number} is no decision: remove it or start a new record")

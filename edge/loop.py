@@ -256,6 +256,8 @@ class Loop:
         if notice != self._notice:
             self._notice = notice
             self._say("notice", notice)
+            if self._policy.mode == "off":  # for whatever reason, e.g. an audit log that cannot be written any more
+                self.senses.mute(muted=True)
 
     def _command(self, command: mien_pb2.Command) -> None:
         self._orders.take(command)  # which answers by what the answer sends, and is made after it

@@ -111,7 +111,9 @@ def test_who_comes_back_is_not_read_until_consent_is_given_anew(tmp_path: Path) 
     assert anew().filter([back]) == []
 
 
-@pytest.mark.parametrize("text", ["{", '{"person": null}', '{"person": 1, "purpose": "spy", "given": true}', "\xff"])
+@pytest.mark.parametrize(
+    "text", ["{", '{"person": null}', '{"person": 1, "purpose": "spy", "given": true}', "\xff", "[" * 99_999]
+)
 def test_a_broken_record_stops_capture(tmp_path: Path, text: str, caplog: pytest.LogCaptureFixture) -> None:
     """Fail closed: what cannot be understood may have been a withdrawal. Where to mend it is told, once."""
     file = tmp_path / "c.jsonl"

@@ -182,3 +182,21 @@ def test_people_are_told_when_less_is_read_than_they_were_told(monkeypatch: pyte
     assert first["reason"] is None
     assert "does not read feelings" in second["text"]
     assert "withdrew" in second["reason"]
+
+
+def test_whatever_turns_perception_off_closes_the_sensors(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also an audit log that can be written no more: a decision that leaves no record takes effect on nobody."""
+    played = Played(monkeypatch, consent=True)
+    muted: list[bool] = []
+    monkeypatch.setattr(played.loop.senses, "mute", lambda *, muted, into=muted: into.append(muted))
+    played.withdrawn_s = 0.5
+    monkeypatch.setattr(
+        played.loop._policy._audit,
+        "write",
+        lambda what, **_facts: setattr(
+            played.loop._policy._audit, "failed", "No space left" if what == "withdrawn" else None
+        ),
+    )
+    played.loop.run()
+    assert muted == [True]
+    assert "No space left" in [line for line in played.lines if line["type"] == "notice"][-1]["reason"]

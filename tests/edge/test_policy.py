@@ -330,6 +330,9 @@ def test_the_log_is_chained_and_holds_no_content(tmp_path: Path) -> None:
     log.write_bytes(lines[0].replace(b"personal", b"vehicle!") + b"".join(lines[1:]))
     with pytest.raises(PolicyError, match="changed before line 2"):
         verify(log)
+    log.write_bytes(b"[" * 99_999 + b"\n" + lines[0])
+    with pytest.raises(PolicyError, match="changed before line 2"):
+        verify(log)
 
 
 def test_a_torn_last_line_is_kept_and_gone_on_from(tmp_path: Path) -> None:
@@ -347,6 +350,8 @@ def test_a_log_that_cannot_be_written_closes_the_gate(tmp_path: Path) -> None:
     (tmp_path / "folder").mkdir()
     with pytest.raises(PolicyError, match="cannot be written"):
         Audit(tmp_path / "folder")
+    with pytest.raises(PolicyError, match="keeps what is written"):
+        Audit(Path("/dev/full"))
     log = tmp_path / "audit.jsonl"
     policy = told("affect", context="personal", consent=True, audit=Audit(log))
     log.unlink()
