@@ -26,6 +26,7 @@ def _seconds(value: object) -> object:
     return float(match[1]) * {"ms": 0.001, "s": 1.0, "min": 60.0}[match[2]]
 
 
+_NAME = r"^[a-z][a-z0-9_]{0,47}\Z"
 Seconds = Annotated[float, First(_seconds), Within(0, 3600)]
 
 
@@ -40,13 +41,13 @@ class From(Record):
 class Written(Record):
     """A rule as the file has it."""
 
-    name: Annotated[str, Matches(r"^[a-z][a-z0-9_]{0,47}\Z")]
+    name: Annotated[str, Matches(_NAME)]
     when: str
     until: str | None = None
     hold_s: Annotated[Seconds, Key("for")] = 0.0
     cooldown_s: Annotated[Seconds, Key("cooldown")] = 0.0
     priority: Literal["normal", "alert"] = "normal"
-    call: Annotated[str | None, Matches(r"^[a-z][a-z0-9_]{0,47}\Z")] = None
+    call: Annotated[str | None, Matches(_NAME)] = None
     arguments: dict[str, bool | int | float | str | From] = field(default_factory=dict)
 
 
@@ -106,6 +107,10 @@ def _check(table: Mapping[str, Any], where: str) -> Rule:
     except ConfigError as error:
         raise ConfigError(f"{where}: {error}") from error
     for name, value in written.arguments.items():
+        if name == "call" or not re.fullmatch(_NAME, name):
+            raise ConfigError(
+                f"{where}: no argument can be called '{name}': use small letters, digits and _, not 'call'"
+            )
         if isinstance(value, From) and value.path not in PATHS:
             raise ConfigError(f"{where}: argument '{name}': nothing is called '{value.path}': {suggest(value.path)}")
     if written.call is not None:

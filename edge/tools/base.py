@@ -75,12 +75,12 @@ def check(name: str, kinds: Mapping[str, str]) -> None:
         return
     function = plugin.load("edge.tools", name).call
     hints = typing.get_type_hints(function)
-    wanted = list(inspect.signature(function).parameters.values())[1:]
+    place, *wanted = inspect.signature(function).parameters.values()
     known = {one.name: one for one in wanted if one.kind is not inspect.Parameter.VAR_KEYWORD}
     rest = next((one for one in wanted if one.kind is inspect.Parameter.VAR_KEYWORD), None)
     for argument, kind in kinds.items():
         parameter = known.get(argument) or rest
-        if parameter is None:
+        if parameter is None or argument == place.name:
             raise ConfigError(f"tool '{name}' takes no '{argument}': it takes {', '.join(known) or 'nothing'}")
         if (takes := _kind(hints[parameter.name])) != kind:
             raise ConfigError(f"tool '{name}' takes a {takes} as '{argument}', not a {kind}")

@@ -267,6 +267,12 @@ def test_each_person_has_a_progress_of_their_own(tmp_path: Path) -> None:
             "[[rule]]\nname = 'a'\nwhen = 'turn > 1'\narguments = { x = { from = 'words' } }",
             "nothing is called 'words'",
         ),
+        ("[[rule]]\nname = 'a'\nwhen = 'turn > 1'\ncall = 'b'\narguments = { call = 'c' }", "no argument .* 'call'"),
+        ("[[rule]]\nname = 'a'\nwhen = 'turn > 1'\narguments = { 'x y' = 1 }", "no argument can be called 'x y'"),
+        (
+            "[[rule]]\nname = 'a'\nwhen = 'turn > 1'\ncall = 'alert'\narguments = { message = '', place = 1 }",
+            "'alert' takes no 'place'",
+        ),
         ("[[rule]]\nname = 'a'\nwhen = 'turn > 1'\n" * 2, "the name 'a' is taken"),
         ("[[rules]]\nname = 'a'", "only \\[\\[rule\\]\\] tables"),
         ("[[rule]", "no valid TOML"),
