@@ -4,10 +4,17 @@ from __future__ import annotations
 
 from pathlib import Path as File
 
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from edge.describe import MAX_TOKENS, estimate_tokens
+from edge.languages import en
+from edge.moment import Moment
 from edge.path import Path
-from edge.policy import Policy
+from edge.policy import CONTEXTS, MODES, Mode, Policy
 from edge.rules import Rules
-from edge.types import Description, Event, Observation, Prosody, SpeechActivity, TurnEnd
+from edge.types import Description, Event, FaceAffect, Observation, Prosody, SpeechActivity, TurnEnd, VoiceAffect
+from tests.edge.test_state import observations
 
 
 def session() -> list[tuple[float, list[Observation]]]:
@@ -43,3 +50,62 @@ def test_nothing_carries_over_to_the_next_recording(tmp_path: File) -> None:
     assert len(first[0]) == 3  # at each end, and where the rule fires
     assert "talks" in [event.name for event in first[1]]
     assert play() == first
+
+
+_FEELS = ("face", "voice", "fused", "prosody", "trend")
+_CHOICES = st.sampled_from(["", "", "", "withdraw", "withdraw 1", "withdraw 2", "agree 1", "withdraw_affect"])
+
+
+def _choose(policy: Policy, choice: str) -> None:
+    what, _, whose = choice.partition(" ")
+    person = int(whose) if whose else None
+    match what:
+        case "withdraw":
+            policy.withdraw(person)
+        case "agree":
+            policy.consent(person)
+        case "withdraw_affect":
+            policy.withdraw_affect()
+
+
+@settings(max_examples=120)
+@given(
+    st.sampled_from(MODES),
+    st.sampled_from(CONTEXTS),
+    st.booleans(),
+    st.lists(st.tuples(st.floats(0.0, 3.0), st.lists(observations(), max_size=8), _CHOICES), max_size=10),
+)
+def test_nothing_felt_comes_out_that_may_not(
+    mode: Mode, context: str, consent: bool, session: list[tuple[float, list[Observation], str]]
+) -> None:
+    """Whatever arrives in whatever order, and whoever takes back what and when: where feelings may not be read no state,
+    event, rule or line holds one; nothing is told of who withdrew, nor where perception is off, nor of who was not
+    there; every line is short."""
+    policy = Policy(mode, context=context, consent=consent)
+    policy.disclose(lambda _notice: None)
+    path = Path(policy=policy, rules=Rules.load(None), describe_every_s=0.0)
+    now_s, known = 0.0, {0}
+    for later_s, batch, choice in session:
+        now_s += later_s
+        _choose(policy, choice)
+        known |= {one.person for one in batch if one.person is not None}
+        moment = path.step(batch, now_s)
+        told = {one.person for one in (*moment.states, *moment.descriptions)}
+        assert told <= known - policy.withdrawn
+        if policy.mode == "off":
+            assert moment == Moment(t_s=moment.t_s)
+        for said in moment.descriptions:
+            for line in filter(None, (said.audio, said.visual, said.joint)):
+                assert estimate_tokens(line) <= MAX_TOKENS
+        if policy.affect:
+            continue
+        assert not any(isinstance(one, VoiceAffect | FaceAffect | Prosody) for one in moment.observations)
+        for state in moment.states:
+            assert [getattr(state, part) for part in _FEELS] == [None] * len(_FEELS)
+            assert not [*state.action_units, *state.cues, *state.incongruence]
+        assert not any(name in str(event.arguments) for event in moment.events for name in ("valence", "arousal"))
+        for said in moment.descriptions:
+            assert said.joint is None
+            assert not any("valence" in name or "incongruence" in name for name in said.numbers)
+            assert said.visual is None or said.visual.startswith(en.FACE_PLAIN)
+            assert said.audio is None or said.audio.startswith(en.VOICE_PLAIN)
