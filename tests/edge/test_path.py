@@ -78,9 +78,9 @@ def _choose(policy: Policy, choice: str) -> None:
 def test_nothing_felt_comes_out_that_may_not(
     mode: Mode, context: str, consent: bool, session: list[tuple[float, list[Observation], str]]
 ) -> None:
-    """Whatever arrives in whatever order, and whoever takes back what and when: where feelings may not be read no state,
-    event, rule or line holds one; nothing is told of who withdrew, nor where perception is off, nor of who was not
-    there; every line is short."""
+    """Whatever arrives in whatever order, and whoever takes back what and when: where feelings may not be read no
+    state, event, rule or line holds one; nothing is told of who withdrew, nor where perception is off, nor of who was
+    not there; every line is short."""
     policy = Policy(mode, context=context, consent=consent)
     policy.disclose(lambda _notice: None)
     path = Path(policy=policy, rules=Rules.load(None), describe_every_s=0.0)
@@ -90,7 +90,7 @@ def test_nothing_felt_comes_out_that_may_not(
         _choose(policy, choice)
         known |= {one.person for one in batch if one.person is not None}
         moment = path.step(batch, now_s)
-        told = {one.person for one in (*moment.states, *moment.descriptions)}
+        told = {one.person for one in (*moment.states, *moment.descriptions, *moment.events)}
         assert told <= known - policy.withdrawn
         if policy.mode == "off":
             assert moment == Moment(t_s=moment.t_s)
