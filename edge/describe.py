@@ -143,12 +143,17 @@ def numbers(state: PersonState) -> dict[str, float]:
 # ---------------------------------------------------------------- what is said of each line
 
 
-def _lead(affect: Affect, leads: Sequence[Sequence[str]], unclear: Sequence[str]) -> tuple[Sequence[str], int]:
+def _grade(affect: Affect) -> int:
+    """How sure its label is, from 0; 3: nothing can be said."""
     sure = affect.probs.get(affect.label, 0.0) if affect.confidence is None else affect.confidence
     if affect.unclear or sure < _GUESS:
-        return unclear, 3
-    grade = 0 if sure >= _SURE and affect.confidence is not None else 1 if sure >= _LIKELY else 2
-    return leads[grade], grade
+        return 3
+    return 0 if sure >= _SURE and affect.confidence is not None else 1 if sure >= _LIKELY else 2
+
+
+def _lead(affect: Affect, leads: Sequence[Sequence[str]], unclear: Sequence[str]) -> tuple[Sequence[str], int]:
+    grade = _grade(affect)
+    return (unclear if grade == 3 else leads[grade]), grade
 
 
 def _audio(state: PersonState, words: ModuleType) -> _Phrase | None:
@@ -181,12 +186,15 @@ def _visual(state: PersonState, words: ModuleType) -> _Phrase | None:
 
 
 def _joint(state: PersonState, words: ModuleType) -> _Phrase | None:
-    worst = max(state.incongruence, key=lambda item: item.strength, default=None)
-    if worst is not None and worst.strength >= TOLD_FROM:
+    told_of = (item for item in state.incongruence if item.strength >= TOLD_FROM and not _denied(item, state))
+    worst = max(told_of, key=lambda item: item.strength, default=None)
+    if worst is not None:
         gap = _gap(worst, state, words)
         heads = [template.format(gap) for template in words.INCONGRUENCE[worst.between]]
         return _Phrase(heads, (), (), (worst.between, gap))
     strong = [name for name in _CUES if state.cues.get(name, 0.0) >= _CUE_FROM.get(name, 0.5)]
+    if state.fused is None or state.fused.unclear:  # frustration is a feeling, and what is felt is not known
+        strong = [name for name in strong if name != "frustration"]
     if state.trend is not None and (match := re.fullmatch(r"(\w+) (\w+) over (\d+) turns", state.trend)):
         told = words.trend(match[1], match[2], int(match[3]))
         heads = [f"{head} {told}" for head in words.CUES[strong[0]]] if strong else [told]
@@ -197,6 +205,17 @@ def _joint(state: PersonState, words: ModuleType) -> _Phrase | None:
 
 
 _PHRASES = {"audio": _audio, "visual": _visual, "joint": _joint}
+
+
+def _denied(item: Incongruence, state: PersonState) -> bool:
+    """Whether another line says that one side is otherwise: a face leans to the unpleasant, and looks composed."""
+    return any(
+        side in item.between
+        and affect is not None
+        and _grade(affect) < 3
+        and named(affect, pleasant=item.pleasant == side) is None
+        for side, affect in (("voice", state.voice), ("face", state.face))
+    )
 
 
 def _gap(item: Incongruence, state: PersonState, words: ModuleType) -> str:
