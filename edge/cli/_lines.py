@@ -49,14 +49,23 @@ class Lines:
 
 
 class Descriptions(Lines):
-    """Prints each description as one line."""
+    """Prints each description as one line; where several people are there, with whose it is."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._here: dict[int, float] = {}  # person → when a state of theirs came last
 
     def __call__(self, text: str) -> None:
         """Show one line of the event stream."""
         line = json.loads(text)
-        if line["type"] == "description":
+        if line["type"] == "state":
+            self._here[line["person"]] = line["t_s"]
+        elif line["type"] == "description":
+            self._here = {one: t_s for one, t_s in self._here.items() if line["t_s"] - t_s <= _STATE_EVERY_S}
             said = " ".join(line[part] for part in ("joint", "audio", "visual") if line[part])
-            print(said or "Somebody is there; nothing more can be said.", flush=True)
+            whose = f"Person {line['person']}" if line["person"] else "Somebody unseen"
+            whose = f"{whose}: " if len(self._here) > 1 else ""
+            print(f"{whose}{said or 'Somebody is there; nothing more can be said.'}", flush=True)
         elif line["type"] == "health":
             super().__call__(text)
 
