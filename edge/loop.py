@@ -93,7 +93,7 @@ class Loop:
             on_command=self._command,
             players=[Reference(canceller)] if canceller else [],
         )
-        self._policy.on_stop += [lambda: self.senses.mute(muted=True), self._answer.forget]
+        self._policy.on_stop += [self.senses.halt, self._answer.forget]
         self._consent = Consent(config.consent_record())
         self._consent.heed(self._policy)
         self._policy.on_withdraw.append(self._answer.forget)  # from now on: of old decisions nothing waits any more
@@ -257,7 +257,7 @@ class Loop:
             self._notice = notice
             self._say("notice", notice)
             if self._policy.mode == "off":  # for whatever reason, e.g. an audit log that cannot be written any more
-                self.senses.mute(muted=True)
+                self.senses.halt()
 
     def _command(self, command: mien_pb2.Command) -> None:
         self._orders.take(command)  # which answers by what the answer sends, and is made after it

@@ -109,6 +109,13 @@ class Senses:
             if sensor.live:
                 (sensor.mute if muted else sensor.unmute)()
 
+    def halt(self) -> None:
+        """Nothing may be perceived any more: close the live sensors, and end the recordings."""
+        self.mute(muted=True)
+        for sensor in self.sensors:
+            if not sensor.live:
+                sensor.stop()
+
     def spare(self, now_s: float, *, rss_mb: float | None, temperature_c: float | None) -> Step:
         """Where time, memory or heat runs short, do less; the step that holds now. To be called each second."""
         late_s = max(self.hearing.latency.take_recent_s(), self.sight.latency.take_recent_s())

@@ -187,8 +187,8 @@ def test_people_are_told_when_less_is_read_than_they_were_told(monkeypatch: pyte
 def test_whatever_turns_perception_off_closes_the_sensors(monkeypatch: pytest.MonkeyPatch) -> None:
     """Also an audit log that can be written no more: a decision that leaves no record takes effect on nobody."""
     played = Played(monkeypatch, consent=True)
-    muted: list[bool] = []
-    monkeypatch.setattr(played.loop.senses, "mute", lambda *, muted, into=muted: into.append(muted))
+    halted: list[float] = []
+    monkeypatch.setattr(played.loop.senses, "halt", lambda: halted.append(played.now_s))
     played.withdrawn_s = 0.5
     monkeypatch.setattr(
         played.loop._policy._audit,
@@ -198,5 +198,5 @@ def test_whatever_turns_perception_off_closes_the_sensors(monkeypatch: pytest.Mo
         ),
     )
     played.loop.run()
-    assert muted == [True]
+    assert len(halted) == 1
     assert "No space left" in [line for line in played.lines if line["type"] == "notice"][-1]["reason"]

@@ -175,6 +175,9 @@ class Sensor(SimpleNamespace):
     def unmute(self) -> None:
         self.told.append("unmute")
 
+    def stop(self) -> None:
+        self.told.append("stop")
+
 
 def test_holes_in_what_came_are_told() -> None:
     """Sound that is missing was not silence: it is counted over every hearing that was made, as what came broken is.
@@ -199,6 +202,15 @@ def test_only_what_is_live_is_muted() -> None:
     assert [one.told for one in sensors] == [["mute"], [], ["mute"]]
     found.mute(muted=False)
     assert [one.told for one in sensors] == [["mute", "unmute"], [], ["mute", "unmute"]]
+
+
+def test_where_nothing_may_be_perceived_a_recording_ends_too() -> None:
+    """It holds people as well; and who agrees again must be told first, so it is not to be gone on with."""
+    found = senses("synthetic://")
+    sensors = [Sensor(live=live, told=[]) for live in (True, False)]
+    found.sensors = sensors  # type: ignore[assignment]
+    found.halt()
+    assert [one.told for one in sensors] == [["mute"], ["stop"]]
 
 
 @pytest.mark.parametrize(
