@@ -75,7 +75,7 @@ class Analyzer:
         of it can be read.
         """
         self._hearing.reset()
-        self._sight.reset()
+        self._sight.reset(anew=True)
         self._path.reset()
         found: list[Observation] = []
         sound: list[npt.NDArray[np.float32]] = []

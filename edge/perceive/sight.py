@@ -95,9 +95,12 @@ class Sight:
         search_s = 0.0 if self.tracks else self._search.pause_s(known=0, lost=False)
         return max(0.9 / self._frame_hz if self._frame_hz else 0.0, search_s if self._on else 0.5)
 
-    def reset(self) -> None:
-        """Forget everybody; the next picture may be of another scene."""
+    def reset(self, *, anew: bool = False) -> None:
+        """Forget everybody; the next picture may be of another scene. `anew`: whoever reads what is seen forgets them,
+        too, so numbers begin at 1 again."""
         self.tracks = []
+        if anew:
+            self._next_person = 1
         self._search.reset()
         self._last_s = float("-inf")
 

@@ -255,6 +255,8 @@ def test_time_that_runs_back_begins_anew(sight: Sight, head: np.ndarray) -> None
     """Another file, another clock: nobody is carried over."""
     feed(sight, head, 10.0)
     assert {one.person for one in feed(sight, head, 0.0)} == {2}
+    sight.reset(anew=True)
+    assert {one.person for one in feed(sight, head, 0.1)} == {1}
 
 
 def test_nothing_is_seen_in_nothing(sight: Sight, empty: np.ndarray) -> None:
