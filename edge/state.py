@@ -8,6 +8,7 @@ Nothing but an observation makes a person: a visual track (1, 2, …), or a voic
 from __future__ import annotations
 
 import math
+from collections import deque
 from collections.abc import Iterable
 from dataclasses import replace
 
@@ -48,6 +49,7 @@ class People:
         self._faces = Faces(self._face, self.binder.saw)
         self._voices: dict[int, Voice] = {}
         self._joints: dict[int, Joint] = {}
+        self._bindings: deque[tuple[float, int]] = deque(maxlen=16)  # since when the voice is whose
         self._sound: SpeechActivity | None = None
         self._spoke_s = -math.inf
         self._quiet_from_s = -math.inf  # since when there was nothing but silence, as far as sound tells
@@ -76,7 +78,8 @@ class People:
                 ends.append(seen)
             elif isinstance(seen, VoiceAffect | Prosody | Words):
                 self._bind(seen.t_s)
-                self._take_voice(self._voices.setdefault(self.binder.bound, Voice()), seen)
+                whose = self._said_by(seen) if isinstance(seen, Words) else self.binder.bound
+                self._take_voice(self._voices.setdefault(whose, Voice()), seen)
             elif seen.person is None or seen.person < 1:
                 self.broken += 1
             elif not self._faces.add(seen.person, seen):
@@ -160,8 +163,15 @@ class People:
     def _bind(self, now_s: float) -> None:
         before = self.binder.bound
         bound = self.binder.decide(now_s, self._faces)
+        if bound != before:
+            self._bindings.append((now_s, bound))
         if before == 0 and bound and 0 in self._voices and len(self._faces) == 1:
             self._voices[bound] = self._voices.pop(0)  # the voice now has its face
+
+    def _said_by(self, words: Words) -> int:
+        """Whose voice it was when `words` ended: they come late, and somebody else may speak by then."""
+        then = next((person for since_s, person in reversed(self._bindings) if since_s <= words.end_s), None)
+        return then if then in self._voices else self.binder.bound
 
     def _present(self, now_s: float) -> list[int]:
         people = sorted(self._faces)

@@ -347,6 +347,26 @@ def test_who_has_given_up_the_turn_is_heard_no_more() -> None:
     assert after[1].voice is None
 
 
+def test_words_that_come_late_are_of_who_said_them() -> None:
+    """Read when another speaks already, they are still of the one whose lips moved when they were said."""
+    plan: list[Observation] = []
+    for i, t in enumerate(span(0, 6, 0.05)):
+        talks = 1 if t < 3 else 2
+        plan.append(sound(t, 0.5 < t < 2.2 or t > 3.2))
+        for person in (1, 2):
+            mouth = 0.05 + 0.2 * (i % 4) / 3 if person == talks else 0.02
+            plan.append(seen(t, person, mouth, (0.5 * person - 0.4, 0.3, 0.2, 0.3)))
+    plan += [voice(2.1, "happy"), end(2.5), voice(4.6, "sad")]
+    people = People()
+    run(people, plan)
+    late = replace(words(2.5, "the door"), start_s=0.5, end_s=2.2)
+    states = {s.person: s for s in people.update([late], 6.1)}
+    assert states[2].words is None
+    said = people._voices[1].words
+    assert said is not None
+    assert said.text == "the door"
+
+
 def test_where_nobody_knows_nobody_looks_away() -> None:
     """A gaze that can be read no more is no gaze elsewhere, however long ago it strayed."""
     plan: list[Observation] = [seen(t) for t in span(0, 6, 0.1)]
