@@ -21,7 +21,7 @@ _SURE = 0.9  # probability, at the first judgement, from which an end whose word
 # closes it + 0.4 × the fall of the voice in semitones. How it was chosen: docs/bridge.md.
 _BY_MARK, _BY_FALL = 8.0, 0.4
 _LEAST, _FALLS_ST = 1e-3, (-2.0, 6.0)  # bounds, so that one witness does not outweigh all others
-_SURE_SCORE = 0.5  # from which it is final at once …
+_SURE_SCORE = 0.0  # from which it is final at once …
 _DOUBTED_SCORE = -6.0  # … and below which it is hardly taken for one
 _FINAL_S = 0.38  # silence that makes any other likely end final
 _FINAL_WEAK_S = 0.5  # … and one that its words alone make likely

@@ -79,10 +79,10 @@ def test_a_sure_end_is_final_at_once():
 def test_a_voice_that_comes_down_makes_a_likely_end_sure(monkeypatch):
     """A sentence ends low, a hesitation stays up: the same probability ends the turn at once, or at 0.38 s. It tells
     nothing where no whole sentence stands beside it."""
-    for fall, words, least_s in ((2.0, True, 0.19), (0.5, True, 0.38), (None, True, 0.38), (2.0, False, 0.38)):
+    for fall, words, least_s in ((2.0, True, 0.19), (-1.0, True, 0.38), (None, True, 0.38), (2.0, False, 0.38)):
         monkeypatch.setattr("edge.perceive.turn.fall_st", lambda sound, fall=fall: fall)
         found = heard(
-            turns(Ear(0.6, texts=("Hello.",)), words=words), scripted([*seconds(SPEECH, 1), *seconds(SILENCE, 3)])
+            turns(Ear(0.55, texts=("Hello.",)), words=words), scripted([*seconds(SPEECH, 1), *seconds(SILENCE, 3)])
         )
         assert least_s <= found[-1].t_s - found[-1].speech_end_s <= least_s + 0.07, fall
 
