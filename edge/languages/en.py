@@ -21,7 +21,7 @@ HEARD = {
     "contempt": ("dismissive", "scornful", "cold"),
 }
 SEEN = {
-    "neutral": ("relaxed", "neutral", "composed"),
+    "neutral": ("calm", "neutral", "composed"),
     "happy": ("happy", "pleased", "cheerful"),
     "sad": ("sad", "downcast", "unhappy"),
     "angry": ("angry", "annoyed", "irritated"),
