@@ -10,6 +10,7 @@ _WINDOW_S = 1.6
 _MOVING = 0.02  # standard deviation of mouth_open (gap / width): a still mouth stays under 0.01, talk is 0.05–0.15
 _CLEARLY = 1.6  # another face must move this much more than the bound one to take the voice
 _EVERY_S = 0.1  # a decision holds this long
+_ELSEWHERE_S = 1.0  # of speech with all lips at rest
 _ENOUGH = 4  # samples of a mouth before anything is said of it
 
 
@@ -64,6 +65,8 @@ class Binder:
             current = known.get(self.bound, 0.0)
             if known[best] >= _MOVING and (not self.bound or known[best] >= _CLEARLY * max(current, _MOVING)):
                 self.bound = best
+            elif known[best] < _MOVING and self.bound in known and max(speech_s) - min(speech_s) >= _ELSEWHERE_S:
+                self.bound, self.evidence = 0, None  # who spoke last is silent: this voice is of somebody out of view
             self._witness(known.get(self.bound))
         return self.bound
 

@@ -389,6 +389,25 @@ def test_two_still_mouths_bind_nobody() -> None:
     assert last[2].voice is None
 
 
+def test_a_voice_from_elsewhere_is_not_of_who_spoke_last() -> None:
+    """Two people, one of whom spoke; then a radio speaks, and both mouths are still."""
+    plan: list[Observation] = []
+    for i, t in enumerate(span(0, 7, 0.05)):
+        plan.append(sound(t, 0.5 < t < 2.2 or t > 4))
+        for person in (1, 2):
+            mouth = 0.05 + 0.2 * (i % 4) / 3 if person == 1 and t < 2.2 else 0.02
+            plan.append(seen(t, person, mouth, (0.5 * person - 0.4, 0.3, 0.2, 0.3)))
+    plan += [voice(2.1, "happy"), end(2.5), voice(6.0, "angry")]
+    people = People()
+    states = run(people, plan)
+    assert {s.person: s.speaking for s in states[21]}[1]
+    last = {s.person: s for s in states[-1]}
+    assert last[0].speaking
+    assert last[0].voice is not None
+    assert last[0].voice.label == "angry"
+    assert last[1].voice is None
+
+
 def test_a_face_found_again_at_its_place_is_the_same_person() -> None:
     """A new track there within two seconds keeps the person's number; elsewhere it is somebody else."""
     people = People()
