@@ -61,7 +61,7 @@ def ends(said: Sequence[Spoken]) -> dict[str, float]:
     found = {f"end_p{q}_ms": float(np.percentile(whole, q)) * 1000 for q in (50, 95)}
     for pause_s in _PAUSES_S:
         cut = sum(end < pause_s for end in after)
-        found[f"cut_off_by_{pause_s * 1000:.0f}_ms"] = cut / len(said)
+        found[f"cut_off_by_{pause_s * 1000:.0f}ms"] = cut / len(said)
     return found
 
 
