@@ -16,10 +16,11 @@ import numpy as np
 import numpy.typing as npt
 
 from models import store
-from models.train.voice import KNOTS_S, SHRINK, SPREAD, VOICES, calibrate, scaler_of
+from models.train.voice import SHRINK, SPREAD, VOICES, calibrate, head_arrays, scaler_of
 from models.train.voice_augment import Disturbed, OtherVoice, as_it_is
 from models.train.voice_data import Change, Rows, SpeechParts, crop, data_folder, rows_of, sample, whole
-from models.train.voice_fit import Linear, Scaler, fit
+from models.train.voice_fit import Linear, Scaler, balanced, fit
+from models.train.voice_running import running
 from models.voice_head import CORE, VoiceHead
 
 FINE = (*CORE, "fear", "disgust", "surprise")
@@ -27,6 +28,7 @@ CACHE = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "mien
 _DISTURBED = 3  # hearings of each clip beside the undisturbed one, as in benchmarks.voice
 _PART = 3  # every third actor of the training part calibrates
 _CACHED = (whole, crop)
+_RUNNING = ("clean", "disturbed0", "voice0")  # the hearings that are also heard as running speech, as in the recipe
 
 Labels = npt.NDArray[np.int64]
 Mask = npt.NDArray[np.bool_]
@@ -44,6 +46,7 @@ def of_actors(cache: Path, scratch: Path) -> dict[str, VoiceHead]:
     changes += [(f"disturbed{view}", Disturbed(sounds, actors, view)) for view in range(_DISTURBED)]
     changes += [(f"voice{view}", OtherVoice(view)) for view in range(VOICES["emodb"])]
     rows = [one for name, change in changes for one in rows_of("ravdess", name, change, _CACHED, cache)]
+    spoken = [running("ravdess", name, change, cache) for name, change in changes if name in _RUNNING]
     labels = np.array([FINE.index("neutral" if clip.label == "calm" else clip.label) for clip in chosen])
     with (data_folder() / "speech" / "ravdess_folds.csv").open(newline="", encoding="utf-8") as handle:
         fold_of = {row["speaker"]: row["test_fold"] for row in csv.DictReader(handle)}
@@ -51,15 +54,26 @@ def of_actors(cache: Path, scratch: Path) -> dict[str, VoiceHead]:
     for fold in sorted(set(fold_of.values())):
         used = np.array([fold_of[actor] != fold for actor in actors])
         file = scratch / f"fold{fold}.npz"
-        learn(rows, labels, np.array(actors), used, file)
+        learn(rows, spoken, labels, np.array(actors), used, file=file)
         heads |= dict.fromkeys([actor for actor, its in fold_of.items() if its == fold], VoiceHead(file))
     return heads
 
 
-def learn(rows: Sequence[Rows], labels: Labels, actors: npt.NDArray[np.str_], used: Mask, file: Path) -> None:
-    """Write a head that heard the clips in `used` alone. `labels` (over FINE), `actors` and `used`: one per clip."""
+def learn(
+    rows: Sequence[Rows],
+    spoken: Sequence[Rows],
+    labels: Labels,
+    actors: npt.NDArray[np.str_],
+    used: Mask,
+    *,
+    file: Path,
+) -> None:
+    """Write a head that heard the clips in `used` alone, as recordings (`rows`) and as running speech (`spoken`).
+
+    `labels` (over FINE), `actors` and `used`: one per clip.
+    """
     strange = used & np.isin(actors, np.unique(actors[used])[::_PART])
-    scaler, head = _fit(rows, labels, used & ~strange)
+    scaler, head = _fit(rows, spoken, labels, used & ~strange)
     logits, y, seconds = [], [], []
     for part in rows:
         held = strange[part.clip] & (labels[part.clip] < len(CORE))
@@ -67,31 +81,21 @@ def learn(rows: Sequence[Rows], labels: Labels, actors: npt.NDArray[np.str_], us
         y.append(labels[part.clip[held]])
         seconds.append(part.seconds[held])
     temperatures, clear_from = calibrate(np.concatenate(seconds), np.concatenate(logits), np.concatenate(y))
-    scaler, head = _fit(rows, labels, used)
+    scaler, head = _fit(rows, spoken, labels, used)
     with np.load(store.path("voice_head")) as shipped:
         burst, burst_bias = _moved(shipped, scaler)
+        arrays = head_arrays(scaler, FINE, head, temperatures, clear_from)
         with file.open("wb") as handle:
-            np.savez(
-                handle,
-                pooled_mean=scaler.mean,
-                pooled_scale=scaler.scale,
-                temperature_at_s=np.array(KNOTS_S, dtype=np.float32),
-                temperature=np.array(temperatures, dtype=np.float32),
-                clear_from=np.array(clear_from, dtype=np.float32),
-                fine_labels=np.array(FINE),
-                fine=head.weight,
-                fine_bias=head.bias,
-                burst_labels=shipped["burst_labels"],
-                burst=burst,
-                burst_bias=burst_bias,
-            )
+            np.savez(handle, **arrays, burst_labels=shipped["burst_labels"], burst=burst, burst_bias=burst_bias)
 
 
-def _fit(rows: Sequence[Rows], labels: Labels, used: Mask) -> tuple[Scaler, Linear]:
-    x = np.concatenate([part.x[used[part.clip]] for part in rows])
-    y = np.concatenate([labels[part.clip[used[part.clip]]] for part in rows])
+def _fit(rows: Sequence[Rows], spoken: Sequence[Rows], labels: Labels, used: Mask) -> tuple[Scaler, Linear]:
+    kept = [(kind, part.x[used[part.clip]], labels[part.clip[used[part.clip]]])
+            for kind, parts in (("recordings", rows), ("running", spoken)) for part in parts]  # fmt: skip
+    kinds = np.concatenate([np.full(len(y), kind) for kind, _, y in kept])
+    x, y = (np.concatenate(column) for column in list(zip(*kept, strict=True))[1:])
     scaler = scaler_of(x, SPREAD)
-    weight = (1.0 / np.bincount(y)[y]).astype(np.float32)
+    weight = balanced(y, kinds, dict.fromkeys(np.unique(kinds).tolist(), 1.0))
     return scaler, fit(scaler(x), y, weight, len(FINE), shrink=SHRINK)
 
 

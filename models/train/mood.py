@@ -13,9 +13,11 @@ import hashlib
 import json
 import os
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -24,14 +26,13 @@ from models.errors import ModelError
 from models.fusion import PLEASANT, UNPLEASANT, leaning_odds
 from models.logmel import SAMPLE_RATE_HZ
 from models.mood import Mood, Settings
-from models.train.voice import FINE, GATOR_FINE, KNOTS_S, Heard, calibrate, strangers
+from models.train.voice import FINE, GATOR_FINE, Heard, calibrate, head_arrays, strange_speech, strangers
 from models.train.voice_data import read_sound, sample, speech_part
-from models.train.voice_fit import Array, Index, softmax
-from models.voice_head import CORE, pooled
-from models.whisper_encoder import FRAME_S, WhisperEncoder
+from models.train.voice_fit import Array, Index
+from models.voice_head import CORE, VoiceHead
+from models.voice_stream import VoiceStream
 
-WINDOWS_S = (2.0, 1.0, 0.5)  # what a stream is judged by: the whole and the newest (edge.perceive.voice)
-_FIRST_S, _HOP_S = 0.5, 0.25
+_CHUNK = 512  # samples that come at once
 _SPLICES = 4  # of each speaker and feeling
 _NEVER_S = 5.0  # what a change that is never named costs
 _FALSE_PER_MIN, _NAMED = 1.0, 0.6  # at most so many false changes; at least so many calm beginnings named
@@ -53,114 +54,99 @@ _CHOICES = {
     "habit_weight": (0.5, 0.7, 1.0, 1.5, 2.0),
     "habit_full_s": (2.0, 4.0, 6.0),
     "habit_lag_s": (0.5, 1.0, 1.5, 2.0),
-    "odds": tuple(round(0.8 + 0.1 * i, 1) for i in range(13)),
-    "calm_more": (0.0, 1.0, 2.0),
+    "odds": tuple(round(0.2 + 0.1 * i, 1) for i in range(19)),
+    "calm_more": (0.0, 0.5, 1.0, 1.5, 2.0, 2.5, 3.0),
     "again_more": (0.0, 0.5, 1.0, 1.5, 2.0),
     "first_odds": (0.0, 0.15, 0.3, 0.5, 0.7),
 }
-# Which of FINE are pleasant and which unpleasant: (classes, 2).
-_SIDES = np.array([[name in side for side in (PLEASANT, UNPLEASANT)] for name in FINE], dtype=np.float32)
+# A head's file holds bursts, which nothing asks for here.
+_NO_BURSTS: dict[str, Any] = {
+    "burst_labels": np.array(["none"]),
+    "burst": np.zeros((2304, 1)),
+    "burst_bias": np.zeros(1),
+}
 
 
 @dataclass(frozen=True, slots=True)
 class Splice:
-    """One stream: estimates at `t_s` (n,), each pooled over WINDOWS_S `x` (n, 3, 2304); it turns at `turns_s`."""
+    """One stream of speech: two calm sentences, and from `turns_s` on two others of `label`."""
+
+    speaker: str
+    label: str
+    turns_s: float
+    sound: Array
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """What a device with some head tells of a splice, at `t_s` (n,): probabilities over CORE of each window
+    (n, 3, 4), and of the whole one over the finer set, summed over the pleasant and the unpleasant ones (n, 2)."""
 
     speaker: str
     label: str
     turns_s: float
     t_s: npt.NDArray[np.float64]
-    x: npt.NDArray[np.float16]
-
-
-@dataclass(frozen=True, slots=True)
-class Told:
-    """What a head told of a splice: probabilities over CORE of each window (n, 3, 4), and of the whole one over FINE,
-    summed over the pleasant and the unpleasant ones (n, 2)."""
-
-    splice: Splice
     probs: Array
     sides: Array
 
 
-def splices(cache: Path, each: int) -> list[Splice]:
-    """All splices of EmoDB, from `cache` where they lie there."""
-    file = cache / f"emodb-splices-{each}-{len(WINDOWS_S)}.npz"
-    if not file.is_file():
-        _hear(file, each)
-    with np.load(file) as archive:
-        column = {name: archive[name] for name in archive.files}
-    found = []
-    for i, (speaker, label, turns_s) in enumerate(
-        zip(column["speaker"], column["label"], column["turns_s"], strict=True)
-    ):
-        rows = column["splice"] == i
-        found.append(Splice(str(speaker), str(label), float(turns_s), column["t_s"][rows], column["x"][rows]))
-    return found
-
-
-def _hear(file: Path, each: int) -> None:
-    from tqdm import tqdm
-
+def splices(each: int) -> list[Splice]:
+    """`each` splices of every speaker of EmoDB and feeling."""
     clips, rng = sample("emodb"), np.random.default_rng(0)
-    plan: list[tuple[str, str, list[int]]] = []
+    found: list[Splice] = []
     for speaker in sorted({clip.speaker for clip in clips}):
         of = {label: [i for i, c in enumerate(clips) if (c.speaker, c.label) == (speaker, label)] for label in CORE}
         for label in CORE[1:]:
             for _ in range(each if len(of[label]) > 1 else 0):
                 parts = [*rng.permutation(of["neutral"])[:2].tolist(), *rng.permutation(of[label])[:2].tolist()]
-                plan.append((speaker, label, parts))
-    encoder = WhisperEncoder()
-    turns, rows = [], []
-    for index, (_, _, parts) in enumerate(tqdm(plan, desc="EmoDB splices", unit="splice")):
-        sounds = [speech_part(read_sound(clips[i].file)) for i in parts]
-        turns.append(sum(map(len, sounds[:2])) / SAMPLE_RATE_HZ)
-        rows += [(index, t_s, x) for t_s, x in _stream(encoder, np.concatenate(sounds))]
-    file.parent.mkdir(parents=True, exist_ok=True)
-    fresh = file.with_suffix(".new")
-    with fresh.open("wb") as handle:
-        np.savez(
-            handle,
-            speaker=np.array([speaker for speaker, _, _ in plan]),
-            label=np.array([label for _, label, _ in plan]),
-            turns_s=np.array(turns),
-            splice=np.array([index for index, _, _ in rows]),
-            t_s=np.array([t_s for _, t_s, _ in rows]),
-            x=np.stack([x for _, _, x in rows]).astype(np.float16),
-        )
-    fresh.replace(file)
-
-
-def _stream(encoder: WhisperEncoder, sound: Array) -> Iterable[tuple[float, Array]]:
-    """Capture time and pooled windows of every estimate that a device would make of `sound`, were nothing to stir.
-
-    Its closer looks while something does (edge.perceive.voice) hang on the head that judges; this is for all heads.
-    """
-    encoder.reset()
-    done: list[Array] = []
-    hop = round(_HOP_S * SAMPLE_RATE_HZ)
-    for end in range(hop, len(sound) + 1, hop):
-        done = [*done, *encoder.feed(sound[end - hop : end])][-2:]
-        if end >= _FIRST_S * SAMPLE_RATE_HZ:
-            frames = np.concatenate([*done, encoder.preview()])
-            yield end / SAMPLE_RATE_HZ, np.stack([pooled(frames[-round(s / FRAME_S) :]) for s in WINDOWS_S])
+                sounds = [speech_part(read_sound(clips[i].file)) for i in parts]
+                turns_s = sum(map(len, sounds[:2])) / SAMPLE_RATE_HZ
+                found.append(Splice(speaker, label, turns_s, np.concatenate(sounds)))
+    return found
 
 
 def told(heard: Heard, found: Sequence[Splice], seed: int) -> list[Told]:
-    """Each splice as each head told it that knows neither its speaker nor what comes, calibrated as the shipped one."""
+    """Each splice as a device tells it with each head that knows neither its speaker nor what comes.
+
+    The heads are calibrated together, as the shipped one is; their looks are those of a device.
+    """
+    from tqdm import tqdm
+
     y = heard.classes(FINE, GATOR_FINE)
-    speech = (heard.corpus == "emodb") & (y >= 0) & (y < len(CORE))
-    rows: list[tuple[Splice, Array]] = []
-    held: list[tuple[Array, Array, Index]] = []
-    for known, head in strangers(heard, y, seed):
-        strange = [one for one in found if one.speaker not in known]
-        rows += [(one, head(one.x.reshape(-1, one.x.shape[-1])).reshape(*one.x.shape[:2], -1)) for one in strange]
-        test = speech & ~np.isin(heard.speaker, known)
-        held.append((heard.seconds[test], head(heard.x[test])[:, : len(CORE)], y[test]))
-    seconds, logits, classes = (np.concatenate(column) for column in zip(*held, strict=True))
-    heat = np.interp(WINDOWS_S, KNOTS_S, calibrate(seconds, logits, classes)[0]).astype(np.float32)[:, None]
-    warm = [(one, each / heat) for one, each in rows]
-    return [Told(one, softmax(each[..., : len(CORE)]), softmax(each[:, 0]) @ _SIDES) for one, each in warm]
+    heads, held = [], list[tuple[Array, Array, Index]]()
+    for known, scaler, head in strangers(heard, y, seed):
+        test = strange_speech(heard, y, known)
+        held.append((heard.seconds[test], head(scaler(heard.x[test]))[:, : len(CORE)], y[test]))
+        heads.append((known, scaler, head))
+    temperatures, clear_from = calibrate(*(np.concatenate(column) for column in zip(*held, strict=True)))
+    rows: list[Told] = []
+    with TemporaryDirectory() as scratch:
+        for known, scaler, head in heads:
+            file = Path(scratch) / "-".join(known)
+            with file.open("wb") as handle:
+                np.savez(handle, **head_arrays(scaler, FINE, head, temperatures, clear_from), **_NO_BURSTS)
+            strange = [one for one in found if one.speaker not in known]
+            stream = VoiceStream(VoiceHead(file))
+            rows += [tell(one, stream) for one in tqdm(strange, desc=f"without {' and '.join(known)}", unit="splice")]
+    return rows
+
+
+def tell(splice: Splice, stream: VoiceStream) -> Told:
+    """What `stream` tells of a splice that comes chunk by chunk, as from the speech gate."""
+    stream.reset()
+    t_s, probs, sides = [], [], []
+    for end in range(_CHUNK, len(splice.sound) + 1, _CHUNK):
+        look = stream.feed(splice.sound[end - _CHUNK : end])
+        if look is not None and look.recent is not None and look.latest is not None:
+            t_s.append(end / SAMPLE_RATE_HZ)
+            probs.append(
+                [[window[name] for name in CORE] for window in (look.estimate.probs, look.recent, look.latest)]
+            )
+            sides.append([sum(look.estimate.fine.get(name, 0.0) for name in side) for side in (PLEASANT, UNPLEASANT)])
+    return Told(
+        splice.speaker, splice.label, splice.turns_s,
+        np.array(t_s), np.array(probs, dtype=np.float32), np.array(sides, dtype=np.float32),
+    )  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,20 +170,20 @@ def follow(rows: Sequence[Told], settings: Settings) -> Figures:
     """Play every stream to a Mood, and count as `mien bench joint` does."""
     delays, wrong, minutes, named = [], 0, 0.0, 0
     for one in rows:
-        mood, splice = Mood(settings), one.splice
+        mood = Mood(settings)
         claimed: list[tuple[float, str]] = []
-        for t_s, windows in zip(splice.t_s.tolist(), one.probs.tolist(), strict=True):
+        for t_s, windows in zip(one.t_s.tolist(), one.probs.tolist(), strict=True):
             mood.hear(t_s, *(dict(zip(CORE, window, strict=True)) for window in windows))
             if mood.sure and mood.label is not None and (not claimed or claimed[-1][1] != mood.label):
                 claimed.append((t_s, mood.label))
-        turned = next((t for t, label in claimed if t >= splice.turns_s and label == splice.label), None)
-        if turned is None and any(t < splice.turns_s for t, _ in claimed):
-            before = [label for t, label in claimed if t < splice.turns_s][-1]
-            turned = splice.turns_s if before == splice.label else None  # it was taken for that all along
-        delays.append(np.inf if turned is None else turned - splice.turns_s)
+        turned = next((t for t, label in claimed if t >= one.turns_s and label == one.label), None)
+        if turned is None and any(t < one.turns_s for t, _ in claimed):
+            before = [label for t, label in claimed if t < one.turns_s][-1]
+            turned = one.turns_s if before == one.label else None  # it was taken for that all along
+        delays.append(np.inf if turned is None else turned - one.turns_s)
         wrong += max(len(claimed) - 1, 0) - any(t == turned for t, _ in claimed[1:])
-        named += any(t < splice.turns_s and label == "neutral" for t, label in claimed)
-        minutes += float(splice.t_s[-1]) / 60
+        named += any(t < one.turns_s and label == "neutral" for t, label in claimed)
+        minutes += float(one.t_s[-1]) / 60
     late = np.array(delays)
     return Figures(
         delay_s=float(np.minimum(late, _NEVER_S).mean()),
@@ -209,16 +195,22 @@ def follow(rows: Sequence[Told], settings: Settings) -> Figures:
 
 
 def choose(rows: Sequence[Told]) -> Settings:
-    """The settings of least cost near the start: one after the other, until none gets better."""
-    best, cost, before = _START, follow(rows, _START).cost, np.inf
-    while cost < before:
-        before = cost
-        for name, values in _CHOICES.items():
-            for value in values:
-                tried = replace(best, **{name: value})
-                if tried != best and (now := follow(rows, tried).cost) < cost:
-                    best, cost = tried, now
-    return best
+    """Down from the start to settings that no single step of _CHOICES makes cheaper, the best step first."""
+    best, cost = _START, follow(rows, _START).cost
+    while True:
+        tried = [(follow(rows, one).cost, one) for one in _beside(best)]
+        least, one = min(tried, key=lambda found: found[0])
+        if least >= cost:
+            return best
+        best, cost = one, least
+
+
+def _beside(settings: Settings) -> list[Settings]:
+    steps = []
+    for name, values in _CHOICES.items():
+        at = values.index(getattr(settings, name))
+        steps += [replace(settings, **{name: values[to]}) for to in (at - 1, at + 1) if 0 <= to < len(values)]
+    return steps
 
 
 def told_apart(rows: Sequence[Told], odds: float) -> float:
@@ -228,12 +220,13 @@ def told_apart(rows: Sequence[Told], odds: float) -> float:
     """
     leans: tuple[list[float], list[float]] = ([], [])
     for one in rows:
-        at = one.splice.t_s >= one.splice.turns_s + _SETTLED_S
+        at = one.t_s >= one.turns_s + _SETTLED_S
         if at.any():
             pleasant, unpleasant = one.sides[at].T.astype(np.float64)
             each = leaning_odds(pleasant, unpleasant, len(UNPLEASANT) * odds)
-            weight = np.exp(-(np.arange(len(each))[::-1]) * _HOP_S)
-            leans[one.splice.label in PLEASANT].append(float(np.average(each, weights=weight)))
+            t_s, gap_s = one.t_s[at], np.diff(one.t_s, prepend=0.0)[at]
+            weight = (1 - np.exp(-gap_s)) * np.exp(t_s - t_s[-1])
+            leans[one.label in PLEASANT].append(float(np.average(each, weights=weight)))
     down, up = (np.array(side) for side in leans)
     opposed, congruent = np.concatenate([-down, up]), np.concatenate([down, -up])
     share = np.concatenate([np.full(len(side), 0.5 / len(side)) for side in (down, up)])
@@ -253,14 +246,14 @@ def main(argv: Sequence[str]) -> int:
     if options.data:
         os.environ["MIEN_DATA"] = str(options.data)
     try:
-        rows = told(Heard(options.cache), splices(options.cache, _SPLICES), options.seed)
+        rows = told(Heard(options.cache), splices(_SPLICES), options.seed)
     except (ModelError, OSError) as error:
         print(f"mien train mood: {error}", file=sys.stderr)
         return 1
-    speakers = sorted({one.splice.speaker for one in rows})
+    speakers = sorted({one.speaker for one in rows})
     for half in (speakers[::2], speakers[1::2]):
-        chosen = choose([one for one in rows if one.splice.speaker in half])
-        found = follow([one for one in rows if one.splice.speaker not in half], chosen)
+        chosen = choose([one for one in rows if one.speaker in half])
+        found = follow([one for one in rows if one.speaker not in half], chosen)
         print(f"chosen on {', '.join(half)}; on the others: {asdict(found)}", flush=True)
     apart = {odds: told_apart(rows, odds) for odds in _ODDS}
     print("sides told apart, by odds: " + " ".join(f"{odds} {share:.3f}" for odds, share in apart.items()))

@@ -1,8 +1,8 @@
 """`mien train voice`: the shipped voice head, from EmoDB and EmoGator alone.
 
 Each clip is heard as it is, through several random disturbances (noise, voices, rooms, lines, levels, speed) and
-from several other throats, whole and as a random stretch of 0.5–3 s. Calibration is fitted on speakers that the
-fold's head never heard.
+from several other throats, whole and as a random stretch of 0.5–3 s; EmoDB's sentences also as running speech
+(models.train.voice_running). Calibration is fitted on speakers that the fold's head never heard.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import hashlib
 import itertools
 import os
 import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -23,11 +23,13 @@ from models.errors import ModelError
 from models.train.voice_augment import Disturbed, OtherVoice, as_it_is
 from models.train.voice_data import Change, Rows, SpeechParts, crop, rows_of, sample, whole
 from models.train.voice_fit import Array, Index, Linear, Scaler, balanced, fit, recall, softmax, temperature
+from models.train.voice_running import running
 from models.voice_head import CORE
 
 VIEWS = {"emodb": 8, "emogator": 1}  # disturbed hearings of each clip, beside the undisturbed one …
 VOICES = {"emodb": 4, "emogator": 1}  # … and hearings from other throats
 KINDS = ("clean", "disturbed", "voice")
+RUNNING = "running "  # before a kind: heard as running speech
 SHARES = {"emodb": 0.65, "emogator": 0.35}
 SHRINK = 0.1  # chosen, as the views were, on EmoDB: two speakers for training and eight unseen ones for the test
 SPREAD = 0.5  # how much the spread of the encoder's numbers is heeded beside their mean; chosen on the same strangers
@@ -68,11 +70,8 @@ _GATOR_BURSTS = {
 }
 
 
-Head = Callable[[npt.NDArray[np.floating]], Array]
-
-
 class Heard:
-    """All rows of both corpora, with their corpus, label, speaker, seconds and kind (of `KINDS`)."""
+    """All rows of both corpora, with their corpus, label, speaker, seconds and kind (of `KINDS`, or RUNNING + one)."""
 
     def __init__(self, cache: Path, limit: int | None = None) -> None:
         parts: list[tuple[str, str, Rows]] = []
@@ -86,6 +85,10 @@ class Heard:
             for kind, name, change in changes:
                 for rows in rows_of(corpus, name, change, (whole, crop), cache, limit=limit):
                     parts.append((corpus, kind, rows))
+            if corpus == "emodb":
+                first = {kind: (name, change) for kind, name, change in reversed(changes)}
+                for kind, (name, change) in first.items():
+                    parts.append((corpus, RUNNING + kind, running(corpus, name, change, cache, limit=limit)))
         self.x = np.concatenate([rows.x for _, _, rows in parts])
         self.seconds = np.concatenate([rows.seconds for _, _, rows in parts])
         self.corpus = np.concatenate([np.full(len(rows), corpus) for corpus, _, rows in parts])
@@ -128,13 +131,13 @@ def learn(
     """
     used = rows & (y >= 0)
     group = np.char.add(np.char.add(heard.corpus[used], " "), heard.kind[used])
-    parts = {f"{corpus} {kind}": share / len(KINDS) for corpus, share in shares.items() for kind in KINDS}
-    weight = balanced(y[used], group, parts)
+    parts = {corpus: sorted({str(one) for one in group if one.startswith(f"{corpus} ")}) for corpus in shares}
+    weight = balanced(y[used], group, {one: shares[of] / len(ones) for of, ones in parts.items() for one in ones})
     return fit(scaler(heard.x[used]), y[used], weight, classes, shrink=SHRINK, seed=seed)
 
 
-def strangers(heard: Heard, y: Index, seed: int) -> Iterator[tuple[list[str], Head]]:
-    """Two of EmoDB's speakers after the other, and a head that heard no other voice of it: rows (n, 2304) → logits.
+def strangers(heard: Heard, y: Index, seed: int) -> Iterator[tuple[list[str], Scaler, Linear]]:
+    """Two of EmoDB's speakers after the other, and a head that heard no other voice of it: scaler and layer over FINE.
 
     As foreign as the test can be made inside these data: what is shipped will meet stranger voices still.
     """
@@ -143,27 +146,33 @@ def strangers(heard: Heard, y: Index, seed: int) -> Iterator[tuple[list[str], He
         used = np.isin(heard.speaker, pair) | (heard.corpus == "emogator")
         scaler = scaler_of(heard.x[used], SPREAD)
         head = learn(heard, y, len(FINE), scaler, used, shares=SHARES, seed=seed)
-        yield pair.tolist(), _of_raw(scaler, head)
-
-
-def _of_raw(scaler: Scaler, head: Linear) -> Head:
-    return lambda rows: head(scaler(rows))
+        yield pair.tolist(), scaler, head
 
 
 def held_out(heard: Heard, y: Index, seed: int) -> list[tuple[npt.NDArray[np.bool_], Array]]:
-    """Core logits of EmoDB's speech by heads that heard two of its speakers, for the other eight."""
+    """Core logits of EmoDB's recordings by heads that heard two of its speakers, for the other eight."""
     found = []
-    for known, head in strangers(heard, y, seed):
-        rows = (heard.corpus == "emodb") & ~np.isin(heard.speaker, known) & (y >= 0) & (y < len(CORE))
-        found.append((rows, head(heard.x[rows])[:, : len(CORE)]))
+    for known, scaler, head in strangers(heard, y, seed):
+        rows = strange_speech(heard, y, known)
+        found.append((rows, head(scaler(heard.x[rows]))[:, : len(CORE)]))
     return found
+
+
+def strange_speech(heard: Heard, y: Index, known: Sequence[str]) -> npt.NDArray[np.bool_]:
+    """EmoDB's recordings of the core classes by speakers who are not `known`.
+
+    No running speech: what confidence means is what a stretch of one feeling is worth.
+    """
+    speech = (heard.corpus == "emodb") & np.isin(heard.kind, KINDS) & (y >= 0) & (y < len(CORE))
+    return speech & ~np.isin(heard.speaker, known)
 
 
 def calibrate(seconds: Array, logits: Array, y: Index) -> tuple[list[float], float]:
     """A temperature per listening time, and the confidence above which `COVERAGE` of the speech lies.
 
-    The temperatures are scaled so that the sharpest is 1. Strangers of the same studio would allow sharper answers,
-    but on a foreign corpus (RAVDESS, looked at for this) such answers claimed 18 points too much, these about 6.
+    The temperatures are scaled so that two seconds, of which most is heard, have 1. Strangers of the same studio would
+    allow sharper answers, but on a foreign corpus (RAVDESS, looked at for this) such answers claimed 18 points too
+    much, these about 6.
     """
     edges = [0.0, 0.75, 1.5, 2.5, np.inf]
     bins = [(seconds >= low) & (seconds < high) for low, high in itertools.pairwise(edges)]
@@ -171,11 +180,27 @@ def calibrate(seconds: Array, logits: Array, y: Index) -> tuple[list[float], flo
     for rows in bins:  # where there are too few to learn from: as at the shorter listening time
         enough = rows.sum() >= 50
         found.append(temperature(logits[rows], y[rows]) if enough else found[-1] if found else 1.0)
-    found = [one / min(found) for one in found]
+    found = [one / found[KNOTS_S.index(2.0)] for one in found]
     confidence = np.zeros(len(y), dtype=np.float32)
     for rows, one in zip(bins, found, strict=True):
         confidence[rows] = softmax(logits[rows] / np.float32(one)).max(axis=1)
     return found, float(np.quantile(confidence, 1.0 - COVERAGE))
+
+
+def head_arrays(
+    scaler: Scaler, labels: Sequence[str], fine: Linear, temperatures: Sequence[float], clear_from: float
+) -> dict[str, Any]:
+    """The arrays that a file of models.voice_head.VoiceHead holds, but for its bursts'."""
+    return {
+        "pooled_mean": scaler.mean,
+        "pooled_scale": scaler.scale,
+        "temperature_at_s": np.array(KNOTS_S, dtype=np.float32),
+        "temperature": np.array(temperatures, dtype=np.float32),
+        "clear_from": np.array(clear_from, dtype=np.float32),
+        "fine_labels": np.array(labels),
+        "fine": fine.weight.astype(np.float16),
+        "fine_bias": fine.bias,
+    }
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -219,18 +244,9 @@ def _train(heard: Heard, out: Path, seed: int) -> int:
     ):
         print(f"learning {name}: {', '.join(labels)} …", flush=True)
         heads[name] = learn(heard, y, len(labels), scaler, everything, shares=shares, seed=seed)
-    arrays: dict[str, Any] = {
-        "pooled_mean": scaler.mean,
-        "pooled_scale": scaler.scale,
-        "temperature_at_s": np.array(KNOTS_S, dtype=np.float32),
-        "temperature": np.array(temperatures, dtype=np.float32),
-        "clear_from": np.array(clear_from, dtype=np.float32),
-        "neutral_logits": neutral.astype(np.float32),
-        "fine_labels": np.array(FINE),
-        "burst_labels": np.array(BURSTS),
-    }
-    for name, head in heads.items():
-        arrays |= {name: head.weight.astype(np.float16), f"{name}_bias": head.bias}
+    arrays = head_arrays(scaler, FINE, heads["fine"], temperatures, clear_from)
+    arrays |= {"neutral_logits": neutral.astype(np.float32), "burst_labels": np.array(BURSTS)}
+    arrays |= {"burst": heads["burst"].weight.astype(np.float16), "burst_bias": heads["burst"].bias}
     with out.open("wb") as handle:
         np.savez_compressed(handle, **arrays)
     digest = hashlib.sha256(out.read_bytes()).hexdigest()

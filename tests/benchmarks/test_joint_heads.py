@@ -23,7 +23,8 @@ def test_a_head_hears_its_actors_alone_and_reads_like_the_shipped_one(tmp_path: 
     held = actors == "actor5"
     x[held] = np.nan
     file = tmp_path / "head.npz"
-    learn([Rows(x, np.arange(clips), np.ones(clips, np.float32))], labels, actors, ~held, file)
+    rows = Rows(x, np.arange(clips), np.ones(clips, np.float32))
+    learn([rows], [rows], labels, actors, ~held, file=file)
     head = VoiceHead(file)
     assert head.fine_labels == FINE
     mean, spread = np.split(centres[FINE.index("sad")].astype(np.float32), 2)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
-from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
@@ -12,12 +10,10 @@ import pytest
 from edge.perceive.speech import CHUNK, CHUNK_S
 from edge.perceive.voice import RecordingReader, VoiceReader
 from edge.types import SAMPLE_RATE, VoiceAffect
-from models import store
+from models import store, voice_stream
 from models.errors import ModelMissing
 from models.logmel import SampleRateError
 from models.train.voice_data import read_sound
-from models.voice_head import CORE, VoiceEstimate, VoiceHead
-from models.whisper_encoder import FRAME_S, WhisperEncoder
 
 
 @pytest.fixture(autouse=True, scope="module")
@@ -54,8 +50,10 @@ def test_nothing_is_said_of_silence() -> None:
     assert _feed(reader, np.zeros(SAMPLE_RATE * 2, dtype=np.float32), speaking=False) == []
 
 
-def test_estimates_come_four_times_a_second_from_half_a_second_on() -> None:
-    """The first after 0.5 s of speech, then one per 250 ms, each resting on more, up to two seconds."""
+def test_estimates_come_four_times_a_second_from_half_a_second_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The first after 0.5 s of speech, then one per 250 ms while nothing stirs, each resting on more, up to two
+    seconds."""
+    monkeypatch.setattr(voice_stream, "_STIRS", 1.1)
     found = _feed(VoiceReader(), _voiced(5.0))
     assert found[0].t_s == pytest.approx(0.5, abs=CHUNK_S)
     steps = np.diff([affect.t_s for affect in found])
@@ -63,66 +61,6 @@ def test_estimates_come_four_times_a_second_from_half_a_second_on() -> None:
     heard = [affect.listened_s for affect in found]
     assert heard == sorted(heard)
     assert heard[-1] == pytest.approx(2.0, abs=0.05)
-
-
-def test_the_newest_second_and_half_second_are_judged_by_themselves(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Two seconds, the last of them, and its last half: a change is in the shortest first."""
-    judged: list[tuple[float, Mapping[str, float] | None]] = []
-    judge, probs = VoiceHead.estimate, VoiceHead.probs
-
-    def whole(head: VoiceHead, frames: np.ndarray) -> VoiceEstimate | None:
-        found = judge(head, frames)
-        judged.append((len(frames) * FRAME_S, None if found is None else found.probs))
-        return found
-
-    def newest(head: VoiceHead, frames: np.ndarray) -> dict[str, float] | None:
-        found = probs(head, frames)
-        judged.append((len(frames) * FRAME_S, found))
-        return found
-
-    monkeypatch.setattr(VoiceHead, "estimate", whole)
-    monkeypatch.setattr(VoiceHead, "probs", newest)
-    said = _feed(VoiceReader(), _voiced(4.0))[-1]
-    assert [seconds for seconds, _ in judged[-3:]] == pytest.approx([2.0, 1.0, 0.5])
-    assert [found for _, found in judged[-3:]] == [said.probs, said.recent, said.latest]
-
-
-def test_while_the_tone_changes_it_looks_sooner_and_more_closely(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Twice as often, and at the unfinished second as a whole, while the last second sounds unlike the last two; what
-    is told of the look that finds it so was looked at closely, too."""
-    closely: list[float] = []
-    unlike, now_s = [False], 0.0
-    judge, tail = VoiceHead.estimate, WhisperEncoder.tail
-    heard: list[VoiceEstimate | None] = []
-
-    def whole(head: VoiceHead, frames: np.ndarray) -> VoiceEstimate | None:
-        heard.append(judge(head, frames))
-        return heard[-1]
-
-    def look(encoder: WhisperEncoder) -> np.ndarray:
-        closely.append(now_s)
-        return tail(encoder)
-
-    def newest(_head: VoiceHead, _frames: np.ndarray) -> Mapping[str, float] | None:
-        like = None if heard[-1] is None else heard[-1].probs
-        return dict.fromkeys(CORE, 0.0) if unlike[0] else like
-
-    monkeypatch.setattr(WhisperEncoder, "tail", look)
-    monkeypatch.setattr(VoiceHead, "estimate", whole)
-    monkeypatch.setattr(VoiceHead, "probs", newest)
-    reader, sound = VoiceReader(), _voiced(6.0)
-    said: list[VoiceAffect] = []
-    for at in range(0, len(sound) - CHUNK + 1, CHUNK):
-        now_s = (at + CHUNK) / SAMPLE_RATE
-        unlike[0] = 2.0 <= at / SAMPLE_RATE < 4.0
-        found = reader.feed(sound[at : at + CHUNK], at / SAMPLE_RATE, 0.9, True)
-        said += [] if found is None else [found]
-    times_s = [affect.t_s for affect in said]
-    steps = {t: after - t for t, after in itertools.pairwise(times_s)}
-    unlike_s = [t for t in times_s if 2.0 + CHUNK_S <= t < 4.0 + CHUNK_S]
-    assert len(unlike_s) >= 14
-    assert sorted(set(closely)) == pytest.approx([*unlike_s, unlike_s[-1] + 4 * CHUNK_S])
-    assert all(abs(step - (0.125 if t in unlike_s else 0.25)) <= CHUNK_S for t, step in steps.items())
 
 
 def test_a_pause_ends_the_passage_and_a_breath_does_not() -> None:
