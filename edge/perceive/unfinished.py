@@ -12,8 +12,12 @@ _OPEN = re.compile(
     r"|\b(?:are|is|was|were|am|will|would|could|should|can)\s+(?:not|being|going))[\s.,…-]*$",
     re.IGNORECASE,
 )
-# A filler after words: whoever says it goes on. The recognizer writes it in many ways.
-_FILLER = re.compile(r"\w[\s,.?!…-]+[\"']?(?:u+m+|u+h+|a+h+|er+m?|ur|h*m+)[\s.,?!…\"'-]*$", re.IGNORECASE)
+# A filler after words: whoever says it goes on. The recognizer writes it in many ways; "7 a.m.", "mm-hmm" and "the ER"
+# are none.
+_FILLER = re.compile(
+    r"\w[\s,.?!…-]*(?:\s|,|…|\.\.)[\"']?(?:u+m+|u+h+|a+h+|(?-i:[Ee]rm?)|ur|(?<!mm\s)h+m+|(?<!\d\s)mm+)[\s.,?!…\"'-]*$",
+    re.IGNORECASE,
+)
 # The recognizer closes whatever it hears with a full stop. A sentence may end with these words, but few do.
 _SELDOM_LAST = re.compile(
     r"\b(?:was|were|are|be|been|has|had|would|could|should|may|might|must|really|quite|just|even|also|every|each|some|any"

@@ -19,7 +19,8 @@ def test_what_breaks_off_is_told(text: str) -> None:
 @pytest.mark.parametrize(
     "text",
     ["Kids are talking by the door.", "How far is it?", "I think so.", "Who are you waiting for?", "Yes, I am.",
-     "Me too.", "I said that.", "", "Let me in.", "Hmm.", "Ah!", "Where is the hammer?", "That is her."],
+     "Me too.", "I said that.", "", "Let me in.", "Hmm.", "Ah!", "Where is the hammer?", "That is her.",
+     "Wake me at 7 a.m.", "It opens at five p. m.", "Mm-hmm.", "Mm hmm.", "Uh-uh.", "It is 5 mm.", "He is in the ER."],
 )  # fmt: skip
 def test_what_may_end_a_sentence_is_let_pass(text: str) -> None:
     """A word that often ends one does not hold the turn open."""
