@@ -233,7 +233,7 @@ class _Parser:
             )
         self._at += 1
         turns = 3
-        if self._is(","):
+        if counted := self._is(","):
             self._at += 1
             turns = self._turns()
         self._take(")")
@@ -242,7 +242,7 @@ class _Parser:
             self.trends.add((path, turns))
             return (lambda _s, trend: trend(path, turns)), "text", "trend"
         self._at += 1
-        if self._is("over"):
+        if self._is("over") and not counted:  # two numbers might differ
             self._at += 1
             turns = self._turns()
             self._take("turns")

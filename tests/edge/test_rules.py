@@ -102,6 +102,7 @@ def test_a_gaze_that_cannot_be_read_is_neither_here_nor_away() -> None:
         ("trend(frustration) up", "'up' was not expected"),
         ("trend(frustration) rising over 1 turns", "2 to 16 turns"),
         ("trend(frustration) rising over 3", "'turns' expected"),
+        ("trend(frustration, 4) rising over 3 turns", "'over' was not expected"),
         ("attention found", "nothing is called 'attention'"),
         ("turn > $", "cannot read from"),
         ("__class__ == 1", "nothing is called"),
