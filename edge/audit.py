@@ -33,7 +33,9 @@ class Audit:
                         raise PolicyError(f"the audit log {path} is no file that keeps what is written: name another")
                     _mend_tail(handle)
             except OSError as error:
-                raise PolicyError(f"the audit log {path} cannot be written: {error.strerror}; name another") from error
+                raise PolicyError(
+                    f"the audit log {path} cannot be written: {error.strerror or error}; name another"
+                ) from error
             verify(path)
 
     def write(self, what: str, **facts: str | int | bool | None) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from dataclasses import replace
 from pathlib import Path
 
@@ -352,6 +353,9 @@ def test_a_log_that_cannot_be_written_closes_the_gate(tmp_path: Path) -> None:
         Audit(tmp_path / "folder")
     with pytest.raises(PolicyError, match="keeps what is written"):
         Audit(Path("/dev/full"))
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(PolicyError, match=r"cannot be written: .*seekable"):
+        Audit(tmp_path / "pipe")
     log = tmp_path / "audit.jsonl"
     policy = told("affect", context="personal", consent=True, audit=Audit(log))
     log.unlink()
