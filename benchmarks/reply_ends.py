@@ -56,8 +56,9 @@ _BLOCK = 512  # samples
 def ends(said: Sequence[Spoken]) -> dict[str, float]:
     """How long after the last sample the end of whole sentences is final, and which share of hesitations is over by
     then."""
-    whole = [end for one in said if (end := _end_s(one.whole)) is not None]
-    after = [end for one in said if (end := _end_s(one.before)) is not None]
+    hearing = Hearing(affect=False, words=True)
+    whole = [end for one in said if (end := _end_s(hearing, one.whole)) is not None]
+    after = [end for one in said if (end := _end_s(hearing, one.before)) is not None]
     found = {f"end_p{q}_ms": float(np.percentile(whole, q)) * 1000 for q in (50, 95)}
     for pause_s in _PAUSES_S:
         cut = sum(end < pause_s for end in after)
@@ -65,9 +66,9 @@ def ends(said: Sequence[Spoken]) -> dict[str, float]:
     return found
 
 
-def _end_s(sound: Samples) -> float | None:
+def _end_s(hearing: Hearing, sound: Samples) -> float | None:
     """Seconds from the last sample of `sound` to the first end that is final; negative: within it. None: no end."""
-    hearing = Hearing(affect=False, words=True)
+    hearing.reset()
     silence = np.zeros(round(_BEFORE_S * SAMPLE_RATE), np.float32), np.zeros(round(_AFTER_S * SAMPLE_RATE), np.float32)
     heard = np.concatenate([silence[0], sound, silence[1]])
     last_s = _BEFORE_S + len(sound) / SAMPLE_RATE
