@@ -212,7 +212,8 @@ class Timeline:
     def _draw_said(self, sheet: Sheet, y: int) -> int:
         """The descriptions, from `y` on; of several people with the person's number. Where they end."""
         if not self._said:
-            sheet.text("Nobody was seen or heard.", LEFT, y, SOFT, 15)
+            said = "Somebody is there; nothing more can be said." if self._states else "Nobody was seen or heard."
+            sheet.text(said, LEFT, y, SOFT, 15)
         several = len({person for _, person, _ in self._said}) > 1
         for t_s, person, parts in self._said:
             sheet.text(f"{t_s - sheet.start_s:.1f} s", LEFT, y, SOFT, 14)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -13,6 +14,7 @@ from edge.errors import OutputError
 from edge.explain import AWAY, BOTH, CLASH, FACE, FEELINGS, SPEECH, VOICE, Timeline
 from edge.fuse import valence_arousal
 from edge.moment import Moment
+from edge.sheet import Sheet
 from edge.types import (
     EMOTIONS,
     Affect,
@@ -125,6 +127,26 @@ def test_of_several_people_each_line_tells_whose_it_is() -> None:
     assert [person for _, person, _ in both._said] == [1, 2]
     assert again._said == both._said
     assert len(both.draw()) > len(alone.draw())
+
+
+@pytest.mark.parametrize(
+    ("people", "says"), [((), "Nobody was seen or heard."), ((1,), "Somebody is there; nothing more can be said.")]
+)
+def test_where_no_line_was_said_the_sheet_says_why(
+    monkeypatch: pytest.MonkeyPatch, people: tuple[int, ...], says: str
+) -> None:
+    """Somebody of whom nothing can be told was there all the same."""
+    timeline, written, write = Timeline(), list[str](), Sheet.text
+    states = tuple(PersonState(person=one, t_s=1.0, turn=0, speaking=None) for one in people)
+    timeline.moment(Moment(t_s=1.0, states=states))
+
+    def noted(sheet: Sheet, text: str, *where: Any, **how: Any) -> None:
+        written.append(text)
+        write(sheet, text, *where, **how)
+
+    monkeypatch.setattr(Sheet, "text", noted)
+    timeline.draw()
+    assert says in written
 
 
 def test_a_silent_room_is_drawn_quiet() -> None:
