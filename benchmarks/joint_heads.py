@@ -75,7 +75,7 @@ def learn(
     strange = used & np.isin(actors, np.unique(actors[used])[::_PART])
     scaler, head = _fit(rows, spoken, labels, used & ~strange)
     logits, y, seconds = [], [], []
-    for part in rows:
+    for part in (*rows, *spoken):
         held = strange[part.clip] & (labels[part.clip] < len(CORE))
         logits.append(head(scaler(part.x[held]))[:, : len(CORE)])
         y.append(labels[part.clip[held]])
@@ -90,12 +90,13 @@ def learn(
 
 
 def _fit(rows: Sequence[Rows], spoken: Sequence[Rows], labels: Labels, used: Mask) -> tuple[Scaler, Linear]:
-    kept = [(kind, part.x[used[part.clip]], labels[part.clip[used[part.clip]]])
-            for kind, parts in (("recordings", rows), ("running", spoken)) for part in parts]  # fmt: skip
-    kinds = np.concatenate([np.full(len(y), kind) for kind, _, y in kept])
-    x, y = (np.concatenate(column) for column in list(zip(*kept, strict=True))[1:])
+    parts = [*rows, *spoken]
+    kept = [used[part.clip] for part in parts]
+    x = np.concatenate([part.x[mine] for part, mine in zip(parts, kept, strict=True)])
+    y = np.concatenate([labels[part.clip[mine]] for part, mine in zip(parts, kept, strict=True)])
+    kinds = np.repeat(["recordings"] * len(rows) + ["running"] * len(spoken), [int(mine.sum()) for mine in kept])
     scaler = scaler_of(x, SPREAD)
-    weight = balanced(y, kinds, dict.fromkeys(np.unique(kinds).tolist(), 1.0))
+    weight = balanced(y, kinds, {"recordings": 0.5, "running": 0.5})
     return scaler, fit(scaler(x), y, weight, len(FINE), shrink=SHRINK)
 
 

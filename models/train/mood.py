@@ -35,7 +35,8 @@ from models.voice_stream import VoiceStream
 _CHUNK = 512  # samples that come at once
 _SPLICES = 4  # of each speaker and feeling
 _NEVER_S = 5.0  # what a change that is never named costs
-_FALSE_PER_MIN, _NAMED = 1.0, 0.6  # at most so many false changes; at least so many calm beginnings named
+_FALSE_PER_MIN = 0.8  # at most so many false changes: where voices are stranger still, there are more …
+_NAMED = 0.6  # … and at least so many calm beginnings named
 _START = Settings(
     calm=0.0,
     habit_weight=1.0,
