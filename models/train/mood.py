@@ -1,9 +1,9 @@
 """`mien train mood`: how the label of a voice follows a change of tone, chosen on EmoDB alone.
 
 Two calm sentences of a speaker are joined to two happy, sad or angry ones and heard as a stream. The heads that judge
-them heard two other speakers (models.train.voice.strangers). Chosen is what names the new feeling soonest while at
-most one change a minute is false and the calm before is named, too; and where a voice leans neither to the pleasant
-nor to the unpleasant side, by which of the two its words or its face are contradicted best.
+them heard two other speakers (models.train.voice.strangers). Chosen is what names the new feeling soonest while few
+changes are false and the calm before is named, too; and where a voice leans neither to the pleasant nor to the
+unpleasant side, by which of the two its words or its face are contradicted best.
 """
 
 from __future__ import annotations
@@ -251,6 +251,7 @@ def main(argv: Sequence[str]) -> int:
     except (ModelError, OSError) as error:
         print(f"mien train mood: {error}", file=sys.stderr)
         return 1
+    print("choosing, three times (some minutes) …", flush=True)
     speakers = sorted({one.speaker for one in rows})
     for half in (speakers[::2], speakers[1::2]):
         chosen = choose([one for one in rows if one.speaker in half])
