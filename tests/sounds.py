@@ -46,3 +46,10 @@ def harmonic(hz: npt.ArrayLike, seconds: float = 1.0, *, amplitude: float = 0.1)
     highest = float(np.max(steps))
     tones = [np.sin(n * phase) / n for n in range(1, 9) if n * highest < 7_500]
     return (amplitude * np.sum(tones, axis=0)).astype(np.float32)
+
+
+def buzz(seconds: float, seed: int = 0) -> Sound:
+    """A buzz with a moving pitch: something that the voice's encoder can hear."""
+    t_s = np.arange(int(SAMPLE_RATE * seconds)) / SAMPLE_RATE
+    phase = 2 * np.pi * np.cumsum(150 + 50 * np.sin(2 * np.pi * (0.5 + seed) * t_s)) / SAMPLE_RATE
+    return (0.1 * sum(np.sin(k * phase) / k for k in range(1, 20))).astype(np.float32)

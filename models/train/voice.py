@@ -86,8 +86,8 @@ class Heard:
                 for rows in rows_of(corpus, name, change, (whole, crop), cache, limit=limit):
                     parts.append((corpus, kind, rows))
             if corpus == "emodb":
-                first = {kind: (name, change) for kind, name, change in reversed(changes)}
-                for kind, (name, change) in first.items():
+                first_of = {kind: (name, change) for kind, name, change in reversed(changes)}
+                for kind, (name, change) in first_of.items():
                     parts.append((corpus, RUNNING + kind, running(corpus, name, change, cache, limit=limit)))
         self.x = np.concatenate([rows.x for _, _, rows in parts])
         self.seconds = np.concatenate([rows.seconds for _, _, rows in parts])

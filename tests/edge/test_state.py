@@ -330,8 +330,8 @@ def test_moving_lips_bind_the_voice() -> None:
     assert people.binder.evidence > 0.6
 
 
-def test_who_has_given_up_the_turn_is_heard_no_more() -> None:
-    """How somebody sounded before another took the turn is not told of the other's; it is of their own last turn."""
+def after_each_other() -> list[Observation]:
+    """Two faces in view: one talks happily until 2.2 s, then the other, sadly."""
     plan: list[Observation] = []
     for i, t in enumerate(span(0, 6, 0.05)):
         talks = 1 if t < 3 else 2
@@ -339,8 +339,14 @@ def test_who_has_given_up_the_turn_is_heard_no_more() -> None:
         for person in (1, 2):
             mouth = 0.05 + 0.2 * (i % 4) / 3 if person == talks else 0.02
             plan.append(seen(t, person, mouth, (0.5 * person - 0.4, 0.3, 0.2, 0.3)))
-    plan += [voice(2.1, "happy"), end(2.5), voice(4.6, "sad")]
-    states = {round(batch[0].t_s, 2): {s.person: s for s in batch} for batch in run(People(), plan) if batch}
+    return [*plan, voice(2.1, "happy"), end(2.5), voice(4.6, "sad")]
+
+
+def test_who_has_given_up_the_turn_is_heard_no_more() -> None:
+    """How somebody sounded before another took the turn is not told of the other's; it is of their own last turn."""
+    states = {
+        round(batch[0].t_s, 2): {s.person: s for s in batch} for batch in run(People(), after_each_other()) if batch
+    }
     before, after = (next(states[t] for t in sorted(states) if t >= from_s) for from_s in (3.0, 5.0))
     assert before[1].voice is not None
     assert after[2].voice is not None
@@ -349,16 +355,8 @@ def test_who_has_given_up_the_turn_is_heard_no_more() -> None:
 
 def test_words_that_come_late_are_of_who_said_them() -> None:
     """Read when another speaks already, they are still of the one whose lips moved when they were said."""
-    plan: list[Observation] = []
-    for i, t in enumerate(span(0, 6, 0.05)):
-        talks = 1 if t < 3 else 2
-        plan.append(sound(t, 0.5 < t < 2.2 or t > 3.2))
-        for person in (1, 2):
-            mouth = 0.05 + 0.2 * (i % 4) / 3 if person == talks else 0.02
-            plan.append(seen(t, person, mouth, (0.5 * person - 0.4, 0.3, 0.2, 0.3)))
-    plan += [voice(2.1, "happy"), end(2.5), voice(4.6, "sad")]
     people = People()
-    run(people, plan)
+    run(people, after_each_other())
     late = replace(words(2.5, "the door"), start_s=0.5, end_s=2.2)
     states = {s.person: s for s in people.update([late], 6.1)}
     assert states[2].words is None

@@ -14,6 +14,7 @@ from models.logmel import SAMPLE_RATE_HZ
 from models.voice_head import CORE, VoiceEstimate, VoiceHead
 from models.voice_stream import WINDOWS_S, Look, VoiceStream
 from models.whisper_encoder import FRAME_S, WhisperEncoder
+from tests.sounds import buzz
 
 _CHUNK = 512
 _CHUNK_S = _CHUNK / SAMPLE_RATE_HZ
@@ -25,13 +26,6 @@ def _models() -> None:
         store.path("whisper_encoder")
     except ModelMissing as reason:
         pytest.skip(str(reason))
-
-
-def _voiced(seconds: float, seed: int = 0) -> np.ndarray:
-    """A buzz with a moving pitch: something that the encoder can hear."""
-    t_s = np.arange(int(SAMPLE_RATE_HZ * seconds)) / SAMPLE_RATE_HZ
-    phase = 2 * np.pi * np.cumsum(150 + 50 * np.sin(2 * np.pi * (0.5 + seed) * t_s)) / SAMPLE_RATE_HZ
-    return (0.1 * sum(np.sin(k * phase) / k for k in range(1, 20))).astype(np.float32)
 
 
 def _chunks(sound: np.ndarray) -> list[np.ndarray]:
@@ -56,7 +50,7 @@ def test_the_newest_second_and_half_second_are_judged_by_themselves(monkeypatch:
     monkeypatch.setattr(VoiceHead, "estimate", whole)
     monkeypatch.setattr(VoiceHead, "probs", newest)
     stream = VoiceStream()
-    said = [look for chunk in _chunks(_voiced(4.0)) if (look := stream.feed(chunk)) is not None][-1]
+    said = [look for chunk in _chunks(buzz(4.0)) if (look := stream.feed(chunk)) is not None][-1]
     assert [seconds for seconds, _ in judged[-3:]] == pytest.approx(WINDOWS_S)
     assert [found for _, found in judged[-3:]] == [said.estimate.probs, said.recent, said.latest]
 
@@ -86,7 +80,7 @@ def test_while_the_tone_changes_it_looks_sooner_and_more_closely(monkeypatch: py
     monkeypatch.setattr(VoiceHead, "probs", newest)
     stream = VoiceStream()
     said: list[tuple[float, Look]] = []
-    for at, chunk in enumerate(_chunks(_voiced(6.0))):
+    for at, chunk in enumerate(_chunks(buzz(6.0))):
         now_s = (at + 1) * _CHUNK_S
         unlike[0] = 2.0 <= at * _CHUNK_S < 4.0
         found = stream.feed(chunk)
@@ -102,10 +96,10 @@ def test_while_the_tone_changes_it_looks_sooner_and_more_closely(monkeypatch: py
 def test_after_a_reset_nothing_of_before_is_heard() -> None:
     """The looks equal those of a new stream, and the first comes after half a second again."""
     used, new = VoiceStream(), VoiceStream()
-    for chunk in _chunks(_voiced(2.2, 3)):
+    for chunk in _chunks(buzz(2.2, 3)):
         used.feed(chunk)
     used.reset()
-    looks = [(used.feed(chunk), new.feed(chunk)) for chunk in _chunks(_voiced(1.2))]
+    looks = [(used.feed(chunk), new.feed(chunk)) for chunk in _chunks(buzz(1.2))]
     assert all(one == other for one, other in looks)
     first = next(at for at, (one, _) in enumerate(looks) if one is not None)
     assert (first + 1) * _CHUNK_S == pytest.approx(0.5, abs=_CHUNK_S)

@@ -14,6 +14,7 @@ from models import store, voice_stream
 from models.errors import ModelMissing
 from models.logmel import SampleRateError
 from models.train.voice_data import read_sound
+from tests.sounds import buzz
 
 
 @pytest.fixture(autouse=True, scope="module")
@@ -23,13 +24,6 @@ def _models() -> None:
             store.path(name)
         except ModelMissing as reason:
             pytest.skip(str(reason))
-
-
-def _voiced(seconds: float, seed: int = 0) -> np.ndarray:
-    """A buzz with a moving pitch: something that the encoder can hear."""
-    t_s = np.arange(int(SAMPLE_RATE * seconds)) / SAMPLE_RATE
-    phase = 2 * np.pi * np.cumsum(150 + 50 * np.sin(2 * np.pi * (0.5 + seed) * t_s)) / SAMPLE_RATE
-    return (0.1 * sum(np.sin(k * phase) / k for k in range(1, 20))).astype(np.float32)
 
 
 def _feed(
@@ -46,7 +40,7 @@ def _feed(
 def test_nothing_is_said_of_silence() -> None:
     """However loud what is no speech may be."""
     reader = VoiceReader()
-    assert _feed(reader, _voiced(3.0), speaking=False, probability=0.0) == []
+    assert _feed(reader, buzz(3.0), speaking=False, probability=0.0) == []
     assert _feed(reader, np.zeros(SAMPLE_RATE * 2, dtype=np.float32), speaking=False) == []
 
 
@@ -54,7 +48,7 @@ def test_estimates_come_four_times_a_second_from_half_a_second_on(monkeypatch: p
     """The first after 0.5 s of speech, then one per 250 ms while nothing stirs, each resting on more, up to two
     seconds."""
     monkeypatch.setattr(voice_stream, "_STIRS", 1.1)
-    found = _feed(VoiceReader(), _voiced(5.0))
+    found = _feed(VoiceReader(), buzz(5.0))
     assert found[0].t_s == pytest.approx(0.5, abs=CHUNK_S)
     steps = np.diff([affect.t_s for affect in found])
     assert np.all(np.abs(steps - 0.25) <= CHUNK_S)
@@ -66,24 +60,24 @@ def test_estimates_come_four_times_a_second_from_half_a_second_on(monkeypatch: p
 def test_a_pause_ends_the_passage_and_a_breath_does_not() -> None:
     """After a second of silence listening starts afresh; after 300 ms it goes on."""
     reader = VoiceReader()
-    _feed(reader, _voiced(1.5))
-    after_breath = _feed(reader, _voiced(0.6, 1), start_s=1.8)
+    _feed(reader, buzz(1.5))
+    after_breath = _feed(reader, buzz(0.6, 1), start_s=1.8)
     assert after_breath[0].listened_s > 1.5
-    after_pause = _feed(reader, _voiced(0.8, 1), start_s=4.0)
+    after_pause = _feed(reader, buzz(0.8, 1), start_s=4.0)
     assert after_pause[0].listened_s == pytest.approx(0.5, abs=2 * CHUNK_S)
 
 
 def test_after_a_reset_nothing_of_before_is_heard() -> None:
     """Another person, or the device's own voice in between: the answers equal those of a new reader."""
     used, new = VoiceReader(), VoiceReader()
-    _feed(used, _voiced(2.2, 3))
+    _feed(used, buzz(2.2, 3))
     used.reset()
-    assert _feed(used, _voiced(1.2), start_s=9.0) == _feed(new, _voiced(1.2), start_s=9.0)
+    assert _feed(used, buzz(1.2), start_s=9.0) == _feed(new, buzz(1.2), start_s=9.0)
 
 
 def test_doubtful_chunks_wait_until_speech_goes_on() -> None:
     """A stop inside a word is kept, the silence after the last word is not."""
-    reader, sound = VoiceReader(), _voiced(1.2)
+    reader, sound = VoiceReader(), buzz(1.2)
     _feed(reader, sound[: CHUNK * 10])
     _feed(reader, sound[CHUNK * 10 : CHUNK * 14], start_s=10 * CHUNK_S, probability=0.1)
     resumed = _feed(reader, sound[CHUNK * 14 :], start_s=14 * CHUNK_S)
