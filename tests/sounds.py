@@ -51,5 +51,4 @@ def harmonic(hz: npt.ArrayLike, seconds: float = 1.0, *, amplitude: float = 0.1)
 def buzz(seconds: float, seed: int = 0) -> Sound:
     """A buzz with a moving pitch: something that the voice's encoder can hear."""
     t_s = np.arange(int(SAMPLE_RATE * seconds)) / SAMPLE_RATE
-    phase = 2 * np.pi * np.cumsum(150 + 50 * np.sin(2 * np.pi * (0.5 + seed) * t_s)) / SAMPLE_RATE
-    return (0.1 * sum(np.sin(k * phase) / k for k in range(1, 20))).astype(np.float32)
+    return harmonic(150 + 50 * np.sin(2 * np.pi * (0.5 + seed) * t_s), seconds)
